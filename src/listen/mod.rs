@@ -1,1 +1,3 @@
-//! skeleton
+//! Listening sockets that outlive the workers: opened and kept by the master.
+
+pub mod open;
