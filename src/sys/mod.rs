@@ -27,7 +27,11 @@ mod pidfd;
 pub mod process_tree;
 pub mod socket;
 pub mod spawn;
+#[cfg(test)]
+mod spawn_tests;
 pub mod unix_socket;
+#[cfg(test)]
+pub(crate) mod watchdog;
 mod watched;
 
 pub use error::{INVALID_ARGUMENT, SysError};

@@ -125,3 +125,141 @@ impl FrameReader {
         self.failed = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn read_all(reader: &mut FrameReader) -> Vec<Result<Bytes, FrameError>> {
+        std::iter::from_fn(|| reader.next()).collect()
+    }
+
+    fn read_cut(stream: &[u8], cuts: &[usize], limit: usize) -> (Vec<Result<Bytes, FrameError>>, FrameReader) {
+        let mut reader = FrameReader::new(limit);
+        let mut frames = Vec::new();
+        let mut rest = stream;
+        for (index, cut) in cuts.iter().enumerate() {
+            let (chunk, behind) = rest.split_at((*cut).min(rest.len()));
+            reader.feed(chunk);
+            // Taken now or later must not matter.
+            if index % 2 == 0 {
+                frames.extend(read_all(&mut reader));
+            }
+            rest = behind;
+        }
+        reader.feed(rest);
+        frames.extend(read_all(&mut reader));
+        (frames, reader)
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-z{}\":,0-9]{0,30}",
+            "[^\n]{0,20}",
+            Just(String::new()),
+            // Far more than one chunk.
+            (1_usize..20_000).prop_map(|length| "é".repeat(length)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_cutting_gives_the_same_lines(
+            lines in vec(line(), 0..12), half in "[a-z]{0,9}", cuts in vec(0_usize..5_000, 0..60),
+        ) {
+            let mut stream = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+            stream.push_str(&half);
+            let (frames, reader) = read_cut(stream.as_bytes(), &cuts, FRAME_LIMIT);
+            let frames = frames.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+            prop_assert_eq!(frames, lines.iter().map(|line| Bytes::from(line.clone())).collect::<Vec<_>>());
+            prop_assert_eq!(reader.completed(), lines.len() as u64);
+            prop_assert_eq!(reader.is_inside_frame(), !half.is_empty());
+        }
+
+        #[test]
+        fn junk_gives_the_lines_before_it_and_then_one_error(
+            stream in vec(any::<u8>(), 0..400), cuts in vec(0_usize..40, 0..40), limit in 0_usize..80,
+        ) {
+            let (frames, mut reader) = read_cut(&stream, &cuts, limit);
+            let mut expected = Vec::new();
+            let mut lines = stream.split(|byte| *byte == b'\n').peekable();
+            while let Some(line) = lines.next() {
+                let last = lines.peek().is_none();
+                if line.len() > limit {
+                    expected.push(Err(FrameError::TooLong { limit }));
+                } else if last {
+                    break;
+                } else if let Err(error) = std::str::from_utf8(line) {
+                    expected.push(Err(FrameError::NotUtf8 { offset: error.valid_up_to() }));
+                } else {
+                    expected.push(Ok(Bytes::copy_from_slice(line)));
+                    continue;
+                }
+                break;
+            }
+            let failed = expected.last().is_some_and(Result::is_err);
+            prop_assert_eq!(frames, expected);
+            if failed {
+                reader.feed(b"a line\n");
+                prop_assert_eq!(reader.next(), None, "a line after an error");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_as_long_as_the_limit_passes_and_one_byte_more_does_not() {
+        let mut reader = FrameReader::new(5);
+        reader.feed(b"123");
+        reader.feed(b"45\n");
+        assert_eq!(reader.next(), Some(Ok(Bytes::from_static(b"12345"))));
+        reader.feed(b"12345");
+        assert_eq!(reader.next(), None);
+        reader.feed(b"6");
+        assert_eq!(reader.next(), Some(Err(FrameError::TooLong { limit: 5 })), "known before the line ends");
+    }
+
+    #[test]
+    fn a_character_cut_in_two_is_whole_again() {
+        let mut reader = FrameReader::new(64);
+        for byte in "😀\n".as_bytes() {
+            reader.feed(&[*byte]);
+        }
+        assert_eq!(reader.next(), Some(Ok(Bytes::from("😀"))));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_in_raw_bytes_is_not_text() {
+        let mut reader = FrameReader::new(64);
+        reader.feed(b"\"ok\"\n\"\xed\xa0\x80\"\n");
+        assert_eq!(reader.next(), Some(Ok(Bytes::from("\"ok\""))));
+        assert_eq!(reader.next(), Some(Err(FrameError::NotUtf8 { offset: 1 })));
+    }
+
+    #[test]
+    fn a_huge_line_in_tiny_pieces_is_read_in_linear_time() {
+        // A reader that looked at the whole line again for each piece would look at 10^12 bytes here.
+        let size = 8 * 1024 * 1024;
+        let mut reader = FrameReader::new(FRAME_LIMIT);
+        for _ in 0..size / 64 {
+            reader.feed(&[b'x'; 64]);
+            assert_eq!(reader.next(), None);
+        }
+        reader.feed(b"\n");
+        assert_eq!(reader.next().unwrap().unwrap().len(), size);
+        assert!(!reader.is_inside_frame());
+    }
+
+    #[test]
+    fn a_line_without_end_costs_no_more_than_the_limit() {
+        let mut reader = FrameReader::new(1000);
+        for _ in 0..100 {
+            reader.feed(&[b'x'; 999]);
+        }
+        assert_eq!(reader.next(), Some(Err(FrameError::TooLong { limit: 1000 })));
+        assert_eq!(reader.partial.capacity(), 0);
+    }
+}

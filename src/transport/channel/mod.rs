@@ -8,6 +8,8 @@ pub mod frame;
 pub mod node_protocol;
 mod receiver;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;

@@ -156,10 +156,8 @@ fn line<T: Serialize>(value: &T) -> Bytes {
 
 /// A newline inside of JSON text can only be blank space between its parts, and would end the line too early.
 fn finish(mut text: Vec<u8>) -> Bytes {
-    while let Some(place) = memchr::memchr(b'\n', &text) {
-        if let Some(byte) = text.get_mut(place) {
-            *byte = b' ';
-        }
+    if memchr::memchr(b'\n', &text).is_some() {
+        text.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
     }
     text.push(b'\n');
     Bytes::from(text)

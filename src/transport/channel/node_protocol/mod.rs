@@ -5,7 +5,10 @@
 //! text they came as, never decoded. Pure: no descriptor, no socket.
 
 mod encode;
+mod fields;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 pub use encode::{
     HandleKind, disconnect, exited_after_disconnect_ack, handle_ack, handle_nack, new_connection, server_reply,

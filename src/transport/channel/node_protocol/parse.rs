@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::AddressType;
+use super::fields::{Reader, StringBytes, bytes_of, is_true, number_of, text_of};
 
 /// Node treats an object as its own when its `cmd` is longer than this and begins with it.
 const INTERNAL_PREFIX: &[u8] = b"NODE_";
@@ -304,127 +305,5 @@ impl<'de> Visitor<'de> for MembersVisitor {
             }
         }
         Ok(members)
-    }
-}
-
-/// A JSON string as the bytes it stands for.
-struct StringBytes;
-
-impl<'de> DeserializeSeed<'de> for StringBytes {
-    type Value = Cow<'de, [u8]>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_bytes(self)
-    }
-}
-
-impl<'de> Visitor<'de> for StringBytes {
-    type Value = Cow<'de, [u8]>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a string")
-    }
-
-    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(bytes))
-    }
-
-    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(bytes.to_owned()))
-    }
-}
-
-fn bytes_of(value: &RawValue) -> Option<Cow<'_, [u8]>> {
-    if !value.get().starts_with('"') {
-        return None;
-    }
-    StringBytes.deserialize(&mut serde_json::Deserializer::from_str(value.get())).ok()
-}
-
-fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
-    match bytes_of(value)? {
-        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
-        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
-    }
-}
-
-fn number_of<T: TryFrom<i64>>(value: &RawValue) -> Option<T> {
-    serde_json::from_str::<i64>(value.get()).ok()?.try_into().ok()
-}
-
-/// Node compares with `true`, so any other value is a no.
-fn is_true(value: Option<&RawValue>) -> bool {
-    value.is_some_and(|value| value.get() == "true")
-}
-
-/// How much of a wrong value goes into an error.
-const SHOWN: usize = 40;
-
-/// Reads the members of one request, and names request and member when one is wrong.
-struct Reader {
-    request: &'static str,
-}
-
-impl Reader {
-    fn wrong(&self, field: &'static str, expected: &'static str, found: Option<&RawValue>) -> ProtocolError {
-        let found = found.map_or_else(|| "missing".to_owned(), |value| value.get().chars().take(SHOWN).collect());
-        ProtocolError::Field { request: self.request, field, expected, found }
-    }
-
-    fn required<'a, T>(
-        &self,
-        field: &'static str,
-        expected: &'static str,
-        value: Option<&'a RawValue>,
-        read: impl FnOnce(&'a RawValue) -> Option<T>,
-    ) -> Result<T, ProtocolError> {
-        value.and_then(read).ok_or_else(|| self.wrong(field, expected, value))
-    }
-
-    /// Missing and `null` are the same: `JSON.stringify` leaves out what is `undefined`.
-    fn optional<'a, T>(
-        &self,
-        field: &'static str,
-        expected: &'static str,
-        value: Option<&'a RawValue>,
-        read: impl FnOnce(&'a RawValue) -> Option<T>,
-    ) -> Result<Option<T>, ProtocolError> {
-        match value.filter(|value| value.get() != "null") {
-            None => Ok(None),
-            present => self.required(field, expected, present, read).map(Some),
-        }
-    }
-
-    fn seq(&self, field: &'static str, value: Option<&RawValue>) -> Result<u64, ProtocolError> {
-        self.required(field, "a number", value, number_of)
-    }
-
-    fn address(&self, value: Option<&RawValue>) -> Result<Option<String>, ProtocolError> {
-        let address = self.optional("address", "a string or null", value, text_of)?;
-        Ok(address.filter(|address| !address.is_empty()).map(Cow::into_owned))
-    }
-
-    /// dgram passes on what its caller gave, be it a number in a string.
-    fn port(&self, value: Option<&RawValue>) -> Result<i64, ProtocolError> {
-        let number = |value| number_of(value).or_else(|| text_of(value)?.trim().parse().ok());
-        Ok(self.optional("port", "a number or null", value, number)?.unwrap_or(-1))
-    }
-
-    fn fd(&self, value: Option<&RawValue>) -> Result<Option<i32>, ProtocolError> {
-        let fd = self.optional("fd", "a number", value, number_of::<i32>)?;
-        Ok(fd.filter(|fd| *fd >= 0))
-    }
-
-    fn address_type(&self, value: Option<&RawValue>) -> Result<AddressType, ProtocolError> {
-        let known = |value: &RawValue| match value.get() {
-            "4" => Some(AddressType::Ipv4),
-            "6" => Some(AddressType::Ipv6),
-            "-1" => Some(AddressType::Unix),
-            "\"udp4\"" => Some(AddressType::Udp4),
-            "\"udp6\"" => Some(AddressType::Udp6),
-            _ => None,
-        };
-        let expected = "4, 6, -1, \"udp4\", \"udp6\" or null";
-        Ok(self.optional("addressType", expected, value, known)?.unwrap_or(AddressType::Unspecified))
     }
 }
