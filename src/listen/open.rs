@@ -220,3 +220,32 @@ fn relative(path: &Path, cwd: &Path) -> PathBuf {
     let up = cwd.components().skip(common).map(|_| Component::ParentDir);
     up.chain(path.components().skip(common)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(path: &str, cwd: &str) -> String {
+        bindable(Path::new(path), Path::new(cwd)).to_string_lossy().into_owned()
+    }
+
+    #[test]
+    fn a_path_is_bound_as_it_is_unless_only_the_way_from_here_is_short_enough() {
+        assert_eq!(bound("/srv/app/run/a.sock", "/srv/app"), "/srv/app/run/a.sock");
+        let deep = format!("/srv/{}", "d".repeat(100));
+        assert_eq!(bound(&format!("{deep}/run/a.sock"), &deep), "run/a.sock");
+        assert_eq!(bound(&format!("{deep}/a.sock"), &format!("{deep}/run/x")), "../../a.sock");
+        let elsewhere = format!("{deep}/a.sock");
+        assert_eq!(bound(&elsewhere, &format!("/home/{}", "e".repeat(100))), elsewhere);
+        let hopeless = format!("/{}", "x".repeat(300));
+        assert_eq!(bound(&hopeless, "/srv"), hopeless);
+        assert_eq!(bound("relative.sock", "/srv"), "relative.sock");
+    }
+
+    #[test]
+    fn an_abstract_name_loses_the_directory_before_it() {
+        assert_eq!(bound("/srv/app/\0name", "/srv/app"), "\0name");
+        assert_eq!(bound("/\0name", "/"), "\0name");
+        assert_eq!(bound("/srv/\0name", "/home"), "/srv/\0name");
+    }
+}
