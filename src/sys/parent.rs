@@ -54,16 +54,20 @@ pub fn parent_pidfd() -> Result<Option<Parent>, SysError> {
     Ok((nix::unistd::getppid() == before).then_some(Parent { pid, pidfd }))
 }
 
+/// Whether the caller is the thread that runs `main`.
+#[must_use]
+pub fn is_main_thread() -> bool {
+    nix::unistd::gettid() == nix::unistd::getpid()
+}
+
 /// Takes back the death signal that was asked for between fork and exec.
 ///
-/// The kernel keeps it per thread, and the one that counts is the thread that called exec: the main thread.
+/// The kernel keeps it per thread, and the one that counts is the thread that called exec: the main thread. On any
+/// other the call changes nothing.
 ///
 /// # Errors
-/// `EPERM` on any other thread, where the call would change nothing.
+/// None is known to happen.
 pub fn clear_death_signal() -> Result<(), SysError> {
-    if nix::unistd::gettid() != nix::unistd::getpid() {
-        return Err(SysError::new("prctl(PR_SET_PDEATHSIG)", nix::errno::Errno::EPERM));
-    }
     // SAFETY: prctl with plain integers.
     let cleared = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0) };
     if cleared == 0 { Ok(()) } else { Err(SysError::last("prctl(PR_SET_PDEATHSIG)")) }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::sys::SysError;
 use crate::sys::parent::{self, Parent};
 
-/// The thread only waits; it needs next to no stack.
-const STACK_BYTES: usize = 64 * 1024;
+/// The thread only waits; but the C library puts every library's thread-local data on its stack, too.
+const STACK_BYTES: usize = 256 * 1024;
 
 static ATTACHED: Mutex<bool> = Mutex::new(false);
 
@@ -24,7 +24,10 @@ pub enum GuardError {
     /// The thread could not be started.
     #[error("cannot start the guard thread")]
     Thread(#[source] std::io::Error),
-    /// The death signal stays beside the guard: this is not the main thread.
+    /// Only the main thread can take back the death signal.
+    #[error("the guard must be attached on the main thread")]
+    NotMainThread,
+    /// The death signal stays beside the guard, and gives no time to leave.
     #[error("cannot take back the death signal")]
     DeathSignal(#[source] SysError),
 }
@@ -38,6 +41,9 @@ pub fn attach(grace: Duration) -> Result<(), GuardError> {
     let mut attached = ATTACHED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if *attached {
         return Ok(());
+    }
+    if !parent::is_main_thread() {
+        return Err(GuardError::NotMainThread);
     }
     let master = parent::parent_pidfd().map_err(GuardError::Watch)?;
     std::thread::Builder::new()

@@ -138,7 +138,7 @@ pub fn parse(line: &[u8]) -> Result<Incoming<'_>, ProtocolError> {
         return Ok(Incoming::Message(whole));
     }
     let members = Members::of(whole).map_err(ProtocolError::NotJson)?;
-    let Some(command) = members.cmd.and_then(bytes_of).filter(|command| is_internal(command)) else {
+    let Some(command) = members.command() else {
         return Ok(Incoming::Message(whole));
     };
     match command.as_ref() {
@@ -214,12 +214,27 @@ impl<'a> Members<'a> {
         })
     }
 
-    fn with_handle(self) -> Result<Incoming<'a>, ProtocolError> {
+    /// What Node would take for its own command; anything else is a user's.
+    fn command(&self) -> Option<Cow<'a, [u8]>> {
+        self.cmd.and_then(bytes_of).filter(|command| is_internal(command))
+    }
+
+    fn with_handle(&self) -> Result<Incoming<'a>, ProtocolError> {
+        let (mut kind, mut message) = self.wrapped()?;
+        // After a NODE_HANDLE_NACK Node wraps once more what was wrapped already; the inner one says what it is.
+        if may_be_internal(message.get().as_bytes()) {
+            let inner = Members::of(message).map_err(ProtocolError::NotJson)?;
+            if inner.command().as_deref() == Some(b"NODE_HANDLE") {
+                (kind, message) = inner.wrapped()?;
+            }
+        }
+        Ok(Incoming::WithHandle { kind, message })
+    }
+
+    fn wrapped(&self) -> Result<(Cow<'a, str>, &'a RawValue), ProtocolError> {
         let field = Reader { request: "NODE_HANDLE" };
-        Ok(Incoming::WithHandle {
-            kind: field.required("type", "a string", self.kind, text_of)?,
-            message: field.required("msg", "a value", self.message, Some)?,
-        })
+        let kind = field.required("type", "a string", self.kind, text_of)?;
+        Ok((kind, field.required("msg", "a value", self.message, Some)?))
     }
 
     fn cluster(&self) -> Result<PrimaryRequest, ProtocolError> {

@@ -86,6 +86,16 @@ fn a_message_with_a_handle_keeps_its_text() {
         }
         other => panic!("{other:?}"),
     }
+    // As Node sends it again.
+    let again = format!("{{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{line}}}");
+    match parse(again.as_bytes()).unwrap() {
+        Incoming::WithHandle { kind, message } => {
+            assert_eq!((kind.as_ref(), message.get()), ("net.Socket", "{\"a\": \"\\ud800\"}"));
+        }
+        other => panic!("{other:?}"),
+    }
+    let deep = "{\"cmd\":\"NODE_HANDLE\",\"type\":\"x\",\"msg\":".repeat(100_000) + "1" + &"}".repeat(100_000);
+    assert!(matches!(parse(deep.as_bytes()), Ok(Incoming::WithHandle { .. })));
     assert_eq!(
         error("{\"cmd\":\"NODE_HANDLE\",\"type\":null,\"msg\":1}"),
         "NODE_HANDLE: type should be a string, not null"
