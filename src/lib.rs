@@ -1,6 +1,7 @@
 #![deny(unsafe_code)]
 //! skeleton
 
-pub mod sys;
-pub mod transport;
-pub mod listen;
+pub mod message;
+pub mod router;
+pub mod slot;
+pub mod supervisor;
