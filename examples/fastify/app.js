@@ -1,0 +1,10 @@
+'use strict';
+
+const web = require('fastify')();
+
+web.get('/', async () => `fastify in process ${process.pid}\n`);
+
+module.exports = app => {
+  app.beforeStart(() => web.ready());
+  app.handle = web.routing;
+};
