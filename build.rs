@@ -1,3 +1,5 @@
+//! Tells the linker what a Node addon needs; nothing else.
+
 fn main() {
     napi_build::setup();
 }

@@ -39,6 +39,7 @@ pub struct Envelope {
     data: Option<std::ops::Range<usize>>,
     to: Option<String>,
     receiver: Option<Receiver>,
+    is_internal: bool,
 }
 
 /// Who a message names in `receiverPid` (or egg 4's `receiverWorkerId`, which is preferred and is the pid as well).
@@ -59,7 +60,8 @@ impl Envelope {
         let text = std::str::from_utf8(line)
             .map_err(|error| EnvelopeError::NotJson { reason: format!("not UTF-8 at byte {}", error.valid_up_to()) })?;
         // IgnoredAny checks the syntax without building anything, and takes lone surrogates as JSON.parse does.
-        serde_json::from_str::<IgnoredAny>(text).map_err(|error| EnvelopeError::NotJson { reason: error.to_string() })?;
+        serde_json::from_str::<IgnoredAny>(text)
+            .map_err(|error| EnvelopeError::NotJson { reason: error.to_string() })?;
         let trimmed = text.trim_matches(JSON_SPACE);
         match trimmed.as_bytes().first() {
             Some(b'{') => {
@@ -86,6 +88,7 @@ impl Envelope {
             data: Some(data),
             to: None,
             receiver: None,
+            is_internal: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl Envelope {
             data: None,
             to: None,
             receiver: None,
+            is_internal: false,
         };
         let (mut pid, mut worker_id) = (None, None);
         let text = envelope.open_text.clone();
@@ -107,6 +111,7 @@ impl Envelope {
                 b"\"action\"" => envelope.action = as_string(value),
                 b"\"data\"" => envelope.data = Some(member.value),
                 b"\"to\"" => envelope.to = as_string(value),
+                b"\"cmd\"" => envelope.is_internal = as_string(value).is_some_and(|cmd| is_internal_command(&cmd)),
                 b"\"receiverPid\"" => pid = as_receiver(value),
                 b"\"receiverWorkerId\"" => worker_id = as_receiver(value),
                 _ => {}
@@ -135,6 +140,12 @@ impl Envelope {
         self.to.as_deref().filter(|word| !word.is_empty())
     }
 
+    /// True for what Node keeps to itself (`cmd` starts with `NODE_`): it never reaches a `message` listener, so it is never routed.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.is_internal
+    }
+
     /// Who is named by pid.
     #[must_use]
     pub fn receiver(&self) -> Option<&Receiver> {
@@ -155,6 +166,11 @@ impl Envelope {
 }
 
 const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Node's own rule, in `internal/child_process`.
+fn is_internal_command(cmd: &str) -> bool {
+    cmd.len() > 5 && cmd.starts_with("NODE_")
+}
 
 fn type_name(first: Option<u8>) -> &'static str {
     match first {
@@ -333,6 +349,13 @@ mod tests {
         assert_eq!(envelope.data(), Some(r#""\ud800""#));
         let [head, _] = envelope.frame(Origin::App, Target::Agent);
         assert!(head.starts_with(br#"{"\ud800":"\udfff""#));
+    }
+
+    #[test]
+    fn what_node_keeps_to_itself_is_told_apart() {
+        assert!(parse(r#"{"a":1,"cmd":"NODE_CLUSTER"}"#).is_internal());
+        assert!(!parse(r#"{"cmd":"NODE_"}"#).is_internal());
+        assert!(!parse(r#"{"data":{"cmd":"NODE_CLUSTER"}}"#).is_internal());
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub struct View {
 }
 
 impl Supervisor {
+    /// The port the cluster serves, as far as it is known.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// A snapshot.
     #[must_use]
     pub fn view(&self) -> View {
