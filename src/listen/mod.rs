@@ -1,1 +1,4 @@
-//! skeleton
+//! Listening sockets that outlive the workers: opened and kept by the master, their connections dealt to workers.
+
+pub mod dealer;
+pub mod open;

@@ -1,1 +1,40 @@
-//! skeleton
+//! The operating system: every system call of the crate that is not tokio's, and every `cfg(target_os)`.
+//!
+//! Nothing here decides; a caller asks for one thing and is told how it went. A raw descriptor number never leaves
+//! this module, and an errno leaves it only inside a [`SysError`], with the name of the call that failed.
+//!
+//! What every platform must give (Linux gives it here; another platform adds a directory beside these files and is
+//! chosen in this file, nowhere else):
+//!
+//! | module | what it gives | Linux uses |
+//! |---|---|---|
+//! | [`spawn`] | a child with exact arguments, environment and descriptors that dies with its parent | fork, execve, `PR_SET_PDEATHSIG` |
+//! | [`child`] | one child's end as a pollable descriptor, its status once, signals that never hit a stranger | pidfd (kernel 5.4) |
+//! | [`process_tree`] | every descendant of a process, safe against reused process ids | `/proc`, pidfd |
+//! | [`parent`] | the parent's end as a pollable descriptor | pidfd |
+//! | [`unix_socket`] | the two ends of Node's channel, bytes and descriptors over them | `AF_UNIX`, `SCM_RIGHTS` |
+//! | [`socket`] | listening and datagram sockets, accepting, addresses | `accept4` |
+//! | [`bound_path`] | the name of a unix socket in the file system and its removal | `lstat` |
+//! | [`Watched`] | readiness of a descriptor on the runtime | epoll, through tokio |
+//! | [`console`] | a line written completely although the pipe is full and non-blocking | `poll` |
+
+pub mod bound_path;
+pub mod child;
+pub mod console;
+mod error;
+pub mod parent;
+mod pidfd;
+pub mod process_tree;
+pub mod socket;
+pub mod spawn;
+pub mod unix_socket;
+pub mod watched;
+
+pub use error::{INVALID_ARGUMENT, SysError};
+pub use watched::Watched;
+
+/// This machine's name, for error logs.
+#[must_use]
+pub fn hostname() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,1 +1,3 @@
-//! skeleton
+//! Moves messages between two processes.
+
+pub mod channel;

@@ -1,0 +1,41 @@
+//! The name of a unix socket in the file system, removed when its listener goes.
+//!
+//! libuv removes the name of a listening pipe when it closes it; so whoever holds the socket holds one of these.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Removes the name on drop, unless another socket has taken the place meanwhile.
+#[derive(Debug)]
+pub struct BoundPath {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl BoundPath {
+    /// Takes over a name that has just been bound. A relative one is resolved now, as the working directory may change.
+    pub(super) fn new(path: &Path) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let identity = identity(&path);
+        Self { path, identity }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for BoundPath {
+    fn drop(&mut self) {
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // Somebody else may have removed it between the two calls; then it is gone all the same.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}

@@ -1,0 +1,86 @@
+//! The process that started us, seen from inside the child: its end, and the death signal that covers the boot.
+//!
+//! Used by the worker's guard only. Nothing here waits for anything but the parent's end.
+#![allow(unsafe_code)] // prctl with the bare zero that takes the signal back
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::libc;
+use nix::poll::PollTimeout;
+use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
+
+use super::error::Named;
+use super::{SysError, pidfd};
+
+/// The parent, held so that its end is seen whatever becomes of its number.
+#[derive(Debug)]
+pub struct Parent {
+    pid: u32,
+    pidfd: OwnedFd,
+}
+
+impl Parent {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Blocks this thread until the parent has ended.
+    ///
+    /// # Errors
+    /// When `poll` fails, which leaves nothing to wait with.
+    pub fn wait_for_end(&self) -> Result<(), SysError> {
+        pidfd::wait_for_end(self.pidfd.as_fd(), PollTimeout::NONE).map(drop)
+    }
+}
+
+/// Opens the parent of this process; `None` when it is gone already.
+///
+/// # Errors
+/// When there is no descriptor left, or the kernel has no pidfd.
+pub fn parent_pidfd() -> Result<Option<Parent>, SysError> {
+    let before = nix::unistd::getppid();
+    let Ok(pid @ 1..) = u32::try_from(before.as_raw()) else {
+        // A parent outside of our pid namespace shows as 0 and cannot be opened.
+        return Err(SysError::new("getppid", nix::errno::Errno::ENOTSUP));
+    };
+    let pidfd = match pidfd::open(pid) {
+        Err(error) if error.is_gone() => return Ok(None),
+        opened => opened?,
+    };
+    // If the parent had died before the open, its number might be somebody else's by now; but then we would have
+    // another parent, too.
+    Ok((nix::unistd::getppid() == before).then_some(Parent { pid, pidfd }))
+}
+
+/// Takes back the death signal that was asked for between fork and exec.
+///
+/// The kernel keeps it per thread, and the one that counts is the thread that called exec: the main thread.
+///
+/// # Errors
+/// `EPERM` on any other thread, where the call would change nothing.
+pub fn clear_death_signal() -> Result<(), SysError> {
+    if nix::unistd::gettid() != nix::unistd::getpid() {
+        return Err(SysError::new("prctl(PR_SET_PDEATHSIG)", nix::errno::Errno::EPERM));
+    }
+    // SAFETY: prctl with plain integers.
+    let cleared = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0) };
+    if cleared == 0 { Ok(()) } else { Err(SysError::last("prctl(PR_SET_PDEATHSIG)")) }
+}
+
+/// Keeps every signal away from the calling thread, so that the others' handlers run where they expect to.
+///
+/// # Errors
+/// When the mask cannot be set.
+pub fn block_all_signals() -> Result<(), SysError> {
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).named("pthread_sigmask")
+}
+
+/// Ends this process at once; nothing in it can prevent that.
+pub fn kill_self() -> ! {
+    loop {
+        // Does not come back.
+        let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
+    }
+}

@@ -1,0 +1,3 @@
+//! A worker process seen from inside: what it does besides running the app.
+
+pub mod guard;
