@@ -1,5 +1,6 @@
 'use strict';
-// `npm run test:nodes [-- 18 22]`: the mocha and Jest suites under each supported Node, on the same built addon.
+// `npm run test:nodes [-- 18 22 | --others]`: the mocha and Jest suites under each supported Node (or those named, or all but
+// the one that runs this), on the same built addon.
 // The binaries come from the npm packages node-linux-<arch> and are kept in .tmp/nodes.
 
 const fs = require('node:fs');
@@ -39,8 +40,13 @@ async function main(majors) {
   return report(results);
 }
 
-const chosen = process.argv.slice(2);
-main(chosen.length ? chosen : SUPPORTED).then(code => {
+function chosen(words) {
+  const [own] = process.versions.node.split('.');
+  if (words.includes('--others')) return SUPPORTED.filter(major => major !== own);
+  return words.length ? words : SUPPORTED;
+}
+
+main(chosen(process.argv.slice(2))).then(code => {
   process.exitCode = code;
 }, error => {
   process.stderr.write(`egg-clutch: ${error.message}\n`);
