@@ -207,16 +207,22 @@ export class Messenger extends EventEmitter {
   close(): void;
 }
 
-/** One app worker as {@link Cluster.status} shows it. */
-export interface WorkerStatus {
-  /** Node's cluster worker id: counts every fork. */
+/** One process as {@link Cluster.status} shows it. */
+export interface ProcessStatus {
+  /** Counts every fork ever made of its kind: Node's cluster worker id, or the agent's number. */
   id: number;
+  /** How many processes its place has had. */
+  generation: number;
+  /** `null` until it is forked. */
+  pid: number | null;
+  state: 'starting' | 'ready' | 'draining' | 'killing' | 'exited';
+  /** Whether its channel to the master is open. */
+  connected: boolean;
+}
+
+export interface WorkerStatus extends ProcessStatus {
   /** The place that is kept filled, from 0. */
   slot: number;
-  /** How many processes this slot has had. */
-  generation: number;
-  pid: number;
-  state: string;
 }
 
 /** A plain snapshot, taken by the native half of the master. */
@@ -224,9 +230,12 @@ export interface ClusterStatus {
   /** Of the master. */
   pid: number;
   ready: boolean;
+  stopping: boolean;
   address: string | null;
-  agent: { number: number; pid: number; state: string } | null;
+  agent: ProcessStatus | null;
   workers: WorkerStatus[];
+  /** Messages that were lost because a worker did not read its full queue. */
+  droppedMessages: number;
   [fact: string]: unknown;
 }
 
@@ -237,19 +246,23 @@ export interface WorkerEvent {
   generation: number;
 }
 
-export interface WorkerExitedEvent {
-  id: number;
-  pid: number;
+/** How a process ended. */
+export interface ExitFacts {
   /** `null` where a signal ended it. */
   code: number | null;
   signal: string | null;
-  [fact: string]: unknown;
+  reason: 'boot-failed' | 'crashed' | 'killed' | 'asked' | 'timed-out';
 }
 
+export interface WorkerExitedEvent extends WorkerEvent, ExitFacts {}
+
 export interface AgentEvent {
+  /** 1, 2, … per fork. */
+  id: number;
   pid: number;
-  [fact: string]: unknown;
 }
+
+export interface AgentExitedEvent extends AgentEvent, ExitFacts {}
 
 /** The running cluster, in the master. */
 export class Cluster extends EventEmitter {
@@ -260,6 +273,7 @@ export class Cluster extends EventEmitter {
   readonly address: string;
   /** The master's own end; what is sent before the cluster is ready is kept for it. */
   readonly messenger: Messenger;
+  /** @throws ClutchError ERR_CLUTCH_CLOSED when the cluster has ended, or does not answer within a second */
   status(): ClusterStatus;
   /**
    * Stops all app workers, then the agent, within EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (5000 ms each by default).
@@ -269,11 +283,15 @@ export class Cluster extends EventEmitter {
 
   on(event: 'worker-started' | 'worker-ready', listener: (worker: WorkerEvent) => void): this;
   on(event: 'worker-exited', listener: (worker: WorkerExitedEvent) => void): this;
-  on(event: 'agent-started' | 'agent-exited', listener: (agent: AgentEvent) => void): this;
+  on(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
+  on(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
+  on(event: 'reload-done', listener: (reload: { count: number }) => void): this;
   on(event: string | symbol, listener: (...args: any[]) => void): this;
   once(event: 'worker-started' | 'worker-ready', listener: (worker: WorkerEvent) => void): this;
   once(event: 'worker-exited', listener: (worker: WorkerExitedEvent) => void): this;
-  once(event: 'agent-started' | 'agent-exited', listener: (agent: AgentEvent) => void): this;
+  once(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
+  once(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
+  once(event: 'reload-done', listener: (reload: { count: number }) => void): this;
   once(event: string | symbol, listener: (...args: any[]) => void): this;
 }
 

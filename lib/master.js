@@ -25,6 +25,15 @@ function memoryLines() {
   ];
 }
 
+/** Where the native half is at its end already, its exit event is on the way here, and nobody is left to take anything. */
+function unlessClosed(act) {
+  try {
+    act();
+  } catch (error) {
+    if (error.code !== 'ERR_CLUTCH_CLOSED') throw error;
+  }
+}
+
 class Master {
   #parts;
   #native = null;
@@ -129,7 +138,7 @@ class Master {
     const { native, proc } = this.#parts;
     this.#endpoint = this.#parts.masterEndpoint();
     this.#endpoint.messenger.listen();
-    const actions = { status: () => this.#native.status(), close: () => this.close() };
+    const actions = { status: () => this.#status(), close: () => this.close() };
     this.#cluster = new Cluster(actions, { pid: proc.pid, messenger: this.#endpoint.messenger });
     try {
       this.#native = new native.Cluster(config, text => this.#onEvent(text));
@@ -156,14 +165,14 @@ class Master {
     // `once`: the same signal a second time meets Node's default, and that ends a master whose close hangs.
     for (const signal of STOP_SIGNALS) on(signal, () => this.#onSignal(signal));
     on('exit', code => native.exiting(code));
-    const listener = listenToParent(proc, text => native.deliver('parent', text), text => native.log('warn', text));
+    const listener = listenToParent(proc, text => this.#deliver('parent', text), text => native.log('warn', text));
     this.#listeners.push(['message', listener]);
   }
 
   /** At readiness, not before: until then the router has nobody to give the messages to, and would lose them. */
   #connect() {
     const { transport } = this.#endpoint;
-    const dropped = transport.connect(text => this.#native.deliver('master', text));
+    const dropped = transport.connect(text => this.#deliver('master', text));
     if (dropped) this.#native.log('warn', `[master] ${dropped} messages sent before startCluster were dropped, ${MAX_WAITING} are kept`);
   }
 
@@ -178,9 +187,21 @@ class Master {
   #stop(signal, lines) {
     if (!this.#stopped) {
       this.#stopped = new Promise(resolve => { this.#whenStopped = resolve; });
-      this.#native.stop(signal, lines);
+      unlessClosed(() => this.#native.stop(signal, lines));
     }
     return this.#stopped;
+  }
+
+  #deliver(origin, text) {
+    unlessClosed(() => this.#native.deliver(origin, text));
+  }
+
+  #status() {
+    try {
+      return this.#native.status();
+    } catch (error) {
+      throw ClutchError.from(error, 'ERR_CLUTCH_CLOSED');
+    }
   }
 
   /** Called by the native half. An exception in a listener is an uncaught one as after any other emit, never the addon's. */

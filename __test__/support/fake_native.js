@@ -3,7 +3,9 @@
 // The addon as lib/master.js sees it, and the process it would run in. Both only write down what happens to them.
 
 const { EventEmitter } = require('events');
+const { setImmediate: nextTurn } = require('timers/promises');
 
+const { Master } = require('../../lib/master');
 const { MasterTransport } = require('../../lib/master/endpoint');
 const { Messenger } = require('../../lib/messenger');
 
@@ -30,7 +32,7 @@ class FakeCluster {
   deliver(...args) { this.#record('deliver', ...args); }
   log(...args) { this.#record('log', ...args); }
   exiting(...args) { this.#record('exiting', ...args); }
-  status() { return JSON.stringify({ pid: 1, ready: true, workers: [] }); }
+  status() { this.#record('status'); return JSON.stringify({ pid: 1, ready: true, workers: [] }); }
 
   of(name) { return this.calls.filter(call => call[0] === name).map(call => call.slice(1)); }
 }
@@ -76,4 +78,19 @@ function parts({ env, ports = [4001] } = {}) {
   };
 }
 
-module.exports = { FakeCluster, FakeProcess, parts };
+/** Starts a master on the fake addon, up to the moment where it has forked. */
+async function boot(options, given = parts()) {
+  const master = new Master({ workers: 2, ...options }, given);
+  const ready = master.ready();
+  ready.catch(() => {});
+  while (!FakeCluster.last?.of('start').length) await Promise.race([nextTurn(), ready]);
+  return { master, ready, native: FakeCluster.last, proc: given.proc, parts: given };
+}
+
+async function booted(options, given) {
+  const running = await boot(options, given);
+  running.native.event({ type: 'ready', port: 7001, address: 'http://127.0.0.1:7001', protocol: 'http' });
+  return { ...running, cluster: await running.ready };
+}
+
+module.exports = { FakeCluster, FakeProcess, parts, boot, booted };
