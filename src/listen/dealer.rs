@@ -14,8 +14,21 @@ pub const HANDOVERS_IN_FLIGHT: usize = 1;
 pub const WAITING_LIMIT: usize = 64;
 
 /// The number of one hand-over, to match its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HandoverId(pub u64);
+
+/// Gives out the numbers. One for all sockets: a worker's answer names the number and not the socket.
+#[derive(Debug, Default)]
+pub struct HandoverIds {
+    last: u64,
+}
+
+impl HandoverIds {
+    fn next(&mut self) -> HandoverId {
+        self.last += 1;
+        HandoverId(self.last)
+    }
+}
 
 /// What became of a hand-over that was answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,12 +62,11 @@ pub struct Dealer<C> {
     /// In turn: the one that was served longest ago comes first.
     members: VecDeque<Member<C>>,
     waiting: VecDeque<Waiting<C>>,
-    next_id: u64,
 }
 
 impl<C> Default for Dealer<C> {
     fn default() -> Self {
-        Self { members: VecDeque::new(), waiting: VecDeque::new(), next_id: 1 }
+        Self { members: VecDeque::new(), waiting: VecDeque::new() }
     }
 }
 
@@ -100,15 +112,14 @@ impl<C: Clone> Dealer<C> {
     }
 
     /// The next hand-over, while a connection waits and a worker is free.
-    pub fn poll_handover(&mut self) -> Option<(Occupant, HandoverId, C)> {
+    pub fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<(Occupant, HandoverId, C)> {
         let waiting = self.waiting.front()?;
         let at = self.members.iter().position(|member| {
             member.in_flight.len() < HANDOVERS_IN_FLIGHT && !waiting.refused_by.contains(&member.who)
         })?;
         let waiting = self.waiting.pop_front()?;
         let mut member = self.members.remove(at)?;
-        let id = HandoverId(self.next_id);
-        self.next_id += 1;
+        let id = ids.next();
         let handover = (member.who, id, waiting.connection.clone());
         member.in_flight.push_back((id, waiting));
         self.members.push_back(member);
@@ -129,6 +140,13 @@ impl<C: Clone> Dealer<C> {
         }
         self.waiting.push_front(waiting);
         Answered::DealtAgain
+    }
+
+    /// The oldest hand-over that a worker has not answered.
+    #[must_use]
+    pub fn oldest_in_flight(&self, who: Occupant) -> Option<HandoverId> {
+        let member = self.members.iter().find(|member| member.who == who)?;
+        member.in_flight.front().map(|(id, _)| *id)
     }
 
     /// The connection of the oldest unanswered hand-over did not arrive (`NODE_HANDLE_NACK`): it is dealt again.
@@ -169,11 +187,12 @@ mod tests {
 
     #[test]
     fn workers_are_served_in_turn() {
+        let mut ids = HandoverIds::default();
         let mut dealer = dealer(3);
         let mut served = Vec::new();
         for connection in 0..6 {
             dealer.offer(connection);
-            let (who, id, _) = dealer.poll_handover().unwrap();
+            let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
             served.push(who);
             assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(connection));
         }
@@ -182,12 +201,13 @@ mod tests {
 
     #[test]
     fn a_worker_that_does_not_answer_keeps_one_connection_and_gets_no_more() {
+        let mut ids = HandoverIds::default();
         let mut dealer = dealer(2);
         dealer.offer(0);
-        let (stuck, _, _) = dealer.poll_handover().unwrap();
+        let (stuck, _, _) = dealer.poll_handover(&mut ids).unwrap();
         for connection in 1..10 {
             dealer.offer(connection);
-            let (who, id, got) = dealer.poll_handover().unwrap();
+            let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
             assert_ne!(who, stuck);
             assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(got));
         }
@@ -195,47 +215,51 @@ mod tests {
 
     #[test]
     fn what_a_dead_worker_held_is_dealt_again_first() {
+        let mut ids = HandoverIds::default();
         let mut dealer = dealer(1);
         dealer.offer(1);
         dealer.offer(2);
-        let (who, id, _) = dealer.poll_handover().unwrap();
+        let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
         dealer.leave(who);
         assert!(!dealer.wants_more(), "nobody serves: the rest waits in the kernel");
         assert_eq!(dealer.note_answer(who, id, true), Answered::Unknown);
         dealer.join(app(1));
-        assert_eq!(dealer.poll_handover().map(|(who, _, connection)| (who, connection)), Some((app(1), 1)));
+        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((app(1), 1)));
     }
 
     #[test]
     fn a_refused_connection_goes_to_each_other_worker_once() {
+        let mut ids = HandoverIds::default();
         let mut dealer = dealer(2);
         dealer.offer(9);
-        let (first, id, _) = dealer.poll_handover().unwrap();
+        let (first, id, _) = dealer.poll_handover(&mut ids).unwrap();
         assert_eq!(dealer.note_answer(first, id, false), Answered::DealtAgain);
-        let (second, id, _) = dealer.poll_handover().unwrap();
+        let (second, id, _) = dealer.poll_handover(&mut ids).unwrap();
         assert_ne!(first, second);
         assert_eq!(dealer.note_answer(second, id, false), Answered::RefusedByAll(9));
-        assert_eq!(dealer.poll_handover(), None);
+        assert_eq!(dealer.poll_handover(&mut ids), None);
     }
 
     #[test]
     fn a_connection_left_with_nobody_but_its_refuser_is_given_up() {
+        let mut ids = HandoverIds::default();
         let mut dealer = dealer(2);
         dealer.offer(9);
-        let (first, id, _) = dealer.poll_handover().unwrap();
+        let (first, id, _) = dealer.poll_handover(&mut ids).unwrap();
         assert_eq!(dealer.note_answer(first, id, false), Answered::DealtAgain);
         dealer.leave(if first == app(0) { app(1) } else { app(0) });
-        assert_eq!(dealer.poll_handover(), None);
+        assert_eq!(dealer.poll_handover(&mut ids), None);
         assert_eq!(dealer.take_hopeless(), [9]);
     }
 
     #[test]
     fn a_connection_that_did_not_arrive_is_dealt_again() {
+        let mut ids = HandoverIds::default();
         let mut dealer = dealer(1);
         dealer.offer(3);
-        let (who, _, _) = dealer.poll_handover().unwrap();
+        let (who, _, _) = dealer.poll_handover(&mut ids).unwrap();
         dealer.note_not_arrived(who);
-        assert_eq!(dealer.poll_handover().map(|(_, _, connection)| connection), Some(3));
+        assert_eq!(dealer.poll_handover(&mut ids).map(|(_, _, connection)| connection), Some(3));
     }
 
     #[test]

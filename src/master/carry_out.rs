@@ -104,8 +104,8 @@ impl Shell {
 
     fn tell_apps(&mut self, action: &str, data: Option<&str>) {
         let frame = [layer_message(action, "master", Target::Apps, data), Bytes::from_static(b"\n")];
-        for (who, _) in self.roster().apps {
-            self.push(who, &frame);
+        for (who, _) in &self.roster().apps {
+            self.push(*who, &frame);
         }
     }
 

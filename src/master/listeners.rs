@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::shell::{Happening, Shell};
-use crate::listen::dealer::{Answered, Dealer, HandoverId};
+use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
 use crate::listen::open::{self, ListenRequest, Opened};
 use crate::message::address::Occupant;
 use crate::supervisor::{Event, ListeningAddress, View};
@@ -48,6 +48,7 @@ impl Drop for Listener {
 /// All sockets that are kept for workers, by the key that Node gives them.
 pub(super) struct Listeners {
     by_key: HashMap<String, Listener>,
+    handover_ids: HandoverIds,
     happenings: mpsc::Sender<Happening>,
     is_closing: bool,
 }
@@ -60,7 +61,7 @@ pub(super) struct Handover {
 
 impl Listeners {
     pub(super) fn new(happenings: mpsc::Sender<Happening>) -> Self {
-        Self { by_key: HashMap::new(), happenings, is_closing: false }
+        Self { by_key: HashMap::new(), handover_ids: HandoverIds::default(), happenings, is_closing: false }
     }
 
     /// The answer to a worker that wants to listen.
@@ -153,7 +154,7 @@ impl Listeners {
         for (key, listener) in &mut self.by_key {
             // Closed without an answer, as Node does at maxConnections.
             drop(listener.dealer.take_hopeless());
-            while let Some((who, HandoverId(seq), connection)) = listener.dealer.poll_handover() {
+            while let Some((who, HandoverId(seq), connection)) = listener.dealer.poll_handover(&mut self.handover_ids) {
                 let frame = node_protocol::new_connection(seq, key);
                 handovers.push(Handover { who, outgoing: Outgoing::with_descriptor(frame, connection) });
             }
@@ -164,7 +165,7 @@ impl Listeners {
     }
 
     fn note_answer(&mut self, who: Occupant, seq: u64, accepted: bool) {
-        // The numbers are unique per socket, not over all; only one socket can have this one in flight to this worker.
+        // The number is on one socket's books at the most.
         for listener in self.by_key.values_mut() {
             match listener.dealer.note_answer(who, HandoverId(seq), accepted) {
                 Answered::Unknown => {}
@@ -174,10 +175,13 @@ impl Listeners {
         }
     }
 
-    /// A hand-over came without its descriptor.
+    /// A hand-over came without its descriptor. A worker answers in order, so its oldest one is meant.
     pub(super) fn note_not_arrived(&mut self, who: Occupant) {
-        for listener in self.by_key.values_mut() {
-            listener.dealer.note_not_arrived(who);
+        let dealers = self.by_key.values_mut().map(|listener| &mut listener.dealer);
+        let oldest =
+            dealers.filter_map(|dealer| Some((dealer.oldest_in_flight(who)?, dealer))).min_by_key(|(id, _)| *id);
+        if let Some((_, dealer)) = oldest {
+            dealer.note_not_arrived(who);
         }
     }
 

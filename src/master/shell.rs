@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -14,7 +15,7 @@ use super::{Command, Sink, snapshot};
 use crate::message::address::{Occupant, Origin};
 use crate::router::Roster;
 use crate::slot::Exit;
-use crate::supervisor::{Event, Supervisor};
+use crate::supervisor::{Event, ProcessView, Supervisor};
 use crate::transport::channel::Frame;
 
 /// How many happenings may wait for the loop; those who report them wait beyond that.
@@ -46,12 +47,15 @@ pub(super) enum Happening {
 pub(super) struct Shell {
     pub(super) config: MasterConfig,
     pub(super) supervisor: Supervisor,
+    /// Changes of it are followed by an event, so the roster never outlives what it was made from.
     pub(super) running: HashMap<Occupant, Running>,
     pub(super) listeners: Listeners,
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
     pub(super) dropped_messages: u64,
+    /// Who can be reached; made when asked for, and forgotten with every event, as most messages come between two events.
+    roster: Option<Rc<Roster>>,
     started: Instant,
     has_ended: bool,
 }
@@ -100,6 +104,7 @@ impl Shell {
             sink,
             stop_lines: Vec::new(),
             dropped_messages: 0,
+            roster: None,
             started: Instant::now(),
             has_ended: false,
         }
@@ -155,6 +160,7 @@ impl Shell {
     fn note_channel_ended(&mut self, who: Occupant, fault: Option<String>) {
         let Some(running) = self.running.get_mut(&who) else { return };
         let was_open = std::mem::replace(&mut running.has_channel, false);
+        self.roster = None;
         let (number, pid, exit) = (running.number, running.pid(), running.exit);
         self.listeners.forget_worker(who);
         match fault.filter(|_| was_open) {
@@ -204,7 +210,7 @@ impl Shell {
         if self.has_ended {
             return;
         }
-        self.supervisor.handle(event, self.started.elapsed());
+        self.handle_now(event);
         while let Some(effect) = self.supervisor.poll_effect() {
             self.carry_out(effect);
         }
@@ -213,6 +219,7 @@ impl Shell {
 
     /// As [`Shell::feed`], from within an effect: what follows is carried out by the loop that is above us.
     pub(super) fn handle_now(&mut self, event: Event) {
+        self.roster = None;
         self.supervisor.handle(event, self.started.elapsed());
     }
 
@@ -223,9 +230,18 @@ impl Shell {
     }
 
     /// Who can be reached right now.
-    pub(super) fn roster(&self) -> Roster {
+    pub(super) fn roster(&mut self) -> Rc<Roster> {
+        if let Some(roster) = &self.roster {
+            return Rc::clone(roster);
+        }
+        let roster = Rc::new(self.make_roster());
+        self.roster = Some(Rc::clone(&roster));
+        roster
+    }
+
+    fn make_roster(&self) -> Roster {
         let view = self.supervisor.view();
-        let reachable = |process: &crate::supervisor::ProcessView| {
+        let reachable = |process: &ProcessView| {
             let running = self.running.get(&process.who).filter(|running| running.has_channel)?;
             Some((process.who, running.pid()))
         };
