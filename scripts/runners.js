@@ -17,7 +17,7 @@ function problemOf({ code, signal, timedOut }, failed) {
 }
 
 async function rust(extra = []) {
-  const ended = await run('cargo', ['test', '--locked', ...extra], { keep: true });
+  const ended = await run('cargo', ['test', '--locked', '--no-fail-fast', ...extra], { keep: true });
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const line of ended.output.matchAll(/^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
     counts.passed += Number(line[1]);
