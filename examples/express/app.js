@@ -6,5 +6,5 @@ const web = express();
 web.get('/', (req, res) => res.send(`express in process ${process.pid}\n`));
 
 module.exports = app => {
-  app.handle = web;
+  app.callback = web;
 };

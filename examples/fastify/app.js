@@ -5,6 +5,5 @@ const web = require('fastify')();
 web.get('/', async () => `fastify in process ${process.pid}\n`);
 
 module.exports = app => {
-  app.beforeStart(() => web.ready());
-  app.handle = web.routing;
+  app.callback = web;
 };

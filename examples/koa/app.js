@@ -6,5 +6,5 @@ const web = new Koa();
 web.use(ctx => { ctx.body = `koa in process ${process.pid}\n`; });
 
 module.exports = app => {
-  app.handle = web.callback();
+  app.callback = web;
 };

@@ -4,24 +4,23 @@
 
 const assert = require('node:assert');
 const { launch } = require('../helpers/browser');
-const { WORKERS, startHello, stopAll } = require('./hello_cluster');
+const { WORKERS, startHello } = require('./hello_cluster');
 
-describe('examples/hello in a browser', function() {
-  this.timeout(60000);
-
+describe('examples/hello in a browser', () => {
   let cluster;
+  let url;
   let browser;
   let page;
   let complaints;
 
   before(async () => {
-    cluster = await startHello();
+    ({ cluster, url } = await startHello());
     browser = await launch();
   });
 
   after(async () => {
     await browser?.close();
-    await stopAll();
+    await cluster?.stop();
   });
 
   beforeEach(async () => {
@@ -32,7 +31,7 @@ describe('examples/hello in a browser', function() {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
     });
     page.on('pageerror', error => complaints.push(error.stack));
-    await page.goto(cluster.url);
+    await page.goto(url);
     await waitForAll(page);
   });
 
@@ -63,7 +62,7 @@ describe('examples/hello in a browser', function() {
     await watcher.clock.install();
     let asked = 0;
     watcher.on('request', request => { asked += request.url().endsWith('/whoami') ? 1 : 0; });
-    await watcher.goto(cluster.url);
+    await watcher.goto(url);
     const answers = watcher.locator('#answers li');
     await answers.first().waitFor();
 

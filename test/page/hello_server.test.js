@@ -2,18 +2,17 @@
 // examples/hello without a browser: what its server refuses, and how it starts and stops.
 
 const assert = require('node:assert');
-const { once } = require('node:events');
-const { run, startHello, stopAll } = require('./hello_cluster');
+const { run, startHello } = require('./hello_cluster');
 
-describe('examples/hello as a server', function() {
-  this.timeout(60000);
-
+describe('examples/hello as a server', () => {
   let cluster;
-  before(async () => { cluster = await startHello(); });
-  after(stopAll);
+  let url;
+
+  before(async () => { ({ cluster, url } = await startHello()); });
+  after(() => cluster?.stop());
 
   const post = (name, body, type = 'application/json') =>
-    fetch(new URL(name, cluster.url), { method: 'POST', headers: { 'content-type': type }, body });
+    fetch(new URL(name, url), { method: 'POST', headers: { 'content-type': type }, body });
 
   const REFUSED = [
     ['an unknown method', 'send', { method: 'constructor', text: 'x' }, /^Unknown method; it is one of broadcast, /],
@@ -46,33 +45,31 @@ describe('examples/hello as a server', function() {
   });
 
   it('knows its paths and their methods', async () => {
-    assert.strictEqual((await fetch(new URL('nothing', cluster.url))).status, 404);
-    assert.strictEqual((await fetch(new URL('crash', cluster.url))).status, 405);
+    assert.strictEqual((await fetch(new URL('nothing', url))).status, 404);
+    assert.strictEqual((await fetch(new URL('crash', url))).status, 405);
     assert.strictEqual((await post('whoami', '{}')).status, 405);
   });
 
   it('says in one line that the port is taken, and ends with code 1', async () => {
-    const { port } = new URL(cluster.url);
+    const { port } = new URL(url);
     const second = run({ PORT: port });
-    const [code] = await once(second.child, 'close');
+    const { code } = await second.exit();
     assert.strictEqual(code, 1);
-    assert.match(second.output(), new RegExp(`^Port ${port} is taken by another process; [^\\n]*\\n$`));
+    assert.match(second.stdout + second.stderr, new RegExp(`^Port ${port} is taken by another process; [^\\n]*\\n$`));
   });
 
   it('says in one line that PORT is not a port', async () => {
     const second = run({ PORT: '80x' });
-    const [code] = await once(second.child, 'close');
+    const { code } = await second.exit();
     assert.strictEqual(code, 1);
-    assert.match(second.output(), /^PORT must be a whole number from 1 to 65535, but it is "80x"\.\n$/);
+    assert.match(second.stdout + second.stderr, /^PORT must be a whole number from 1 to 65535, but it is "80x"\.\n$/);
   });
 
   it('leaves nobody behind when it is stopped, open pages or not', async () => {
-    const watching = await fetch(new URL('events', cluster.url));
-    const { agent, workers } = await firstEvent(watching);
-    cluster.child.kill('SIGTERM');
-    const [code] = await once(cluster.child, 'close');
-    assert.strictEqual(code, 0);
-    for (const { pid } of [agent, ...workers]) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+    const watching = await fetch(new URL('events', url));
+    const { workers } = await firstEvent(watching);
+    assert.deepStrictEqual(workers.map(worker => worker.pid).sort(), cluster.appPids().sort());
+    assert.deepStrictEqual(await cluster.stop(), { code: 0, signal: null });
   });
 });
 
