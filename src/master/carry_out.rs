@@ -14,9 +14,8 @@ impl Shell {
         match effect {
             Effect::Spawn { who, number } => self.spawn(who, number),
             Effect::Terminate { who } => {
-                let happenings = self.happenings.clone();
                 if let Some(running) = self.running.get_mut(&who) {
-                    running.terminate(who, happenings);
+                    running.terminate(who, &self.happenings);
                 }
             }
             Effect::KillDescendants { who } => {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use tokio::sync::mpsc;
 
 use super::config::MasterConfig;
-use super::shell::Happening;
+use super::shell::{Happening, spawn_task};
 use crate::message::address::{Occupant, Seat, WorkerId};
 use crate::slot::Exit;
 use crate::sys::Watched;
@@ -54,9 +54,9 @@ pub(super) fn start(
     let (receiver, sender) = channel::open(ours).map_err(|error| super::chain(&error))?;
     let watched = child.pidfd().try_clone_to_owned().map_err(|error| super::chain(&error))?;
     let watched = Watched::new(watched).map_err(|error| super::chain(&error))?;
-    tokio::task::spawn_local(listen(who, receiver, happenings.clone()));
-    tokio::task::spawn_local(write(who, sender.clone(), happenings.clone()));
-    tokio::task::spawn_local(wait_for_exit(who, watched, Rc::clone(&child), happenings.clone()));
+    spawn_task(happenings, listen(who, receiver, happenings.clone()));
+    spawn_task(happenings, write(who, sender.clone(), happenings.clone()));
+    spawn_task(happenings, wait_for_exit(who, watched, Rc::clone(&child), happenings.clone()));
     Ok(Running { number, sender, has_channel: true, exit: None, child, descendants: Rc::default() })
 }
 
@@ -66,7 +66,7 @@ impl Running {
     }
 
     /// SIGTERM to the process and all its descendants; `TreeGone` follows when the descendants are gone.
-    pub(super) fn terminate(&mut self, who: Occupant, happenings: mpsc::Sender<Happening>) {
+    pub(super) fn terminate(&mut self, who: Occupant, happenings: &mpsc::Sender<Happening>) {
         // Listed before the first signal: a child that dies hands its own children to somebody else.
         let descendants = Rc::new(process_tree::descendants(self.pid()));
         self.descendants = Rc::clone(&descendants);
@@ -74,11 +74,12 @@ impl Running {
         for descendant in descendants.iter() {
             let _ = descendant.send_signal(Signal::TERM);
         }
-        tokio::task::spawn_local(async move {
+        let told = happenings.clone();
+        spawn_task(happenings, async move {
             for descendant in descendants.iter() {
                 wait_until_gone(descendant).await;
             }
-            let _ = happenings.send(Happening::TreeGone { who }).await;
+            let _ = told.send(Happening::TreeGone { who }).await;
         });
     }
 

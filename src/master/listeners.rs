@@ -10,10 +10,10 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 
-use super::shell::{Happening, Shell};
+use super::shell::{Happening, Shell, spawn_task};
 use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
 use crate::listen::open::{self, ListenRequest, Opened};
 use crate::message::address::Occupant;
@@ -33,7 +33,7 @@ struct Listener {
     data: Option<Box<RawValue>>,
     /// Whether connections are wanted; the accepting task waits on it.
     gate: watch::Sender<bool>,
-    task: Option<JoinHandle<()>>,
+    task: Option<AbortHandle>,
     has_complained: bool,
 }
 
@@ -125,13 +125,13 @@ impl Listeners {
         Ok(Listener { opened, dealer: Dealer::default(), data, gate, task, has_complained: false })
     }
 
-    fn accept_from(&self, key: &str, opened: &Opened, wanted: watch::Receiver<bool>) -> Result<JoinHandle<()>, i32> {
+    fn accept_from(&self, key: &str, opened: &Opened, wanted: watch::Receiver<bool>) -> Result<AbortHandle, i32> {
         let watched = opened
             .socket
             .try_clone()
             .and_then(Watched::new)
             .map_err(|error| -error.raw_os_error().unwrap_or_default())?;
-        Ok(tokio::task::spawn_local(accept(key.to_owned(), watched, wanted, self.happenings.clone())))
+        Ok(spawn_task(&self.happenings, accept(key.to_owned(), watched, wanted, self.happenings.clone())))
     }
 
     pub(super) fn offer(&mut self, key: &str, connection: OwnedFd) {

@@ -39,6 +39,8 @@ pub(super) enum Happening {
     TreeGone { who: Occupant },
     /// A listening socket has a connection.
     Accepted { key: String, connection: std::os::fd::OwnedFd },
+    /// A task beside the loop panicked: what it should have told will never come.
+    TaskPanicked,
     /// Accepting failed for a reason that is worth a line, such as no descriptors left.
     AcceptFailed { key: String, reason: String },
 }
@@ -73,6 +75,22 @@ pub(super) fn run(config: MasterConfig, commands: mpsc::UnboundedReceiver<Comman
     loop {
         std::thread::park();
     }
+}
+
+/// Starts a task beside the loop. If it panics the loop hears of it, instead of waiting for what the task would have told.
+pub(super) fn spawn_task(
+    happenings: &mpsc::Sender<Happening>,
+    task: impl Future<Output = ()> + 'static,
+) -> tokio::task::AbortHandle {
+    let happenings = happenings.clone();
+    let task = tokio::task::spawn_local(task);
+    let aborter = task.abort_handle();
+    tokio::task::spawn_local(async move {
+        if task.await.is_err_and(|error| error.is_panic()) {
+            let _ = happenings.send(Happening::TaskPanicked).await;
+        }
+    });
+    aborter
 }
 
 /// What tells JavaScript to end the process.
@@ -152,6 +170,10 @@ impl Shell {
             Happening::LastWordsOver { who } => self.note_last_words_over(who),
             Happening::TreeGone { who } => self.feed(Event::TreeGone { who }),
             Happening::Accepted { key, connection } => self.listeners.offer(&key, connection),
+            Happening::TaskPanicked => {
+                error!("[master] a task of the master panicked, exiting with code:1");
+                self.end(1);
+            }
             Happening::AcceptFailed { key, reason } => self.listeners.note_accept_failed(&key, &reason),
         }
         self.deal_connections();
@@ -182,7 +204,7 @@ impl Shell {
         running.exit = Some(exit);
         if running.has_channel {
             let happenings = self.happenings.clone();
-            tokio::task::spawn_local(async move {
+            spawn_task(&self.happenings, async move {
                 tokio::time::sleep(LAST_WORDS).await;
                 let _ = happenings.send(Happening::LastWordsOver { who }).await;
             });
