@@ -50,6 +50,12 @@ export default [
     rules: { 'max-lines-per-function': 'off' },
   },
   {
+    // An app whose package.json says "type": "module".
+    files: ['test/fixtures/apps/egg4/**/*.js'],
+    languageOptions: { sourceType: 'module' },
+    rules: { strict: 'off' },
+  },
+  {
     files: ['examples/*/page/**/*.mjs'],
     languageOptions: { globals: globals.browser },
   },
