@@ -1,4 +1,5 @@
-//! Lets the linker leave the symbols of Node open.
+//! Tells the linker what a Node addon needs; nothing else.
+
 fn main() {
     napi_build::setup();
 }

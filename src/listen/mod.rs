@@ -1,5 +1,6 @@
-//! Listening sockets that outlive the workers: opened and kept by the master.
+//! Listening sockets that outlive the workers: opened and kept by the master, their connections dealt to workers.
 
+pub mod dealer;
 pub mod open;
 #[cfg(test)]
 mod open_tests;

@@ -32,7 +32,13 @@ mod spawn_tests;
 pub mod unix_socket;
 #[cfg(test)]
 pub(crate) mod watchdog;
-mod watched;
+pub mod watched;
 
 pub use error::{INVALID_ARGUMENT, SysError};
 pub use watched::Watched;
+
+/// This machine's name, for error logs.
+#[must_use]
+pub fn hostname() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

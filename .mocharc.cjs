@@ -1,0 +1,10 @@
+'use strict';
+
+module.exports = {
+  require: ['test/helpers/hooks.js'],
+  // The watchdog of a test; waits inside a test have shorter ones that say what did not happen.
+  timeout: 60000,
+  slow: 5000,
+  forbidOnly: true,
+  forbidPending: true,
+};

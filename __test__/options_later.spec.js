@@ -1,0 +1,59 @@
+'use strict';
+
+const { parseOptions } = require('..');
+const { LATER } = require('../lib/options/later');
+const { appDir, removeAll } = require('./support/app_dir');
+
+let baseDir;
+beforeAll(() => { baseDir = appDir(); });
+afterAll(removeAll);
+
+const parse = options => parseOptions({ baseDir, workers: 1, ...options });
+const errorOf = options => parse(options).then(() => { throw new Error('was taken'); }, error => error);
+
+// By option: what asks for what happens anyway, what this version cannot do, and what has no meaning at all.
+const VALUES = {
+  startMode: { today: ['process'], later: ['worker_threads'], bad: ['threads', 1, ''] },
+  ports: { today: [[]], later: [[7001, 7002]], bad: [7001, 'x'] },
+  reusePort: { today: [false], later: [true], bad: ['yes', 1] },
+  balance: { today: ['round-robin'], later: ['least-busy', 'kernel'], bad: ['random', true] },
+  sticky: { today: [false, 0, ''], later: [true, { by: 'address' }], bad: ['address', 1] },
+  messenger: { today: [{}, { serialization: 'json' }], later: [{ serialization: 'advanced' }, { arena: '64mb' }], bad: ['json', true] },
+  timeouts: { today: [{}], later: [{ boot: '10m' }], bad: ['10m', 5] },
+  stuck: { today: [false], later: [{ killAfter: '30s' }], bad: [true, 5] },
+  restart: { today: [{}], later: [{ then: 'exit' }], bad: [true, 'exit'] },
+  recycle: { today: [false, {}], later: [{ memory: '80%' }], bad: [true, 'x'] },
+  reload: { today: [{}], later: [{ concurrency: 2 }], bad: [true, 2] },
+  spare: { today: [0], later: [1], bad: [-1, '1', 1.5] },
+  control: { today: [false], later: ['run/clutch.sock'], bad: [true, 5, ''] },
+  admin: { today: [false], later: [{ port: 9000 }], bad: [true, 9000] },
+  preStopDelay: { today: [0, '0', '0ms', '0s'], later: [100, '5s'], bad: [-1, 'soon', true] },
+  log: { today: ['egg'], later: ['json'], bad: ['text', 1] },
+};
+
+const rows = kind => Object.entries(VALUES).flatMap(([name, values]) => values[kind].map(value => [name, value]));
+
+test('every such option is in this table', () => {
+  expect(Object.keys(VALUES).sort()).toEqual(Object.keys(LATER).sort());
+});
+
+test.each(rows('today'))('%s: %p is taken and kept', async (name, value) => {
+  expect((await parse({ [name]: value }))[name]).toEqual(value);
+});
+
+test.each(Object.keys(VALUES))('%s: null and undefined are fine', async name => {
+  expect((await parse({ [name]: null }))[name]).toEqual((await parse({}))[name]);
+  expect((await parse({ [name]: undefined }))[name]).toEqual((await parse({}))[name]);
+});
+
+test.each(rows('later'))('%s: %p is refused with what to do', async (name, value) => {
+  const error = await errorOf({ [name]: value });
+  expect(error.code).toBe('ERR_CLUTCH_OPTION');
+  expect(error.message).toMatch(new RegExp(`^options\\.${name} is not available in this version \\(got .+\\); .{10,}`));
+});
+
+test.each(rows('bad'))('%s: %p is refused with what is allowed', async (name, value) => {
+  const error = await errorOf({ [name]: value });
+  expect(error.code).toBe('ERR_CLUTCH_OPTION');
+  expect(error.message).toMatch(new RegExp(`^options\\.${name} must be .{4,}, got `));
+});

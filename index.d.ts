@@ -1,0 +1,386 @@
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { SecureContextOptions } from 'node:tls';
+
+/** `'process'`: agent and app workers are processes. `'worker_threads'` is not available in this version. */
+export type ClusterStartMode = 'process';
+
+/** File paths; the app workers read the files. Other fields of `https.createServer` are handed on as they are. */
+export interface ClusterHTTPSSecureOptions {
+  /** Must exist. Under egg 4 anything but a string is taken as the contents, unread. */
+  key: SecureContextOptions['key'];
+  /** Must exist. Under egg 4 anything but a string is taken as the contents, unread. */
+  cert: SecureContextOptions['cert'];
+  /** Must exist where it is given. */
+  ca?: SecureContextOptions['ca'];
+  passphrase?: SecureContextOptions['passphrase'];
+  [field: string]: unknown;
+}
+
+/**
+ * Options of {@link startCluster}. `null` and `undefined` count as "not given". A field that is not listed is handed to agent
+ * and workers as it is. All of it travels as JSON in the workers' command lines: at most 131071 bytes, and visible in `ps`.
+ */
+export interface ClusterOptions {
+  /**
+   * Folder of the app. Its `package.json` must exist, except for an app on the embedded framework.
+   * @default process.cwd()
+   */
+  baseDir?: string | null;
+  /**
+   * The framework: an absolute path, or the name of a package in `<baseDir>/node_modules`, `<cwd>/node_modules`, or wherever
+   * Node.js would find it from this package. It must export `Application` and `Agent`; CommonJS and ES modules both do.
+   * @default `egg.framework` of the app's `package.json`, else `egg`, else the embedded framework where `baseDir` has an `app.js` or `agent.js`
+   */
+  framework?: string | null;
+  /** @deprecated Use `framework`. */
+  customEgg?: string | null;
+  /**
+   * TCP port of the app workers, 1 to 65535, also in decimal digits. 0 and NaN mean none.
+   * @default 8443 where `https` is given, else the app's config `cluster.listen.port` (egg: 7001)
+   */
+  port?: number | string | null;
+  /**
+   * Number of app workers, 1 to 1024, also in decimal digits. 0 and NaN mean the default.
+   * @default the CPUs this process may use: affinity and cpuset (`os.availableParallelism()`), and no more than the cgroup v1
+   *   or v2 CPU quota that applies, rounded up
+   */
+  workers?: number | string | null;
+  /**
+   * Name of the environment. Slots are refilled and watched in every one but `local` and `unittest`; without a name, where
+   * `NODE_ENV` is `production`.
+   * @default process.env.EGG_SERVER_ENV
+   */
+  env?: string | null;
+  /**
+   * Serves https instead of http.
+   * @default false
+   */
+  https?: ClusterHTTPSSecureOptions | boolean | null;
+  /** @deprecated Use `https.key`. */
+  key?: ClusterHTTPSSecureOptions['key'] | null;
+  /** @deprecated Use `https.cert`. */
+  cert?: ClusterHTTPSSecureOptions['cert'] | null;
+  /** Modules that agent and app workers load first, in order. */
+  require?: string | string[] | null;
+  /** A second port that serves the same app over plain http. Must differ from `port`. */
+  debugPort?: number | string | null;
+  /** File for the master's pid. Folders are made; the file is removed when the master exits. */
+  pidFile?: string | null;
+  /** Handed to the framework; test tools put their plugins in by it. */
+  plugins?: object | null;
+  /**
+   * Gives each process an inspector port of its own: the agent `EGG_AGENT_DEBUG_PORT` or 5800, the apps the master's plus 1, 2 …
+   * @default true where the master runs with an `--inspect` flag
+   */
+  isDebug?: boolean | null;
+  /** @default 'process' */
+  startMode?: ClusterStartMode | null;
+  /** How connections are dealt to app workers. @default 'round-robin' */
+  balance?: 'round-robin' | null;
+  /** For worker threads, which are not available in this version: only an empty list is allowed. */
+  ports?: never[] | null;
+  /** Not available in this version: only `false` is allowed. */
+  reusePort?: false | null;
+  /** Not available in this version: only `false` is allowed. */
+  sticky?: false | null;
+  /** Only the default is available in this version. */
+  messenger?: { serialization?: 'json' } | null;
+  /** Not available in this version; set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms). */
+  timeouts?: Record<string, never> | null;
+  /** Not available in this version: only `false` is allowed. */
+  stuck?: false | null;
+  /** Not available in this version. */
+  restart?: Record<string, never> | null;
+  /** Not available in this version: only `false` is allowed. */
+  recycle?: false | Record<string, never> | null;
+  /** Not available in this version. */
+  reload?: Record<string, never> | null;
+  /** Not available in this version: only 0 is allowed. */
+  spare?: 0 | null;
+  /** Not available in this version: only `false` is allowed. */
+  control?: false | null;
+  /** Not available in this version: only `false` is allowed. */
+  admin?: false | null;
+  /** Not available in this version: only 0 is allowed. */
+  preStopDelay?: 0 | null;
+  /** Only the default is available in this version. @default 'egg' */
+  log?: 'egg' | null;
+  [field: string]: unknown;
+}
+
+/** What {@link parseOptions} resolves with. */
+export interface ParsedClusterOptions {
+  /** Absolute. */
+  baseDir: string;
+  /** Absolute; this package's own folder for the embedded framework. */
+  framework: string;
+  workers: number;
+  port?: number;
+  /** `null` (egg 2 and 3) or `undefined` (egg 4) where it is neither given nor in EGG_SERVER_ENV. */
+  env?: string | null;
+  startMode: ClusterStartMode;
+  https?: ClusterHTTPSSecureOptions | false;
+  require?: string[];
+  debugPort?: number;
+  plugins?: object | null;
+  isDebug?: boolean;
+  [field: string]: unknown;
+}
+
+/** What the workers get on their command line and `egg-ready` carries. */
+export interface MasterOptions extends ParsedClusterOptions {
+  /** A free TCP port for cluster-client's server in the agent; the same for the life of the master. */
+  clusterPort?: number;
+}
+
+/** Stable; new ones may come. */
+export type ClutchErrorCode =
+  /** An option, or an environment variable that acts as one, has a value that is not allowed. */
+  | 'ERR_CLUTCH_OPTION'
+  /** The cluster did not become ready, or this process has one already. */
+  | 'ERR_CLUTCH_BOOT'
+  /** A process could not be forked. */
+  | 'ERR_CLUTCH_SPAWN'
+  /** A socket could not be opened. */
+  | 'ERR_CLUTCH_LISTEN'
+  /** The native addon is not there for this machine. */
+  | 'ERR_CLUTCH_PLATFORM'
+  /** A peer sent what the protocol does not allow. */
+  | 'ERR_CLUTCH_PROTOCOL'
+  /** A message is larger than the limit. */
+  | 'ERR_CLUTCH_MESSAGE_TOO_BIG'
+  /** A queue of messages is at its limit. */
+  | 'ERR_CLUTCH_QUEUE_FULL'
+  /** Nobody is there to take the message. */
+  | 'ERR_CLUTCH_NO_RECEIVER'
+  /** The answer did not come in time. */
+  | 'ERR_CLUTCH_TIMEOUT'
+  /** The new workers did not boot; the old ones are still there. */
+  | 'ERR_CLUTCH_RELOAD'
+  /** The cluster is closing or closed. */
+  | 'ERR_CLUTCH_CLOSED';
+
+/** Every error of this package, except the option errors that egg's packages throw as an AssertionError. */
+export class ClutchError extends Error {
+  constructor(code: ClutchErrorCode, message: string, options?: { cause?: unknown });
+  readonly code: ClutchErrorCode;
+  readonly cause?: unknown;
+}
+
+/** For frameworks that re-export it: an error that an agent reported. */
+export class ClusterAgentWorkerError extends Error {
+  constructor(id: number, workerId: number, status: string, error: Error);
+  id: number;
+  workerId: number;
+  status: string;
+}
+
+/** For frameworks that re-export it: the health check found no agent or no app worker. */
+export class ClusterWorkerExceptionError extends Error {
+  constructor(agent: number, worker: number);
+  count: { agent: number; worker: number };
+}
+
+/** egg's messenger: an event is an action, its argument the data. A listener that throws or rejects is logged and stops nothing. */
+export class Messenger extends EventEmitter {
+  /** The pid of this process as text. */
+  readonly pid: string;
+  /** The processes on the other side: all apps for the agent and the master, the agent for an app. From `egg-pids`. */
+  readonly opids: string[];
+  on(action: string, listener: (data: any) => void): this;
+  once(action: string, listener: (data: any) => void): this;
+  off(action: string, listener: (data: any) => void): this;
+  /** To the agent and all apps, this process included. `data` travels as JSON. */
+  broadcast(action: string, data?: unknown): this;
+  /** To all apps. */
+  sendToApp(action: string, data?: unknown): this;
+  /** To the agent. */
+  sendToAgent(action: string, data?: unknown): this;
+  /** From the agent or the master to one app chosen by chance; from an app to the agent. */
+  sendRandom(action: string, data?: unknown): this;
+  /** To the process with this pid. */
+  sendTo(pid: number | string, action: string, data?: unknown): this;
+  /** Without `to`: from the agent to all apps, from an app to the agent. */
+  send(action: string, data?: unknown, to?: 'app' | 'agent' | 'master' | 'parent'): this;
+  /** Takes no more messages in and forgets all listeners. */
+  close(): void;
+}
+
+/** One process as {@link Cluster.status} shows it. */
+export interface ProcessStatus {
+  /** Counts every fork ever made of its kind: Node's cluster worker id, or the agent's number. */
+  id: number;
+  /** How many processes its place has had. */
+  generation: number;
+  /** `null` until it is forked. */
+  pid: number | null;
+  state: 'starting' | 'ready' | 'draining' | 'killing' | 'exited';
+  /** Whether its channel to the master is open. */
+  connected: boolean;
+}
+
+export interface WorkerStatus extends ProcessStatus {
+  /** The place that is kept filled, from 0. */
+  slot: number;
+}
+
+/** A plain snapshot, taken by the native half of the master. */
+export interface ClusterStatus {
+  /** Of the master. */
+  pid: number;
+  ready: boolean;
+  stopping: boolean;
+  address: string | null;
+  agent: ProcessStatus | null;
+  workers: WorkerStatus[];
+  /** Messages that were lost because a worker did not read its full queue. */
+  droppedMessages: number;
+  [fact: string]: unknown;
+}
+
+export interface WorkerEvent {
+  id: number;
+  pid: number;
+  slot: number;
+  generation: number;
+}
+
+/** How a process ended. */
+export interface ExitFacts {
+  /** `null` where a signal ended it. */
+  code: number | null;
+  signal: string | null;
+  reason: 'boot-failed' | 'crashed' | 'killed' | 'asked' | 'timed-out';
+}
+
+export interface WorkerExitedEvent extends WorkerEvent, ExitFacts {}
+
+export interface AgentEvent {
+  /** 1, 2, … per fork. */
+  id: number;
+  pid: number;
+}
+
+export interface AgentExitedEvent extends AgentEvent, ExitFacts {}
+
+/** The running cluster, in the master. */
+export class Cluster extends EventEmitter {
+  private constructor();
+  /** Of the master, which is this process. */
+  readonly pid: number;
+  /** Such as `http://127.0.0.1:7001`, or the path of a unix socket. */
+  readonly address: string;
+  /** The master's own end; what is sent before the cluster is ready is kept for it. */
+  readonly messenger: Messenger;
+  /** @throws ClutchError ERR_CLUTCH_CLOSED when the cluster has ended, or does not answer within a second */
+  status(): ClusterStatus;
+  /**
+   * Stops all app workers, then the agent, within EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (5000 ms each by default).
+   * Resolves when all are gone; then **this process exits** with code 0, as after a SIGTERM.
+   */
+  close(): Promise<void>;
+
+  on(event: 'worker-started' | 'worker-ready', listener: (worker: WorkerEvent) => void): this;
+  on(event: 'worker-exited', listener: (worker: WorkerExitedEvent) => void): this;
+  on(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
+  on(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
+  on(event: 'reload-done', listener: (reload: { count: number }) => void): this;
+  on(event: string | symbol, listener: (...args: any[]) => void): this;
+  once(event: 'worker-started' | 'worker-ready', listener: (worker: WorkerEvent) => void): this;
+  once(event: 'worker-exited', listener: (worker: WorkerExitedEvent) => void): this;
+  once(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
+  once(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
+  once(event: 'reload-done', listener: (reload: { count: number }) => void): this;
+  once(event: string | symbol, listener: (...args: any[]) => void): this;
+}
+
+/** What {@link startCluster} runs. */
+export class Master {
+  /** Starts at once. */
+  constructor(options?: ClusterOptions);
+  /** `null` until the options are checked. */
+  readonly options: MasterOptions | null;
+  ready(callback?: (error: Error | null) => void): Promise<Cluster>;
+  /** See {@link Cluster.close}. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes this process the master of a cluster: an agent first, then the app workers. One cluster per process.
+ *
+ * Resolves when all app workers listen. Where the start fails after the first fork, the process exits with code 1, as its log says.
+ *
+ * Read from the environment when it is called: EGG_SERVER_ENV, NODE_ENV, HOST (host of the address shown), EGG_MASTER_LOGGER_LEVEL
+ * (ALL, DEBUG, INFO, WARN, ERROR, NONE), EGG_APP_CLOSE_TIMEOUT, EGG_AGENT_CLOSE_TIMEOUT and for both EGG_MASTER_CLOSE_TIMEOUT (ms),
+ * EGG_AGENT_DEBUG_PORT. `NODE_ENV=production` sets NO_DEPRECATION.
+ *
+ * @param callback called once: with `null` when the cluster is ready, else with the error. The promise rejects all the same.
+ * @throws AssertionError for `baseDir`, `framework` and `https`, with egg's texts
+ * @throws ClutchError ERR_CLUTCH_OPTION for any other bad value, ERR_CLUTCH_PLATFORM without the native addon, ERR_CLUTCH_LISTEN
+ *   without a free port, ERR_CLUTCH_SPAWN where nothing can be forked, ERR_CLUTCH_BOOT for a second cluster in one process
+ */
+export function startCluster(options?: ClusterOptions | null, callback?: ((error: Error | null) => void) | null): Promise<Cluster>;
+
+/**
+ * The checked options as {@link startCluster} would hand them on; starts nothing, but loads the framework, and with
+ * `NODE_ENV=production` sets NO_DEPRECATION.
+ * @throws as startCluster for options
+ */
+export function parseOptions(options?: ClusterOptions | null): Promise<ParsedClusterOptions>;
+
+/** The messenger of this process; the same one at every call. In the master it is {@link Cluster.messenger}. */
+export const messenger: Messenger;
+
+/** What `Application` and `Agent` of the embedded framework share. */
+export interface EmbeddedInstance extends EventEmitter {
+  /** The options of the cluster, the very object. */
+  readonly options: MasterOptions;
+  readonly type: 'application' | 'agent';
+  readonly baseDir: string;
+  readonly env: string;
+  /** The name in the app's `package.json`, or ''. */
+  readonly name: string;
+  /** `config/config.default`, then `config/config.<env>`, over the defaults. */
+  readonly config: Record<string, any>;
+  readonly messenger: Messenger;
+  readonly logger: Pick<Console, 'debug' | 'info' | 'warn' | 'error'>;
+  readonly coreLogger: Pick<Console, 'debug' | 'info' | 'warn' | 'error'>;
+  /** Readiness waits for the task. */
+  beforeStart(task: () => unknown): void;
+  /** Rejects with the error that made the start fail. */
+  ready(): Promise<void>;
+  ready(callback: (error?: Error) => void): void;
+  /** `true` or an error settles it, `false` takes it back. */
+  ready(flag: boolean | Error): void;
+  /** Runs when the process is asked to leave; the last one registered runs first. */
+  beforeClose(hook: () => unknown): void;
+  /** Settles once the close hooks have run, within nine tenths of the process's close time-out; rejects with the first failure. */
+  close(): Promise<void>;
+}
+
+/** Answers one request. */
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/** The app of the embedded framework; `app.js` gets it. Only one of `use`, `callback` and `handle` may answer. */
+export interface Application extends EmbeddedInstance {
+  /** The http or https server, once there is one. */
+  readonly server: Server | null;
+  /** The Koa application behind `use`, for its settings. */
+  readonly koa: any;
+  /** Adds a Koa middleware. */
+  use(middleware: (context: any, next: () => Promise<any>) => unknown): this;
+  /** Gives the listener for `http.createServer`. Assign a listener, or an app of Express, Koa or Fastify, to have it answer. */
+  get callback(): () => RequestListener;
+  set callback(app: any);
+  /** Answers one request. Assign a listener to have it answer all. */
+  handle: RequestListener;
+  /** `server`: before it listens. `startTimeout`: config `workerStartTimeout` (ms) has passed before readiness. */
+  on(event: 'server', listener: (server: Server) => void): this;
+  on(event: string | symbol, listener: (...args: any[]) => void): this;
+}
+export const Application: new (options?: object) => Application;
+
+/** The agent of the embedded framework; `agent.js` gets it. */
+export type Agent = EmbeddedInstance;
+export const Agent: new (options?: object) => Agent;

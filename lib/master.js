@@ -1,0 +1,265 @@
+'use strict';
+
+// The JavaScript half of the master: it ties this process (its signals, its parent, its exit) to the native half, which
+// forks, supervises and routes. It decides nothing about processes and runs no app code.
+
+const os = require('os');
+const v8 = require('v8');
+
+const { Cluster } = require('./cluster');
+const { ClutchError } = require('./errors');
+const { masterEndpoint, MAX_WAITING } = require('./master/endpoint');
+const { loadNative } = require('./master/native');
+const { listenToParent, sendToParent } = require('./master/parent');
+
+const STOP_SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGTERM'];
+
+// On the process object, not in this module: a second copy of the package must find it as well.
+const CLAIM = Symbol.for('egg-clutch.master');
+
+function memoryLines() {
+  const { heap_size_limit: limit, used_heap_size: used } = v8.getHeapStatistics();
+  return [
+    `[master] system memory: total ${os.totalmem()}, free ${os.freemem()}`,
+    `[master] process info: heap_limit ${limit}, heap_used ${used}`,
+  ];
+}
+
+/** Where the native half is at its end already, its exit event is on the way here, and nobody is left to take anything. */
+function unlessClosed(act) {
+  try {
+    act();
+  } catch (error) {
+    if (error.code !== 'ERR_CLUTCH_CLOSED') throw error;
+  }
+}
+
+class Master {
+  #parts;
+  #native = null;
+  #cluster = null;
+  #endpoint = null;
+  #apps = new Set();
+  #listeners = [];
+  #stopped = null;
+  #whenStopped = null;
+  #booted;
+  #settle;
+  #callbacks = [];
+  #outcome = null;
+
+  /**
+   * Starts at once.
+   * @param {object} [options] see startCluster
+   * @param {object} [parts] what a test may put in the place of the real ones
+   */
+  constructor(options, parts) {
+    this.#parts = { proc: process, loadNative, findFreePort: require('./ports').findFreePort, masterEndpoint, ...parts };
+    this.options = null;
+    this.#booted = new Promise((resolve, reject) => {
+      this.#settle = error => {
+        if (this.#outcome) return;
+        this.#outcome = { error };
+        if (error) reject(error);
+        else resolve(this.#cluster);
+        for (const callback of this.#callbacks) callback(error);
+      };
+    });
+    this.#boot(options).catch(error => this.#settle(error));
+  }
+
+  /**
+   * @param {(error: Error | null) => void} [callback] called once
+   * @returns {Promise<Cluster>}
+   */
+  ready(callback) {
+    if (callback) {
+      // What a callback throws is the caller's uncaught exception, not an end of ours.
+      const safely = error => {
+        try {
+          callback(error);
+        } catch (thrown) {
+          process.nextTick(() => { throw thrown; });
+        }
+      };
+      if (this.#outcome) process.nextTick(safely, this.#outcome.error);
+      else this.#callbacks.push(safely);
+    }
+    return this.#booted;
+  }
+
+  /** Stops the cluster as a signal would; the process exits when all is gone. */
+  async close() {
+    await (this.#native ? null : this.#booted);
+    await this.#stop('', []);
+  }
+
+  async #boot(given) {
+    const { proc } = this.#parts;
+    if (proc[CLAIM]) {
+      throw new ClutchError('ERR_CLUTCH_BOOT',
+        'startCluster was already called in this process: a master has one cluster; close it, or fork a process for the other one');
+    }
+    proc[CLAIM] = true;
+    try {
+      const { lines, config } = await this.#prepare(given);
+      this.#construct(config);
+      this.#wire();
+      for (const [level, text] of lines) this.#native.log(level, text);
+      this.#start();
+    } catch (error) {
+      this.#unwire();
+      this.#native?.exiting(1);
+      delete proc[CLAIM];
+      throw error;
+    }
+  }
+
+  async #prepare(given) {
+    // Here and not above: an ES module that imports anything of this package, in a worker too, evaluates the Master export.
+    const { parse } = require('./options');
+    const { readEnvironment } = require('./options/environment');
+    const { bannerLines } = require('./master/banner');
+    const { clusterConfig, readFramework } = require('./master/config');
+    const { proc } = this.#parts;
+    const environment = readEnvironment(proc.env);
+    const { options, flavour, workersReason } = await parse(given);
+    const framework = readFramework(options.framework);
+    this.#parts.native = this.#parts.loadNative();
+    const clusterPort = await this.#parts.findFreePort({ except: [options.port, options.debugPort] });
+    this.options = { ...options, clusterPort };
+    const config = clusterConfig(this.options, { flavour, framework, proc, environment });
+    const { production, quiet } = config;
+    const lines = bannerLines({ options, flavour, framework, workersReason, production, quiet, nodeEnv: environment.nodeEnv });
+    return { lines, config };
+  }
+
+  #construct(config) {
+    const { native, proc } = this.#parts;
+    this.#endpoint = this.#parts.masterEndpoint();
+    this.#endpoint.messenger.listen();
+    const actions = { status: () => this.#status(), close: () => this.close() };
+    this.#cluster = new Cluster(actions, { pid: proc.pid, messenger: this.#endpoint.messenger });
+    try {
+      this.#native = new native.Cluster(config, text => this.#onEvent(text));
+    } catch (error) {
+      throw ClutchError.from(error, 'ERR_CLUTCH_BOOT');
+    }
+  }
+
+  #start() {
+    try {
+      this.#native.start();
+    } catch (error) {
+      throw ClutchError.from(error, 'ERR_CLUTCH_SPAWN');
+    }
+  }
+
+  #wire() {
+    const { proc } = this.#parts;
+    const native = this.#native;
+    const on = (event, listener) => {
+      proc.once(event, listener);
+      this.#listeners.push([event, listener]);
+    };
+    // `once`: the same signal a second time meets Node's default, and that ends a master whose close hangs.
+    for (const signal of STOP_SIGNALS) on(signal, () => this.#onSignal(signal));
+    on('exit', code => native.exiting(code));
+    const listener = listenToParent(proc, text => this.#deliver('parent', text), text => native.log('warn', text));
+    this.#listeners.push(['message', listener]);
+  }
+
+  /** At readiness, not before: until then the router has nobody to give the messages to, and would lose them. */
+  #connect() {
+    const { transport } = this.#endpoint;
+    const dropped = transport.connect(text => this.#deliver('master', text));
+    if (dropped) this.#native.log('warn', `[master] ${dropped} messages sent before startCluster were dropped, ${MAX_WAITING} are kept`);
+  }
+
+  #unwire() {
+    for (const [event, listener] of this.#listeners.splice(0)) this.#parts.proc.removeListener(event, listener);
+  }
+
+  #onSignal(signal) {
+    if (!this.#stopped) this.#stop(signal, memoryLines());
+  }
+
+  #stop(signal, lines) {
+    if (!this.#stopped) {
+      this.#stopped = new Promise(resolve => { this.#whenStopped = resolve; });
+      unlessClosed(() => this.#native.stop(signal, lines));
+    }
+    return this.#stopped;
+  }
+
+  #deliver(origin, text) {
+    unlessClosed(() => this.#native.deliver(origin, text));
+  }
+
+  #status() {
+    try {
+      return this.#native.status();
+    } catch (error) {
+      throw ClutchError.from(error, 'ERR_CLUTCH_CLOSED');
+    }
+  }
+
+  /** Called by the native half. An exception in a listener is an uncaught one as after any other emit, never the addon's. */
+  #onEvent(text) {
+    try {
+      this.#handle(JSON.parse(text));
+    } catch (error) {
+      process.nextTick(() => { throw error; });
+    }
+  }
+
+  #handle({ type, ...fields }) {
+    switch (type) {
+      case 'ready':
+        this.#cluster.address = fields.address;
+        this.#connect();
+        this.#settle(null);
+        break;
+      case 'exit':
+        this.#onExit(fields.code);
+        break;
+      case 'parent':
+        sendToParent(this.#parts.proc, fields.message);
+        break;
+      case 'message':
+        this.#endpoint.transport.receive(fields.message);
+        break;
+      default:
+        this.#countApps(type, fields.pid);
+        this.#cluster.emit(type, fields);
+    }
+  }
+
+  /** The messenger's sendRandom chooses among the pids of the last `egg-pids`; the master is told by events instead. */
+  #countApps(type, pid) {
+    if (type === 'worker-ready') this.#apps.add(pid);
+    else if (type !== 'worker-exited' || !this.#apps.delete(pid)) return;
+    this.#endpoint.transport.receive({ action: 'egg-pids', data: [...this.#apps] });
+  }
+
+  #onExit(code) {
+    const { proc } = this.#parts;
+    this.#settle(this.#stopped
+      ? new ClutchError('ERR_CLUTCH_CLOSED', 'the cluster was stopped before it was ready')
+      : new ClutchError('ERR_CLUTCH_BOOT', `the cluster did not become ready, the master exits with code ${code}; its log says why`));
+    if (!this.#whenStopped) return proc.exit(code);
+    // Whoever awaits close() gets a turn before the process goes.
+    this.#whenStopped();
+    return setImmediate(() => proc.exit(code));
+  }
+}
+
+/** See index.d.ts. */
+async function startCluster(options, callback) {
+  if (callback !== undefined && callback !== null && typeof callback !== 'function') {
+    throw new ClutchError('ERR_CLUTCH_OPTION', `the callback of startCluster must be a function, got ${typeof callback}`);
+  }
+  return new Master(options).ready(callback);
+}
+
+module.exports = { Master, startCluster };

@@ -1,0 +1,74 @@
+'use strict';
+
+// Turns parsed options and the environment into what the native half takes. Pure but for reading the framework's package.json.
+
+const fs = require('fs');
+const path = require('path');
+
+const { ClutchError } = require('../errors');
+const { isProduction, isQuiet } = require('../options/environment');
+
+const LIB_DIR = path.join(__dirname, '..');
+
+// execve(2): one argument, its closing NUL included, must fit into 32 pages (MAX_ARG_STRLEN).
+const MAX_ARGUMENT_BYTES = 32 * 4096 - 1;
+
+/** Name and version as the log shows them. */
+function readFramework(dir) {
+  const file = path.join(dir, 'package.json');
+  try {
+    const { name, version } = JSON.parse(fs.readFileSync(file, 'utf8'));
+    return { name: String(name ?? path.basename(dir)), version: String(version) };
+  } catch (cause) {
+    throw new ClutchError('ERR_CLUTCH_OPTION', `options.framework: ${file} cannot be read as JSON: ${cause.message}`, { cause });
+  }
+}
+
+/** The options as the workers get them: one argument of their command lines. */
+function toArgument(options) {
+  const text = JSON.stringify(options);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_ARGUMENT_BYTES) return text;
+  const size = value => Buffer.byteLength(JSON.stringify(value) ?? '');
+  const [largest, value] = Object.entries(options).reduce((a, b) => (size(b[1]) > size(a[1]) ? b : a));
+  throw new ClutchError('ERR_CLUTCH_OPTION',
+    `the options are ${bytes} bytes as JSON, but an argument of a command line can have ${MAX_ARGUMENT_BYTES};`
+    + ` options.${largest} alone has ${size(value)}`);
+}
+
+/**
+ * @param {object} options parsed, with clusterPort
+ * @param {{ flavour: 2 | 3, framework: { name: string }, proc: NodeJS.Process, environment: object }} facts
+ * @returns {object} ClusterConfig of the binding
+ */
+function clusterConfig(options, { flavour, framework, proc, environment }) {
+  const { env, execArgv, execPath, debugPort } = proc;
+  return {
+    execPath,
+    execArgv: [...execArgv],
+    agentScript: path.join(LIB_DIR, 'agent_worker.js'),
+    appScript: path.join(LIB_DIR, 'app_worker.js'),
+    env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    optionsJson: toArgument(options),
+    workers: options.workers,
+    frameworkName: framework.name,
+    production: isProduction(options.env, environment.nodeEnv),
+    quiet: isQuiet(options.env, environment.nodeEnv),
+    logLevel: environment.logLevel,
+    isDebug: options.isDebug === true,
+    agentInspectPort: environment.agentInspectPort,
+    inspectPort: debugPort,
+    port: options.port,
+    protocol: options.https ? 'https' : 'http',
+    debugPort: options.debugPort,
+    sticky: Boolean(options.sticky),
+    balance: options.balance ?? 'round-robin',
+    pidFile: options.pidFile ? path.resolve(options.pidFile) : undefined,
+    appCloseTimeoutMs: environment.appCloseTimeoutMs,
+    agentCloseTimeoutMs: environment.agentCloseTimeoutMs,
+    host: environment.host,
+    announceAgentPid: flavour === 3,
+  };
+}
+
+module.exports = { clusterConfig, readFramework };

@@ -1,0 +1,65 @@
+'use strict';
+
+// The master process as a place that messages come from and go to: the transport under its messenger. There is one per
+// process, and it exists before the cluster does, so that `messenger` can be taken, listened to and used at any time.
+
+// Sends before a cluster is started are kept for it. A process that never starts one must not fill its memory with them.
+const MAX_WAITING = 1024;
+
+// Registered, so that two copies of the package in one process share it.
+const ENDPOINT = Symbol.for('egg-clutch.master-endpoint');
+
+class MasterTransport {
+  #deliver = null;
+  #waiting = [];
+  #dropped = 0;
+  #listeners = new Set();
+
+  constructor(pid) {
+    this.pid = pid;
+  }
+
+  /** @throws {TypeError} where the data has no JSON form */
+  send(envelope) {
+    const text = JSON.stringify(envelope);
+    if (this.#deliver) this.#deliver(text);
+    else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(text);
+    else this.#dropped += 1;
+  }
+
+  /** @returns {() => void} stops the listening */
+  onMessage(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * From now on there is a router; what was kept goes first.
+   * @param {(text: string) => void} deliver
+   * @returns {number} how many messages had to be dropped before
+   */
+  connect(deliver) {
+    this.#deliver = deliver;
+    for (const text of this.#waiting.splice(0)) deliver(text);
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return dropped;
+  }
+
+  /** A message that the router has for this process. */
+  receive(message) {
+    for (const listener of this.#listeners) listener(message);
+  }
+}
+
+/** @returns {{ transport: MasterTransport, messenger: import('../messenger').Messenger }} the one of this process */
+function masterEndpoint() {
+  if (!globalThis[ENDPOINT]) {
+    const { Messenger } = require('../messenger');
+    const transport = new MasterTransport(process.pid);
+    globalThis[ENDPOINT] = { transport, messenger: new Messenger(transport) };
+  }
+  return globalThis[ENDPOINT];
+}
+
+module.exports = { MasterTransport, masterEndpoint, MAX_WAITING };

@@ -1,0 +1,132 @@
+'use strict';
+
+// Checks what startCluster was given and puts it into its final form. Starts nothing. The result is the object that every
+// worker gets on its command line, so its keys and defaults are those of the package we stand in for.
+
+const assert = require('assert');
+const path = require('path');
+
+const { ClutchError } = require('./errors');
+const { flavour } = require('./flavour');
+const { loadFramework } = require('./framework_entry');
+const { findFramework } = require('./framework_path');
+const { bad, string, boolean, object, count, port } = require('./options/checks');
+const { defaultWorkers } = require('./options/cpu_count');
+const { parseHttps } = require('./options/https');
+const { refuseLater } = require('./options/later');
+
+const HTTPS_PORT = 8443;
+const MAX_WORKERS = 1024;
+
+/** A field without a value counts as not given. `fromEntries` defines its keys, so one named `__proto__` stays a key. */
+function dropEmpty(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
+}
+
+function checkFields(given) {
+  for (const name of ['baseDir', 'framework', 'customEgg', 'env', 'pidFile']) {
+    if (Object.hasOwn(given, name)) string(`options.${name}`, given[name]);
+  }
+  if (Object.hasOwn(given, 'plugins')) object('options.plugins', given.plugins);
+  if (Object.hasOwn(given, 'isDebug')) boolean('options.isDebug', given.isDebug);
+}
+
+function parseRequire(value) {
+  const list = [].concat(value);
+  for (const entry of list) {
+    if (typeof entry !== 'string' || entry === '') throw bad('options.require', value, 'a module, or an array of modules, to load first');
+  }
+  return list;
+}
+
+/** An absolute path stays as it is spelled: tools look for it in the workers' command lines. */
+function absolute(baseDir) {
+  if (baseDir && path.isAbsolute(baseDir)) return baseDir;
+  return path.resolve(process.cwd(), baseDir ?? '');
+}
+
+function parsePorts(given) {
+  const ports = {
+    port: port('options.port', given.port ?? (given.https ? HTTPS_PORT : undefined)),
+    debugPort: port('options.debugPort', given.debugPort),
+  };
+  if (ports.port && ports.port === ports.debugPort) throw bad('options.debugPort', given.debugPort, 'another port than options.port');
+  return ports;
+}
+
+/** The CPUs are counted only where no number is given: asking may be costly, or refused. */
+function parseWorkers(value) {
+  const workers = count('options.workers', value, MAX_WORKERS, `a whole number from 1 to ${MAX_WORKERS} (or 0 for the default)`);
+  return workers ? { workers, reason: null } : defaultWorkers();
+}
+
+async function checkFramework(dir, baseDir) {
+  let framework;
+  try {
+    framework = await loadFramework(dir, baseDir);
+  } catch (cause) {
+    throw new ClutchError('ERR_CLUTCH_OPTION', `options.framework: ${dir} could not be loaded: ${cause?.message ?? cause}`, { cause });
+  }
+  assert(framework.Application, `should define Application in ${dir}`);
+  assert(framework.Agent, `should define Agent in ${dir}`);
+}
+
+/** Workers get the options as JSON: what has no JSON form must be found here, with the name of its field. */
+function checkJson(options) {
+  for (const [name, value] of Object.entries(options)) {
+    try {
+      JSON.stringify(value);
+    } catch (cause) {
+      throw new ClutchError('ERR_CLUTCH_OPTION', `options.${name} cannot be handed to the workers as JSON: ${cause.message}`, { cause });
+    }
+  }
+}
+
+function defaults(version, given, env) {
+  const serverEnv = given.env || env.EGG_SERVER_ENV || undefined;
+  if (version === 3) return { startMode: 'process', env: serverEnv };
+  return { reusePort: false, plugins: null, https: false, startMode: 'process', ports: [], env: serverEnv ?? null };
+}
+
+/**
+ * @param {object} [options] as given to startCluster
+ * @returns {Promise<{ options: object, flavour: 2 | 3, workersReason: string | null }>} the reason says how the number of
+ *   workers was found where it was not given
+ */
+async function parse(options = {}) {
+  if (options === null) options = {};
+  const given = dropEmpty(object('options', options));
+  checkFields(given);
+  refuseLater(given);
+
+  const { workers, reason } = parseWorkers(given.workers);
+  const ports = parsePorts(given);
+  const required = given.require ? parseRequire(given.require) : undefined;
+
+  const baseDir = absolute(given.baseDir);
+  const framework = findFramework(baseDir, given.framework || given.customEgg);
+  const version = flavour(framework);
+  // Before anything is awaited: a framework's wrapper sets the environment just before it calls.
+  const base = defaults(version, given, process.env);
+  await checkFramework(framework, baseDir);
+
+  const parsed = { framework, baseDir, ...base, ...given };
+  Object.assign(parsed, { framework, baseDir, workers, port: ports.port, env: base.env });
+  if (Object.hasOwn(given, 'https')) parsed.https = parseHttps(given, version);
+  if (Object.hasOwn(given, 'debugPort')) parsed.debugPort = ports.debugPort;
+  if (Object.hasOwn(given, 'require')) parsed.require = required;
+  checkJson(parsed);
+
+  // Deprecation notes go to stderr, and a start that wrote to stderr counts as failed in production.
+  if (process.env.NODE_ENV === 'production') process.env.NO_DEPRECATION = '*';
+  if (process.execArgv.some(flag => flag.includes('--debug') || flag.includes('--inspect'))) parsed.isDebug = true;
+
+  return { options: parsed, flavour: version, workersReason: reason };
+}
+
+/** The validated options as startCluster would hand them on. */
+async function parseOptions(options) {
+  return (await parse(options)).options;
+}
+
+module.exports = { parseOptions, parse };

@@ -1,0 +1,130 @@
+'use strict';
+
+// Options whose names are fixed but which this version cannot honour yet. A value that asks for what happens today anyway
+// is let through; any other one is refused, because an option that is taken and ignored is worse than an error.
+
+const { ClutchError } = require('../errors');
+const { bad, show, isPlainObject } = require('./checks');
+
+function isEmptyObject(value) {
+  return isPlainObject(value) && Object.keys(value).length === 0;
+}
+
+function isToday(...values) {
+  return value => values.includes(value);
+}
+
+/**
+ * `today(value)`: asks for nothing new. `known(value)`: would be allowed by its meaning; where it says no, the text is
+ * about the value instead of about this version.
+ */
+const LATER = {
+  startMode: {
+    today: isToday('process'),
+    known: isToday('worker_threads'),
+    allowed: "'process' or 'worker_threads'",
+    instead: "leave it out or give 'process': agent and apps run as processes",
+  },
+  ports: {
+    today: value => Array.isArray(value) && value.length === 0,
+    known: Array.isArray,
+    allowed: 'an array of TCP ports',
+    instead: "it belongs to startMode 'worker_threads'; give one options.port, all app workers share it",
+  },
+  reusePort: {
+    today: isToday(false),
+    known: isToday(true),
+    allowed: 'true or false',
+    instead: 'leave it out: all app workers share one listening socket',
+  },
+  balance: {
+    today: isToday('round-robin'),
+    known: isToday('least-busy', 'kernel'),
+    allowed: "'round-robin', 'least-busy' or 'kernel'",
+    instead: "leave it out or give 'round-robin'",
+  },
+  sticky: {
+    today: value => !value,
+    known: value => value === true || isPlainObject(value),
+    allowed: "true, false or { by: 'address' | 'proxy-protocol' | { header } | { cookie } }",
+    instead: 'leave it out and keep sessions in a place that all app workers can reach',
+  },
+  messenger: {
+    today: value => isEmptyObject(value) || (isPlainObject(value) && Object.keys(value).length === 1 && value.serialization === 'json'),
+    known: isPlainObject,
+    allowed: 'an object with serialization, arena, maxQueue',
+    instead: "leave it out or give { serialization: 'json' }: messages are JSON",
+  },
+  timeouts: {
+    today: isEmptyObject,
+    known: isPlainObject,
+    allowed: 'an object with boot, drain, linger',
+    instead: 'leave it out and set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms)',
+  },
+  stuck: {
+    today: isToday(false),
+    known: isPlainObject,
+    allowed: 'false or an object with steerAfter, killAfter, stack',
+    instead: 'leave it out or give false: blocked workers are not watched for',
+  },
+  restart: {
+    today: isEmptyObject,
+    known: isPlainObject,
+    allowed: 'an object with backoff, healthyAfter, intensity, then',
+    instead: 'leave it out: the built-in pace of restarts is used',
+  },
+  recycle: {
+    today: value => value === false || isEmptyObject(value),
+    known: isPlainObject,
+    allowed: 'false or an object with memory, requests, age, jitter',
+    instead: 'leave it out or give false: workers are not renewed while they are healthy',
+  },
+  reload: {
+    today: isEmptyObject,
+    known: isPlainObject,
+    allowed: 'an object with concurrency, agent',
+    instead: 'leave it out',
+  },
+  spare: {
+    today: isToday(0),
+    known: value => Number.isInteger(value) && value > 0,
+    allowed: 'a whole number from 0',
+    instead: 'leave it out or give 0, and raise options.workers',
+  },
+  control: {
+    today: isToday(false),
+    known: value => typeof value === 'string' && value !== '',
+    allowed: 'the path of a socket, or false',
+    instead: 'leave it out or give false, and control the master by signals',
+  },
+  admin: {
+    today: isToday(false),
+    known: isPlainObject,
+    allowed: 'false or an object with port, host',
+    instead: 'leave it out or give false, and read Cluster#status()',
+  },
+  preStopDelay: {
+    today: value => value === 0 || (typeof value === 'string' && /^0+(ms|s|m|h)?$/.test(value)),
+    known: value => (typeof value === 'number' && value > 0) || (typeof value === 'string' && /^\d/.test(value)),
+    allowed: 'a duration: milliseconds, or a string such as 5s',
+    instead: 'leave it out or give 0',
+  },
+  log: {
+    today: isToday('egg'),
+    known: isToday('json'),
+    allowed: "'egg' or 'json'",
+    instead: "leave it out or give 'egg'",
+  },
+};
+
+/** Throws ERR_CLUTCH_OPTION for the first option that this version cannot honour. */
+function refuseLater(options) {
+  for (const [name, { today, known, allowed, instead }] of Object.entries(LATER)) {
+    if (!Object.hasOwn(options, name) || today(options[name])) continue;
+    const value = options[name];
+    if (!known(value)) throw bad(`options.${name}`, value, allowed);
+    throw new ClutchError('ERR_CLUTCH_OPTION', `options.${name} is not available in this version (got ${show(value)}); ${instead}`);
+  }
+}
+
+module.exports = { refuseLater, LATER };

@@ -1,0 +1,22 @@
+'use strict';
+
+// Ties this process to the native side of its master: from here on a guard thread ends it if the master dies while JavaScript
+// is blocked. The first thing a worker script does. Without the addon (another platform, a plain test) a worker works as well.
+
+/** @returns {Error | null} what went wrong, for the caller to log once it has a logger */
+function attach() {
+  let binding;
+  try {
+    binding = require('../../binding');
+  } catch {
+    return null;
+  }
+  try {
+    binding.attach();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+module.exports = { attach };

@@ -1,0 +1,36 @@
+'use strict';
+// `npm run ready`: the fast lane, the same for a developer and for CI. Stops at the first step that fails.
+
+const { run } = require('./tools');
+
+const STEPS = [
+  ['format', 'cargo', ['fmt', '--check']],
+  ['eslint', 'npm', ['run', '--silent', 'lint']],
+  ['typos', 'typos', []],
+  ['licences', 'cargo-deny', ['--locked', 'check', 'bans', 'licenses', 'sources']],
+  ['clippy', 'cargo', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']],
+  ['docs', 'cargo', ['doc', '--locked', '--no-deps', '--document-private-items'], { RUSTDOCFLAGS: '-D warnings' }],
+  ['layering', 'cargo', ['test', '--locked', '--test', 'layering']],
+  ['build', 'npm', ['run', 'build']],
+  ['generated files', 'git', ['diff', '--exit-code', '--', 'binding.js', 'binding.d.ts']],
+  // Word for word the command of the README.
+  ['tests', 'npm', ['test']],
+];
+
+async function main() {
+  for (const [name, command, args, env] of STEPS) {
+    process.stdout.write(`\n--- ${name}: ${command} ${args.join(' ')}\n`);
+    const began = Date.now();
+    const { code } = await run(command, args, { env });
+    if (code !== 0) {
+      process.stderr.write(`egg-clutch: ${name} failed\n`);
+      return 1;
+    }
+    process.stdout.write(`--- ${name}: ${((Date.now() - began) / 1000).toFixed(0)} s\n`);
+  }
+  return 0;
+}
+
+main().then(code => {
+  process.exitCode = code;
+});

@@ -1,0 +1,72 @@
+'use strict';
+// The three test runners, each reduced to how many tests passed and failed.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { ROOT, run } = require('./tools');
+const { verdict } = require('./results');
+
+const CLUSTER_TESTS = 'test/**/*.test.js';
+// A runner that does not come to its end is a failure of its own, with a name; single tests have their own watchdog.
+const RUNNER_TIMEOUT_MS = 20 * 60 * 1000;
+
+function problemOf({ code, signal, timedOut }, failed) {
+  if (timedOut) return `did not end within ${RUNNER_TIMEOUT_MS / 60000} minutes`;
+  if (signal) return `was killed by ${signal}`;
+  return code !== 0 && failed === 0 ? `ended with code ${code}` : undefined;
+}
+
+async function rust(extra = []) {
+  const ended = await run('cargo', ['test', '--locked', '--no-fail-fast', ...extra], { keep: true });
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const line of ended.output.matchAll(/^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
+    counts.passed += Number(line[1]);
+    counts.failed += Number(line[2]);
+    counts.skipped += Number(line[3]);
+  }
+  return verdict('rust', { ...counts, problem: problemOf(ended, counts.failed) });
+}
+
+/** The node under test comes first in the PATH, so that everything a test starts by name is that node too. */
+function environmentOf(nodePath) {
+  return { PATH: `${path.dirname(nodePath)}${path.delimiter}${process.env.PATH}` };
+}
+
+async function javascript(lane, nodePath, args, readCounts) {
+  const file = path.join(ROOT, '.tmp', `${lane}.report.json`);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.rmSync(file, { force: true });
+  const ended = await run(nodePath, args(file), { env: environmentOf(nodePath), timeoutMs: RUNNER_TIMEOUT_MS });
+  const counts = fs.existsSync(file) ? readCounts(JSON.parse(fs.readFileSync(file, 'utf8'))) : {};
+  return verdict(lane, { ...counts, problem: problemOf(ended, counts.failed ?? 0) });
+}
+
+/** The cluster as processes: mocha over test/. */
+function cluster({ nodePath = process.execPath, lane = 'cluster', extra = [] } = {}) {
+  const files = extra.some(argument => argument.endsWith('.js')) ? [] : [CLUSTER_TESTS];
+  const args = file => [
+    path.join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js'),
+    '--reporter', path.join(__dirname, 'mocha_reporter.js'),
+    '--reporter-option', `file=${file}`,
+    ...files,
+    ...extra,
+  ];
+  return javascript(lane, nodePath, args, counts => counts);
+}
+
+/** The binding's contract in one process: Jest over __test__/. */
+function binding({ nodePath = process.execPath, lane = 'binding', extra = [] } = {}) {
+  const args = file => [
+    path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js'),
+    '--json', '--outputFile', file,
+    ...extra,
+  ];
+  return javascript(lane, nodePath, args, report => ({
+    passed: report.numPassedTests,
+    // A spec that does not load counts no test, but it has failed.
+    failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
+    skipped: report.numPendingTests + report.numTodoTests,
+  }));
+}
+
+module.exports = { rust, cluster, binding };

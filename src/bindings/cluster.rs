@@ -1,0 +1,189 @@
+//! [`Cluster`]: the master as a JavaScript object. One per master; its methods may be called on the thread that made it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use napi::Error;
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi_derive::napi;
+
+use crate::error::ClusterError;
+use crate::master::{MasterConfig, MasterHandle};
+use crate::message::address::Origin;
+
+/// Everything the master needs, checked by `lib/options.js`.
+#[napi(object)]
+pub struct ClusterConfig {
+    /// The node binary of the workers (`process.execPath`).
+    pub exec_path: String,
+    /// Node's own arguments for the workers (`process.execArgv`).
+    pub exec_argv: Vec<String>,
+    /// Absolute path of the agent's script.
+    pub agent_script: String,
+    /// Absolute path of the app workers' script.
+    pub app_script: String,
+    /// The environment of all workers, `K=V`.
+    pub env: Vec<String>,
+    /// The parsed options as compact JSON: the workers' argument and the data of `egg-ready`.
+    pub options_json: String,
+    /// How many app workers; at least 1.
+    pub workers: u32,
+    /// The framework's name, for the log.
+    pub framework_name: String,
+    /// egg's "production": dead apps are replaced and the health check runs.
+    pub production: bool,
+    /// True where the chatty log lines are DEBUG.
+    pub quiet: bool,
+    /// The least level that is logged, by egg's names (`INFO`).
+    pub log_level: String,
+    /// True where a debugger is meant to be attached.
+    pub is_debug: bool,
+    /// The agent's inspect port; 5800 if absent.
+    pub agent_inspect_port: Option<u16>,
+    /// The master's inspect port; 9229 if absent. The apps get the ones after it.
+    pub inspect_port: Option<u16>,
+    /// The configured port.
+    pub port: Option<u16>,
+    /// `http` or `https`.
+    pub protocol: String,
+    /// The port of the plain http server beside https.
+    pub debug_port: Option<u16>,
+    /// Where to write the master's pid.
+    pub pid_file: Option<String>,
+    /// How long apps may take to leave, in milliseconds.
+    pub app_close_timeout_ms: u32,
+    /// How long the agent may take to leave, in milliseconds.
+    pub agent_close_timeout_ms: u32,
+    /// The host shown for a wildcard address (env `HOST`); `127.0.0.1` if absent.
+    pub host: Option<String>,
+    /// True where egg 4's sequence of `egg-pids` is expected.
+    pub announce_agent_pid: bool,
+}
+
+/// The master of one cluster.
+#[napi]
+pub struct Cluster {
+    handle: MasterHandle,
+}
+
+#[napi]
+impl Cluster {
+    /// Writes the pid file and starts the master's thread; nothing is forked yet. `onEvent` gets each event as JSON text
+    /// and keeps the event loop alive.
+    ///
+    /// Throws `ERR_CLUTCH_OPTION` or `ERR_CLUTCH_BOOT`.
+    #[napi(constructor)]
+    pub fn new(config: ClusterConfig, on_event: Function<'_, String, ()>) -> napi::Result<Self, String> {
+        let config = MasterConfig::try_from(config).map_err(|error| to_js(&error))?;
+        let on_event = on_event
+            .build_threadsafe_function()
+            .build()
+            .map_err(|error| Error::new("ERR_CLUTCH_BOOT".to_owned(), error.reason.clone()))?;
+        let sink = Arc::new(move |event: String| {
+            on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
+        });
+        let handle = MasterHandle::new(config, sink).map_err(|error| to_js(&error))?;
+        Ok(Self { handle })
+    }
+
+    /// Forks the agent; the rest follows, told by events.
+    #[napi]
+    pub fn start(&self) -> napi::Result<(), String> {
+        self.handle.start().map_err(|error| to_js(&error))
+    }
+
+    /// Begins an orderly stop, which ends with an `exit` event; a second call changes nothing. `signal` is the name of the
+    /// signal that asked for it, empty for none; `lines` are logged after the line that names it.
+    #[napi]
+    pub fn stop(&self, signal: String, lines: Vec<String>) -> napi::Result<(), String> {
+        let signal = (!signal.is_empty()).then_some(signal);
+        self.handle.stop(signal, lines).map_err(|error| to_js(&error))
+    }
+
+    /// Routes one message, given as JSON text. `origin` is `parent` or `master`.
+    #[napi]
+    pub fn deliver(&self, origin: String, message: String) -> napi::Result<(), String> {
+        let origin = match origin.as_str() {
+            "parent" => Origin::Parent,
+            "master" => Origin::Master,
+            _ => {
+                let error = ClusterError::Option { name: "origin", expected: "'parent' or 'master'", found: origin };
+                return Err(to_js(&error));
+            }
+        };
+        self.handle.deliver(origin, message).map_err(|error| to_js(&error))
+    }
+
+    /// Logs one line in egg's console format; written when this returns. `level` is `debug`, `info`, `warn` or `error`.
+    #[napi]
+    pub fn log(&self, level: String, text: String) {
+        let level = match level.as_str() {
+            "error" => tracing::Level::ERROR,
+            "warn" => tracing::Level::WARN,
+            "info" => tracing::Level::INFO,
+            _ => tracing::Level::DEBUG,
+        };
+        self.handle.log(level, &text);
+    }
+
+    /// A snapshot of the cluster as JSON text.
+    #[napi]
+    pub fn status(&self) -> napi::Result<String, String> {
+        self.handle.status().map_err(|error| to_js(&error))
+    }
+
+    /// To be called from process 'exit': logs the exit code and removes the pid file.
+    #[napi]
+    pub fn exiting(&self, code: i32) {
+        self.handle.note_exiting(code);
+    }
+}
+
+/// An error as JavaScript sees it: `code` is stable, the message names the operand.
+pub(super) fn to_js(error: &ClusterError) -> Error<String> {
+    Error::new(error.code().to_owned(), error.to_string())
+}
+
+impl TryFrom<ClusterConfig> for MasterConfig {
+    type Error = ClusterError;
+
+    fn try_from(config: ClusterConfig) -> Result<Self, ClusterError> {
+        if config.workers == 0 {
+            let found = config.workers.to_string();
+            return Err(ClusterError::Option { name: "workers", expected: "at least 1", found });
+        }
+        for (name, text) in [("options", &config.options_json), ("execPath", &config.exec_path)] {
+            // An argument of a process cannot hold one.
+            if text.contains('\0') {
+                let found = "a NUL character".to_owned();
+                return Err(ClusterError::Option { name, expected: "text without NUL", found });
+            }
+        }
+        Ok(Self {
+            exec_path: config.exec_path.into(),
+            exec_argv: config.exec_argv.into_iter().map(Into::into).collect(),
+            agent_script: config.agent_script.into(),
+            app_script: config.app_script.into(),
+            env: config.env.into_iter().map(Into::into).collect(),
+            options_json: config.options_json,
+            workers: config.workers,
+            framework_name: config.framework_name,
+            production: config.production,
+            quiet: config.quiet,
+            log_level: config.log_level,
+            is_debug: config.is_debug,
+            agent_inspect_port: config.agent_inspect_port.unwrap_or(5800),
+            inspect_port: config.inspect_port.unwrap_or(9229),
+            port: config.port,
+            protocol: config.protocol,
+            debug_port: config.debug_port,
+            pid_file: config.pid_file.map(PathBuf::from),
+            app_close_timeout: Duration::from_millis(u64::from(config.app_close_timeout_ms)),
+            agent_close_timeout: Duration::from_millis(u64::from(config.agent_close_timeout_ms)),
+            shown_host: config.host.unwrap_or_else(|| "127.0.0.1".to_owned()),
+            announce_agent_pid: config.announce_agent_pid,
+        })
+    }
+}

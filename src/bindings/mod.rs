@@ -1,0 +1,4 @@
+//! All of napi: converts between JavaScript and the crate, decides nothing.
+
+mod cluster;
+mod worker;

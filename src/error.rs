@@ -1,0 +1,55 @@
+//! [`ClusterError`]: the only error that leaves the crate. Its code is stable; its text names the operand; its source is kept.
+
+use std::path::PathBuf;
+
+/// Why something the door asked for could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// An option that JavaScript should have refused.
+    #[error("option {name} must be {expected}, found {found}")]
+    Option {
+        /// The option's name.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it was.
+        found: String,
+    },
+    /// The pid file could not be written.
+    #[error("pidFile {} could not be written: {source}", path.display())]
+    PidFile {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: std::io::Error,
+    },
+    /// The master's thread could not be started.
+    #[error("the master's thread could not be started: {source}")]
+    Thread {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The cluster has ended.
+    #[error("the cluster has ended")]
+    Closed,
+    /// A worker could not watch its master.
+    #[error("this process could not attach to its master: {reason}")]
+    Attach {
+        /// Which step failed, and how.
+        reason: String,
+    },
+}
+
+impl ClusterError {
+    /// The stable code that JavaScript sees.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Option { .. } => "ERR_CLUTCH_OPTION",
+            Self::PidFile { .. } | Self::Thread { .. } => "ERR_CLUTCH_BOOT",
+            Self::Closed => "ERR_CLUTCH_CLOSED",
+            Self::Attach { .. } => "ERR_CLUTCH_PLATFORM",
+        }
+    }
+}

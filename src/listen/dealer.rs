@@ -1,0 +1,274 @@
+//! Which worker gets the next connection of one listening socket. Pure: the connection is any value.
+//!
+//! In turn, and never more than [`HANDOVERS_IN_FLIGHT`] that a worker has not answered for: one whose JavaScript stands still
+//! keeps at most that many and gets nothing more. What a worker refuses, or held when it died, is dealt again.
+
+use std::collections::VecDeque;
+
+use crate::message::address::Occupant;
+
+/// How many connections may be on their way to one worker. One, as in Node's own round-robin.
+pub const HANDOVERS_IN_FLIGHT: usize = 1;
+
+/// How many accepted connections may wait for a worker to be free; the rest wait in the kernel's backlog.
+pub const WAITING_LIMIT: usize = 64;
+
+/// The number of one hand-over, to match its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HandoverId(pub u64);
+
+/// Gives out the numbers. One for all sockets: a worker's answer names the number and not the socket.
+#[derive(Debug, Default)]
+pub struct HandoverIds {
+    last: u64,
+}
+
+impl HandoverIds {
+    fn next(&mut self) -> HandoverId {
+        self.last += 1;
+        HandoverId(self.last)
+    }
+}
+
+/// What became of a hand-over that was answered.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Answered<C> {
+    /// The worker has it; our copy may be closed.
+    Taken(C),
+    /// It waits for another worker.
+    DealtAgain,
+    /// Every worker refused it; it has to be closed.
+    RefusedByAll(C),
+    /// There is no such hand-over: the answer is late or made up.
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Waiting<C> {
+    connection: C,
+    refused_by: Vec<Occupant>,
+}
+
+#[derive(Debug)]
+struct Member<C> {
+    who: Occupant,
+    in_flight: VecDeque<(HandoverId, Waiting<C>)>,
+}
+
+/// The workers that serve one listening socket, and the connections between accept and hand-over.
+#[derive(Debug)]
+pub struct Dealer<C> {
+    /// In turn: the one that was served longest ago comes first.
+    members: VecDeque<Member<C>>,
+    waiting: VecDeque<Waiting<C>>,
+}
+
+impl<C> Default for Dealer<C> {
+    fn default() -> Self {
+        Self { members: VecDeque::new(), waiting: VecDeque::new() }
+    }
+}
+
+impl<C: Clone> Dealer<C> {
+    /// Adds a worker; twice is once.
+    pub fn join(&mut self, who: Occupant) {
+        if !self.has(who) {
+            self.members.push_back(Member { who, in_flight: VecDeque::new() });
+        }
+    }
+
+    /// True for a worker that serves this socket.
+    #[must_use]
+    pub fn has(&self, who: Occupant) -> bool {
+        self.members.iter().any(|member| member.who == who)
+    }
+
+    /// True when no worker serves this socket.
+    #[must_use]
+    pub fn is_unserved(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// A worker is gone: what it had not answered for is dealt again, before all others.
+    pub fn leave(&mut self, who: Occupant) {
+        let Some(at) = self.members.iter().position(|member| member.who == who) else { return };
+        if let Some(member) = self.members.remove(at) {
+            for (_, waiting) in member.in_flight.into_iter().rev() {
+                self.waiting.push_front(waiting);
+            }
+        }
+    }
+
+    /// True while more connections may be accepted.
+    #[must_use]
+    pub fn wants_more(&self) -> bool {
+        !self.members.is_empty() && self.waiting.len() < WAITING_LIMIT
+    }
+
+    /// Takes an accepted connection in.
+    pub fn offer(&mut self, connection: C) {
+        self.waiting.push_back(Waiting { connection, refused_by: Vec::new() });
+    }
+
+    /// The next hand-over, while a connection waits and a worker is free.
+    pub fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<(Occupant, HandoverId, C)> {
+        let waiting = self.waiting.front()?;
+        let at = self.members.iter().position(|member| {
+            member.in_flight.len() < HANDOVERS_IN_FLIGHT && !waiting.refused_by.contains(&member.who)
+        })?;
+        let waiting = self.waiting.pop_front()?;
+        let mut member = self.members.remove(at)?;
+        let id = ids.next();
+        let handover = (member.who, id, waiting.connection.clone());
+        member.in_flight.push_back((id, waiting));
+        self.members.push_back(member);
+        Some(handover)
+    }
+
+    /// A worker answered for a hand-over.
+    pub fn note_answer(&mut self, who: Occupant, id: HandoverId, accepted: bool) -> Answered<C> {
+        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return Answered::Unknown };
+        let Some(at) = member.in_flight.iter().position(|(other, _)| *other == id) else { return Answered::Unknown };
+        let Some((_, mut waiting)) = member.in_flight.remove(at) else { return Answered::Unknown };
+        if accepted {
+            return Answered::Taken(waiting.connection);
+        }
+        waiting.refused_by.push(who);
+        if self.members.iter().all(|member| waiting.refused_by.contains(&member.who)) {
+            return Answered::RefusedByAll(waiting.connection);
+        }
+        self.waiting.push_front(waiting);
+        Answered::DealtAgain
+    }
+
+    /// The oldest hand-over that a worker has not answered.
+    #[must_use]
+    pub fn oldest_in_flight(&self, who: Occupant) -> Option<HandoverId> {
+        let member = self.members.iter().find(|member| member.who == who)?;
+        member.in_flight.front().map(|(id, _)| *id)
+    }
+
+    /// The connection of the oldest unanswered hand-over did not arrive (`NODE_HANDLE_NACK`): it is dealt again.
+    pub fn note_not_arrived(&mut self, who: Occupant) {
+        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return };
+        if let Some((_, waiting)) = member.in_flight.pop_front() {
+            self.waiting.push_front(waiting);
+        }
+    }
+
+    /// Takes out connections that wait although every worker has refused them, as when the others have left since.
+    pub fn take_hopeless(&mut self) -> Vec<C> {
+        let members = &self.members;
+        let is_hopeless = |waiting: &Waiting<C>| {
+            !members.is_empty() && members.iter().all(|member| waiting.refused_by.contains(&member.who))
+        };
+        let (hopeless, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(is_hopeless);
+        self.waiting = waiting;
+        let hopeless: VecDeque<Waiting<C>> = hopeless;
+        hopeless.into_iter().map(|waiting| waiting.connection).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::address::{Generation, Seat, SlotIndex};
+
+    fn app(index: u32) -> Occupant {
+        Occupant { seat: Seat::App(SlotIndex(index)), generation: Generation(1) }
+    }
+
+    fn dealer(members: u32) -> Dealer<u32> {
+        let mut dealer = Dealer::default();
+        (0..members).for_each(|index| dealer.join(app(index)));
+        dealer
+    }
+
+    #[test]
+    fn workers_are_served_in_turn() {
+        let mut ids = HandoverIds::default();
+        let mut dealer = dealer(3);
+        let mut served = Vec::new();
+        for connection in 0..6 {
+            dealer.offer(connection);
+            let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+            served.push(who);
+            assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(connection));
+        }
+        assert_eq!(served, [app(0), app(1), app(2), app(0), app(1), app(2)]);
+    }
+
+    #[test]
+    fn a_worker_that_does_not_answer_keeps_one_connection_and_gets_no_more() {
+        let mut ids = HandoverIds::default();
+        let mut dealer = dealer(2);
+        dealer.offer(0);
+        let (stuck, _, _) = dealer.poll_handover(&mut ids).unwrap();
+        for connection in 1..10 {
+            dealer.offer(connection);
+            let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
+            assert_ne!(who, stuck);
+            assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(got));
+        }
+    }
+
+    #[test]
+    fn what_a_dead_worker_held_is_dealt_again_first() {
+        let mut ids = HandoverIds::default();
+        let mut dealer = dealer(1);
+        dealer.offer(1);
+        dealer.offer(2);
+        let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        dealer.leave(who);
+        assert!(!dealer.wants_more(), "nobody serves: the rest waits in the kernel");
+        assert_eq!(dealer.note_answer(who, id, true), Answered::Unknown);
+        dealer.join(app(1));
+        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((app(1), 1)));
+    }
+
+    #[test]
+    fn a_refused_connection_goes_to_each_other_worker_once() {
+        let mut ids = HandoverIds::default();
+        let mut dealer = dealer(2);
+        dealer.offer(9);
+        let (first, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert_eq!(dealer.note_answer(first, id, false), Answered::DealtAgain);
+        let (second, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(dealer.note_answer(second, id, false), Answered::RefusedByAll(9));
+        assert_eq!(dealer.poll_handover(&mut ids), None);
+    }
+
+    #[test]
+    fn a_connection_left_with_nobody_but_its_refuser_is_given_up() {
+        let mut ids = HandoverIds::default();
+        let mut dealer = dealer(2);
+        dealer.offer(9);
+        let (first, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert_eq!(dealer.note_answer(first, id, false), Answered::DealtAgain);
+        dealer.leave(if first == app(0) { app(1) } else { app(0) });
+        assert_eq!(dealer.poll_handover(&mut ids), None);
+        assert_eq!(dealer.take_hopeless(), [9]);
+    }
+
+    #[test]
+    fn a_connection_that_did_not_arrive_is_dealt_again() {
+        let mut ids = HandoverIds::default();
+        let mut dealer = dealer(1);
+        dealer.offer(3);
+        let (who, _, _) = dealer.poll_handover(&mut ids).unwrap();
+        dealer.note_not_arrived(who);
+        assert_eq!(dealer.poll_handover(&mut ids).map(|(_, _, connection)| connection), Some(3));
+    }
+
+    #[test]
+    fn accepting_stops_at_the_limit() {
+        let mut dealer = dealer(1);
+        for connection in 0..WAITING_LIMIT {
+            assert!(dealer.wants_more());
+            dealer.offer(u32::try_from(connection).unwrap());
+        }
+        assert!(!dealer.wants_more());
+    }
+}

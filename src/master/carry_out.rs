@@ -1,0 +1,137 @@
+//! From the supervisor's wishes to system calls and messages; results go back as events.
+
+use bytes::Bytes;
+use serde_json::json;
+use tracing::error;
+
+use super::shell::Shell;
+use super::{children, reports};
+use crate::message::address::{Occupant, Target, WorkerId};
+use crate::supervisor::{Effect, Event, Notice, Report};
+
+impl Shell {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn { who, number } => self.spawn(who, number),
+            Effect::Terminate { who } => {
+                if let Some(running) = self.running.get_mut(&who) {
+                    running.terminate(who, &self.happenings);
+                }
+            }
+            Effect::KillDescendants { who } => {
+                if let Some(running) = self.running.get(&who) {
+                    running.kill_descendants();
+                }
+            }
+            Effect::Kill { who } => {
+                if let Some(running) = self.running.get(&who) {
+                    running.kill_descendants();
+                    running.kill();
+                }
+            }
+            Effect::Tell(notice) => self.tell(notice),
+            Effect::Report(report) => self.report(&report),
+            Effect::Exit { code } => self.end(code),
+        }
+    }
+
+    fn spawn(&mut self, who: Occupant, number: WorkerId) {
+        let event = match children::start(&self.config, who, number, &self.happenings) {
+            Ok(running) => {
+                let pid = running.pid();
+                self.running.insert(who, running);
+                Event::Spawned { who, pid }
+            }
+            Err(reason) => {
+                let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+                error!("[master] {kind}#{number} could not be forked: {reason}");
+                Event::SpawnFailed { who }
+            }
+        };
+        // Straight to the supervisor: the loop that drains the effects is above us.
+        self.handle_now(event);
+    }
+
+    fn report(&mut self, report: &Report) {
+        reports::log(report, &self.config);
+        match report {
+            Report::StopStarted { .. } => {
+                self.log_stop_lines();
+                self.listeners.stop_accepting();
+            }
+            Report::StopDone => self.listeners.close_all(),
+            _ => {}
+        }
+        if let Some(event) = reports::event(report, &self.config) {
+            (self.sink)(event);
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        match notice {
+            Notice::ReadyToParent { port, address, protocol } => {
+                let debug_port = self.config.debug_port;
+                let data = json!({ "port": port, "debugPort": debug_port, "address": address, "protocol": protocol });
+                self.tell_parent("egg-ready", "master", Some(&without_nulls(data)));
+            }
+            Notice::ReadyToApps => self.tell_apps("egg-ready", Some(&self.config.options_json.clone())),
+            Notice::ReadyToAgent => self.tell_agent("egg-ready", &self.config.options_json.clone()),
+            Notice::AppPidsToAgent(pids) => self.tell_agent("egg-pids", &json!(pids).to_string()),
+            Notice::AgentPidToApps(pid) => {
+                self.tell_apps("egg-pids", Some(&json!(pid.into_iter().collect::<Vec<_>>()).to_string()));
+            }
+            Notice::AgentPidToApp { who, app, agent } => {
+                let text = json!({
+                    "action": "egg-pids", "data": [agent], "from": "master", "to": "app",
+                    "receiverPid": app.to_string(), "receiverWorkerId": app.to_string(),
+                });
+                self.push(who, &[Bytes::from(format!("{text}\n")), Bytes::new()]);
+            }
+            Notice::AgentStartToApps => self.tell_apps("agent-start", None),
+            Notice::AgentDiedToParent => self.tell_parent("agent-worker-died", "master", None),
+            Notice::AppDiedToParent => self.tell_parent("app-worker-died", "master", None),
+            Notice::InspectPortToParent { who, number, pid } => {
+                let (from, port) = if who.is_agent() {
+                    ("agent", self.config.agent_inspect_port)
+                } else {
+                    ("app", children::worker_inspect_port(&self.config, number))
+                };
+                self.tell_parent("debug", from, Some(&json!({ "debugPort": port, "pid": pid }).to_string()));
+            }
+        }
+    }
+
+    fn tell_apps(&mut self, action: &str, data: Option<&str>) {
+        let frame = [layer_message(action, "master", Target::Apps, data), Bytes::from_static(b"\n")];
+        for (who, _) in &self.roster().apps {
+            self.push(*who, &frame);
+        }
+    }
+
+    fn tell_agent(&mut self, action: &str, data: &str) {
+        let frame = [layer_message(action, "master", Target::Agent, Some(data)), Bytes::from_static(b"\n")];
+        if let Some((who, _)) = self.roster().agent {
+            self.push(who, &frame);
+        }
+    }
+
+    fn tell_parent(&mut self, action: &str, from: &str, data: Option<&str>) {
+        let message = layer_message(action, from, Target::Parent, data);
+        self.give_to_parent(&message);
+    }
+}
+
+/// A message of the layer itself as JSON text; `data` is JSON text already.
+fn layer_message(action: &str, from: &str, to: Target, data: Option<&str>) -> Bytes {
+    let to = to.as_str();
+    let data = data.map(|data| format!(",\"data\":{data}")).unwrap_or_default();
+    Bytes::from(format!(r#"{{"action":"{action}"{data},"from":"{from}","to":"{to}"}}"#))
+}
+
+/// JavaScript leaves a member that is `undefined` out, where Rust's none would become `null`.
+fn without_nulls(mut value: serde_json::Value) -> String {
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|_, member| !member.is_null());
+    }
+    value.to_string()
+}

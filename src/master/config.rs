@@ -1,0 +1,90 @@
+//! [`MasterConfig`]: what the door hands over; checked there, immutable here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::supervisor::{RestartPolicy, SupervisorConfig};
+
+/// Everything the master needs to run a cluster.
+#[derive(Clone, Debug)]
+pub struct MasterConfig {
+    /// The node binary (`process.execPath`).
+    pub exec_path: OsString,
+    /// Node's own arguments for every worker (`process.execArgv`).
+    pub exec_argv: Vec<OsString>,
+    /// The agent's script.
+    pub agent_script: OsString,
+    /// The app workers' script.
+    pub app_script: OsString,
+    /// The environment of the workers, `K=V`.
+    pub env: Vec<OsString>,
+    /// The parsed options as JSON: the argument of the workers and the data of `egg-ready`.
+    pub options_json: String,
+    /// How many app workers.
+    pub workers: u32,
+    /// The framework's name, for the log.
+    pub framework_name: String,
+    /// egg's "production": dead apps are replaced, the health check runs.
+    pub production: bool,
+    /// True where the chatty lines are DEBUG.
+    pub quiet: bool,
+    /// The least level that is logged, by egg's names.
+    pub log_level: String,
+    /// True where a debugger is meant to be attached.
+    pub is_debug: bool,
+    /// The agent's inspect port.
+    pub agent_inspect_port: u16,
+    /// The master's inspect port; the apps get the ones after it.
+    pub inspect_port: u16,
+    /// The configured port.
+    pub port: Option<u16>,
+    /// The configured protocol.
+    pub protocol: String,
+    /// The port of the plain http server beside https.
+    pub debug_port: Option<u16>,
+    /// Where to write the master's pid.
+    pub pid_file: Option<PathBuf>,
+    /// How long apps may take to leave.
+    pub app_close_timeout: Duration,
+    /// How long the agent may take to leave.
+    pub agent_close_timeout: Duration,
+    /// The host shown for a wildcard address.
+    pub shown_host: String,
+    /// True where egg 4's sequence of `egg-pids` is expected.
+    pub announce_agent_pid: bool,
+}
+
+/// egg-cluster's delay before a new agent.
+const AGENT_REFORK_DELAY: Duration = Duration::from_secs(1);
+
+impl MasterConfig {
+    /// The supervisor's share.
+    #[must_use]
+    pub fn supervisor(&self, seed: u64) -> SupervisorConfig {
+        SupervisorConfig {
+            workers: self.workers,
+            refork: self.production,
+            is_debug: self.is_debug,
+            port: self.port,
+            protocol: self.protocol.clone(),
+            shown_host: self.shown_host.clone(),
+            app_close_timeout: self.app_close_timeout,
+            agent_close_timeout: self.agent_close_timeout,
+            agent_refork_delay: AGENT_REFORK_DELAY,
+            announce_agent_pid: self.announce_agent_pid,
+            restart: RestartPolicy::default(),
+            seed,
+        }
+    }
+
+    /// Node's rule for `--inspect-port` of cluster workers: only where the master was started with an inspect flag.
+    #[must_use]
+    pub fn has_inspect_flag(&self) -> bool {
+        self.exec_argv.iter().filter_map(|argument| argument.to_str()).any(|argument| {
+            ["--inspect", "--inspect-brk", "--inspect-port", "--debug-port"]
+                .iter()
+                .any(|flag| argument == *flag || argument.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')))
+        })
+    }
+}

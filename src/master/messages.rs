@@ -1,0 +1,134 @@
+//! What workers, the parent and the master say: told apart, and routed by header without touching the payload.
+
+use bytes::Bytes;
+use tracing::{debug, warn};
+
+use super::shell::Shell;
+use crate::message::address::{Occupant, Origin};
+use crate::message::envelope::{Envelope, EnvelopeError};
+use crate::router::{Delivery, route};
+use crate::supervisor::Event;
+use crate::transport::channel::node_protocol::{self, Incoming};
+use crate::transport::channel::{Frame, Outgoing};
+
+/// How Node's own messages begin; users' messages that look alike elsewhere are told apart by the envelope.
+const INTERNAL_PREFIX: &[u8] = b"{\"cmd\":\"NODE_";
+
+impl Shell {
+    pub(super) fn note_frame(&mut self, who: Occupant, frame: Frame) {
+        if !self.running.get(&who).is_some_and(|running| running.has_channel) {
+            return;
+        }
+        let Frame { line, descriptor } = frame;
+        if !line.starts_with(INTERNAL_PREFIX) {
+            // A descriptor only ever comes with an internal message; the channel has refused any other.
+            return self.route_text(Self::origin_of(who), Some(who), line);
+        }
+        match node_protocol::parse(&line) {
+            Ok(Incoming::Cluster(request)) => self.note_request(who, request),
+            Ok(Incoming::WithHandle { message, .. }) => {
+                // The sender holds back everything else until it hears that the handle arrived. As in egg-cluster
+                // the message goes on and the handle ends here.
+                drop(descriptor);
+                let message = Bytes::copy_from_slice(message.get().as_bytes());
+                self.push(who, &[node_protocol::handle_ack(), Bytes::new()]);
+                self.route_text(Self::origin_of(who), Some(who), message);
+            }
+            Ok(Incoming::HandleNack) => self.listeners.note_not_arrived(who),
+            Ok(Incoming::Message(_) | Incoming::HandleAck | Incoming::OtherInternal) => {}
+            Err(error) => self.drop_worker(who, &super::chain(&error)),
+        }
+    }
+
+    /// Routes one message, given as its JSON text; `who` is the worker that sent it.
+    pub(super) fn route_text(&mut self, origin: Origin, who: Option<Occupant>, text: Bytes) {
+        let envelope = match Envelope::parse(&text) {
+            Ok(envelope) => envelope,
+            Err(error @ EnvelopeError::WrongType { .. }) => {
+                return warn!("[master] a message from {} was ignored: {error}", origin.as_str());
+            }
+            Err(error) => {
+                return match who {
+                    Some(who) => self.drop_worker(who, &error.to_string()),
+                    None => warn!("[master] a message from {} was ignored: {error}", origin.as_str()),
+                };
+            }
+        };
+        if envelope.is_internal() {
+            return;
+        }
+        match route(&envelope, origin, &self.roster()) {
+            Delivery::Workers { receivers, to } => {
+                let frame = envelope.frame(origin, to);
+                for receiver in receivers {
+                    self.push(receiver, &frame);
+                }
+            }
+            Delivery::Parent => {
+                let [head, tail] = envelope.frame(origin, crate::message::address::Target::Parent);
+                self.give_to_parent(&[&head[..], &tail[..]].concat());
+            }
+            Delivery::Master => self.note_message_to_master(origin, who, &envelope),
+            Delivery::NoReceiver => {
+                debug!("[master] nobody receives {:?} from {}", envelope.action(), origin.as_str());
+            }
+        }
+    }
+
+    fn note_message_to_master(&mut self, origin: Origin, who: Option<Occupant>, envelope: &Envelope) {
+        match envelope.action() {
+            Some("agent-start") => {
+                if let Some(who) = who.filter(|who| who.is_agent()) {
+                    self.feed(Event::AgentStarted { who });
+                }
+            }
+            Some("realport") => {
+                let told: serde_json::Value =
+                    envelope.data().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+                let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+                let protocol = told["protocol"].as_str().map(ToOwned::to_owned);
+                self.feed(Event::RealPortTold { port, protocol });
+            }
+            Some("reload-worker") => self.feed(Event::ReloadAsked),
+            _ => {
+                let [head, tail] = envelope.frame(origin, crate::message::address::Target::Master);
+                self.give_to_javascript("message", &[&head[..], &tail[..]].concat());
+            }
+        }
+    }
+
+    /// Sends one frame to a worker. What its full queue refuses is counted and said, never lost in silence.
+    pub(super) fn push(&mut self, who: Occupant, frame: &[Bytes; 2]) {
+        let Some(running) = self.running.get(&who).filter(|running| running.has_channel) else { return };
+        let outgoing = Outgoing { parts: frame.clone(), descriptor: None };
+        if running.sender.push(outgoing).is_err() {
+            self.dropped_messages += 1;
+            let (pid, dropped) = (running.pid(), self.dropped_messages);
+            // One line for the first and then for every power of two: a worker that stands still must not fill the disk.
+            if dropped.is_power_of_two() {
+                warn!("[master] worker {pid} does not read its messages, its queue is full ({dropped} dropped so far)");
+            }
+        }
+    }
+
+    pub(super) fn give_to_parent(&self, message: &[u8]) {
+        self.give_to_javascript("parent", message);
+    }
+
+    fn give_to_javascript(&self, kind: &str, message: &[u8]) {
+        let message = String::from_utf8_lossy(message);
+        (self.sink)(format!(r#"{{"type":"{kind}","message":{}}}"#, message.trim_end()));
+    }
+
+    /// A worker that sends what the protocol forbids cannot be understood any more.
+    pub(super) fn drop_worker(&mut self, who: Occupant, reason: &str) {
+        let Some(running) = self.running.get_mut(&who) else { return };
+        running.has_channel = false;
+        running.sender.close_now();
+        let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+        let (number, pid) = (running.number, running.pid());
+        tracing::error!("[master] {kind}#{number}:{pid} is dropped: {reason}");
+        self.listeners.forget_worker(who);
+        self.feed(Event::ProtocolViolated { who });
+    }
+}

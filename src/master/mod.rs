@@ -1,0 +1,143 @@
+//! The shell that owns the processes: one thread with one tokio runtime, which lives as long as the cluster.
+//!
+//! It carries out what the supervisor decides and decides nothing itself. It is the only thread that forks, because a parent-death
+//! signal is tied to the thread that forked. The door talks to it by [`MasterHandle`]; it answers through the sink, with
+//! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
+//!
+//! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (fork, channel, end), `messages` (routing),
+//! `listeners` (the primary's half of Node's cluster), `console` and `reports` (the log), `snapshot` (status).
+
+mod carry_out;
+mod children;
+mod config;
+pub mod console;
+mod listeners;
+mod messages;
+mod pid_file;
+mod reports;
+mod shell;
+mod snapshot;
+
+pub use config::MasterConfig;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tracing::Dispatch;
+
+use crate::error::ClusterError;
+use crate::message::address::Origin;
+use pid_file::PidFile;
+
+/// How the door hears of events: called on the master's thread with one event as JSON text; must not block.
+pub type Sink = Arc<dyn Fn(String) + Send + Sync>;
+
+/// How long a status request waits for the master's thread.
+const STATUS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the door may ask for.
+pub(crate) enum Command {
+    Start,
+    Stop { signal: Option<String>, lines: Vec<String> },
+    Deliver { origin: Origin, text: String },
+    Status { answer: std::sync::mpsc::SyncSender<String> },
+}
+
+/// The door's end of a running master.
+pub struct MasterHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    console: Dispatch,
+    pid_file: Option<PidFile>,
+}
+
+impl MasterHandle {
+    /// Writes the pid file and starts the master's thread. Nothing is forked yet.
+    ///
+    /// # Errors
+    /// [`ClusterError::PidFile`] or [`ClusterError::Thread`].
+    pub fn new(config: MasterConfig, sink: Sink) -> Result<Self, ClusterError> {
+        let console = console::dispatch(console::level_named(&config.log_level));
+        let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let dispatch = console.clone();
+        thread::Builder::new()
+            .name("clutch-master".to_owned())
+            .spawn(move || {
+                let _logging = tracing::dispatcher::set_default(&dispatch);
+                shell::run(config, receiver, sink);
+            })
+            .map_err(|source| ClusterError::Thread { source })?;
+        Ok(Self { commands, console, pid_file })
+    }
+
+    /// Forks the agent; the rest follows.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn start(&self) -> Result<(), ClusterError> {
+        self.send(Command::Start)
+    }
+
+    /// Begins an orderly stop; `lines` are logged after the line that names the signal. A second call changes nothing.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn stop(&self, signal: Option<String>, lines: Vec<String>) -> Result<(), ClusterError> {
+        self.send(Command::Stop { signal, lines })
+    }
+
+    /// Routes a message that came from the parent or from the master's own code.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn deliver(&self, origin: Origin, text: String) -> Result<(), ClusterError> {
+        self.send(Command::Deliver { origin, text })
+    }
+
+    /// A snapshot of the cluster as JSON text.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended or does not answer within a second.
+    pub fn status(&self) -> Result<String, ClusterError> {
+        let (answer, result) = std::sync::mpsc::sync_channel(1);
+        self.send(Command::Status { answer })?;
+        result.recv_timeout(STATUS_PATIENCE).map_err(|_| ClusterError::Closed)
+    }
+
+    /// Logs one line; written when this returns.
+    pub fn log(&self, level: tracing::Level, text: &str) {
+        tracing::dispatcher::with_default(&self.console, || match level {
+            tracing::Level::ERROR => tracing::error!("{text}"),
+            tracing::Level::WARN => tracing::warn!("{text}"),
+            tracing::Level::INFO => tracing::info!("{text}"),
+            _ => tracing::debug!("{text}"),
+        });
+    }
+
+    /// The master process is about to exit with this code: says so, and removes the pid file.
+    pub fn note_exiting(&self, code: i32) {
+        if let Some(Err(error)) = self.pid_file.as_ref().map(PidFile::remove) {
+            self.log(tracing::Level::ERROR, &format!("[master] {error}"));
+        }
+        let level = if code == 0 { tracing::Level::INFO } else { tracing::Level::ERROR };
+        self.log(level, &format!("[master] exit with code:{code}"));
+    }
+
+    fn send(&self, command: Command) -> Result<(), ClusterError> {
+        self.commands.send(command).map_err(|_| ClusterError::Closed)
+    }
+}
+
+/// An error with all its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

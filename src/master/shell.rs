@@ -1,0 +1,294 @@
+//! The loop: everything that happens comes in here, one thing at a time, and is turned into the supervisor's events.
+
+use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+use super::children::Running;
+use super::config::MasterConfig;
+use super::listeners::Listeners;
+use super::{Command, Sink, snapshot};
+use crate::message::address::{Occupant, Origin};
+use crate::router::Roster;
+use crate::slot::Exit;
+use crate::supervisor::{Event, ProcessView, Supervisor};
+use crate::transport::channel::Frame;
+
+/// How many happenings may wait for the loop; those who report them wait beyond that.
+const INBOX_LIMIT: usize = 1024;
+
+/// How long an exit waits for the end of the process' channel, so that what it last said is heard first.
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// What the tasks beside the loop report to it.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// A frame came in.
+    Frame { who: Occupant, frame: Frame },
+    /// A channel is closed; with the reason where it broke.
+    ChannelEnded { who: Occupant, fault: Option<String> },
+    /// A process has ended.
+    Exited { who: Occupant, exit: Exit },
+    /// An ended process' channel has had its time.
+    LastWordsOver { who: Occupant },
+    /// The descendants of a process that was asked to leave are gone.
+    TreeGone { who: Occupant },
+    /// A listening socket has a connection.
+    Accepted { key: String, connection: std::os::fd::OwnedFd },
+    /// A task beside the loop panicked: what it should have told will never come.
+    TaskPanicked,
+    /// Accepting failed for a reason that is worth a line, such as no descriptors left.
+    AcceptFailed { key: String, reason: String },
+}
+
+/// All that the master holds.
+pub(super) struct Shell {
+    pub(super) config: MasterConfig,
+    pub(super) supervisor: Supervisor,
+    /// Changes of it are followed by an event, so the roster never outlives what it was made from.
+    pub(super) running: HashMap<Occupant, Running>,
+    pub(super) listeners: Listeners,
+    pub(super) happenings: mpsc::Sender<Happening>,
+    pub(super) sink: Sink,
+    pub(super) stop_lines: Vec<String>,
+    pub(super) dropped_messages: u64,
+    /// Who can be reached; made when asked for, and forgotten with every event, as most messages come between two events.
+    roster: Option<Rc<Roster>>,
+    started: Instant,
+    has_ended: bool,
+}
+
+/// Runs a cluster until the process exits; does not return. A panic becomes a logged end with code 1.
+pub(super) fn run(config: MasterConfig, commands: mpsc::UnboundedReceiver<Command>, sink: Sink) {
+    let result = panic::catch_unwind(AssertUnwindSafe(|| live(config, commands, Sink::clone(&sink))));
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => error!("[master] the event loop could not be started: {error}, exiting with code:1"),
+        Err(_) => error!("[master] the master's thread panicked, exiting with code:1"),
+    }
+    sink(exit_event(1));
+    // The thread must outlive its children's boot: their parent-death signal is tied to it, not to the process.
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Starts a task beside the loop. If it panics the loop hears of it, instead of waiting for what the task would have told.
+pub(super) fn spawn_task(
+    happenings: &mpsc::Sender<Happening>,
+    task: impl Future<Output = ()> + 'static,
+) -> tokio::task::AbortHandle {
+    let happenings = happenings.clone();
+    let task = tokio::task::spawn_local(task);
+    let aborter = task.abort_handle();
+    tokio::task::spawn_local(async move {
+        if task.await.is_err_and(|error| error.is_panic()) {
+            let _ = happenings.send(Happening::TaskPanicked).await;
+        }
+    });
+    aborter
+}
+
+/// What tells JavaScript to end the process.
+pub(super) fn exit_event(code: i32) -> String {
+    format!(r#"{{"type":"exit","code":{code}}}"#)
+}
+
+fn live(config: MasterConfig, commands: mpsc::UnboundedReceiver<Command>, sink: Sink) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async move {
+        let (happenings, inbox) = mpsc::channel(INBOX_LIMIT);
+        Shell::new(config, happenings, sink).take_in(commands, inbox).await;
+    });
+    Ok(())
+}
+
+impl Shell {
+    fn new(config: MasterConfig, happenings: mpsc::Sender<Happening>, sink: Sink) -> Self {
+        let seed = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |time| u64::from(time.subsec_nanos()) ^ (u64::from(std::process::id()) << 32));
+        Self {
+            supervisor: Supervisor::new(config.supervisor(seed)),
+            listeners: Listeners::new(happenings.clone()),
+            config,
+            running: HashMap::new(),
+            happenings,
+            sink,
+            stop_lines: Vec::new(),
+            dropped_messages: 0,
+            roster: None,
+            started: Instant::now(),
+            has_ended: false,
+        }
+    }
+
+    /// The one select loop.
+    async fn take_in(mut self, mut commands: mpsc::UnboundedReceiver<Command>, mut inbox: mpsc::Receiver<Happening>) {
+        let mut has_door = true;
+        loop {
+            let deadline = self.supervisor.next_deadline().filter(|_| !self.has_ended);
+            let until = deadline.map(|at| tokio::time::Instant::from_std(self.started + at));
+            tokio::select! {
+                // What has happened comes before what is wanted: an answer to a command should know it.
+                biased;
+                Some(happening) = inbox.recv() => self.note(happening),
+                command = commands.recv(), if has_door => match command {
+                    Some(command) => self.obey(command),
+                    None => has_door = false,
+                },
+                () = sleep_until(until), if until.is_some() => self.feed(Event::DeadlinePassed),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Start => self.feed(Event::StartAsked),
+            Command::Stop { signal, lines } => {
+                self.stop_lines = lines;
+                self.feed(Event::StopAsked { signal });
+            }
+            Command::Deliver { origin, text } => self.route_text(origin, None, text.into()),
+            Command::Status { answer } => {
+                // The one who asked may have given up waiting.
+                let _ = answer.send(snapshot::status(&self.supervisor.view(), self.dropped_messages));
+            }
+        }
+    }
+
+    fn note(&mut self, happening: Happening) {
+        match happening {
+            Happening::Frame { who, frame } => self.note_frame(who, frame),
+            Happening::ChannelEnded { who, fault } => self.note_channel_ended(who, fault),
+            Happening::Exited { who, exit } => self.note_exited(who, exit),
+            Happening::LastWordsOver { who } => self.note_last_words_over(who),
+            Happening::TreeGone { who } => self.feed(Event::TreeGone { who }),
+            Happening::Accepted { key, connection } => self.listeners.offer(&key, connection),
+            Happening::TaskPanicked => {
+                error!("[master] a task of the master panicked, exiting with code:1");
+                self.end(1);
+            }
+            Happening::AcceptFailed { key, reason } => self.listeners.note_accept_failed(&key, &reason),
+        }
+        self.deal_connections();
+    }
+
+    fn note_channel_ended(&mut self, who: Occupant, fault: Option<String>) {
+        let Some(running) = self.running.get_mut(&who) else { return };
+        let was_open = std::mem::replace(&mut running.has_channel, false);
+        self.roster = None;
+        let (number, pid, exit) = (running.number, running.pid(), running.exit);
+        self.listeners.forget_worker(who);
+        match fault.filter(|_| was_open) {
+            Some(fault) => {
+                let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+                error!("[master] {kind}#{number}:{pid} is dropped: {fault}");
+                self.feed(Event::ProtocolViolated { who });
+            }
+            None => self.feed(Event::ChannelClosed { who }),
+        }
+        if let Some(exit) = exit {
+            self.bury(who, exit);
+        }
+    }
+
+    /// What a process said before it ended is still in its channel: the end is told when that has been read.
+    fn note_exited(&mut self, who: Occupant, exit: Exit) {
+        let Some(running) = self.running.get_mut(&who) else { return };
+        running.exit = Some(exit);
+        if running.has_channel {
+            let happenings = self.happenings.clone();
+            spawn_task(&self.happenings, async move {
+                tokio::time::sleep(LAST_WORDS).await;
+                let _ = happenings.send(Happening::LastWordsOver { who }).await;
+            });
+        } else {
+            self.bury(who, exit);
+        }
+    }
+
+    /// Somebody else holds the other end of an ended process' channel: it is closed from here.
+    fn note_last_words_over(&mut self, who: Occupant) {
+        if self.running.get(&who).is_some_and(|running| running.has_channel) {
+            self.note_channel_ended(who, None);
+        }
+    }
+
+    fn bury(&mut self, who: Occupant, exit: Exit) {
+        self.feed(Event::WorkerExited { who, exit });
+        if let Some(running) = self.running.remove(&who) {
+            running.sender.close_now();
+        }
+    }
+
+    /// Gives the supervisor an event and carries out what it wants, and what that leads to.
+    pub(super) fn feed(&mut self, event: Event) {
+        if self.has_ended {
+            return;
+        }
+        self.handle_now(event);
+        while let Some(effect) = self.supervisor.poll_effect() {
+            self.carry_out(effect);
+        }
+        self.listeners.close_if_unwanted(&self.supervisor.view(), self.config.production);
+    }
+
+    /// As [`Shell::feed`], from within an effect: what follows is carried out by the loop that is above us.
+    pub(super) fn handle_now(&mut self, event: Event) {
+        self.roster = None;
+        self.supervisor.handle(event, self.started.elapsed());
+    }
+
+    /// Ends the cluster: JavaScript is told to exit, and nothing is decided any more.
+    pub(super) fn end(&mut self, code: i32) {
+        self.has_ended = true;
+        (self.sink)(exit_event(code));
+    }
+
+    /// Who can be reached right now.
+    pub(super) fn roster(&mut self) -> Rc<Roster> {
+        if let Some(roster) = &self.roster {
+            return Rc::clone(roster);
+        }
+        let roster = Rc::new(self.make_roster());
+        self.roster = Some(Rc::clone(&roster));
+        roster
+    }
+
+    fn make_roster(&self) -> Roster {
+        let view = self.supervisor.view();
+        let reachable = |process: &ProcessView| {
+            let running = self.running.get(&process.who).filter(|running| running.has_channel)?;
+            Some((process.who, running.pid()))
+        };
+        Roster {
+            master_pid: std::process::id(),
+            agent: view.agent.as_ref().and_then(reachable),
+            apps: view.apps.iter().filter(|process| process.is_attached).filter_map(reachable).collect(),
+        }
+    }
+
+    pub(super) fn log_stop_lines(&mut self) {
+        for line in std::mem::take(&mut self.stop_lines) {
+            info!("{line}");
+        }
+    }
+
+    /// The kind of sender a process is.
+    pub(super) fn origin_of(who: Occupant) -> Origin {
+        if who.is_agent() { Origin::Agent } else { Origin::App }
+    }
+}
+
+async fn sleep_until(until: Option<tokio::time::Instant>) {
+    match until {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,95 @@
+//! The master's view of one worker: a numbered place that is kept filled, and the processes that sit or sat in it.
+//!
+//! Pure: no clock, no descriptor, no log. The supervisor owns the slots and is the only caller.
+
+mod exit;
+mod process;
+mod state;
+
+pub use exit::{Exit, ExitReason};
+pub use process::{ClusterState, Ladder, Process};
+pub use state::{ProcessEvent, SlotState, Transition};
+
+use std::time::Duration;
+
+use crate::message::address::{Generation, Occupant, Seat};
+
+/// A place that is kept filled: who sits there now, who is on the way out, and when the next one is due.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    seat: Seat,
+    last_generation: Generation,
+    /// The process that fills the place; it may still be booting.
+    pub occupant: Option<Process>,
+    /// Those that have lost the seat but whose end has not been seen yet: they finish what they accepted.
+    pub departing: Vec<Process>,
+    /// When the next process is to be started, while the place waits for one.
+    pub refill_at: Option<Duration>,
+    /// Deaths in a row without [healthy](crate::supervisor::RestartPolicy) time in between.
+    pub failures: u32,
+}
+
+impl Slot {
+    /// An empty place.
+    #[must_use]
+    pub fn new(seat: Seat) -> Self {
+        Self {
+            seat,
+            last_generation: Generation(0),
+            occupant: None,
+            departing: Vec::new(),
+            refill_at: None,
+            failures: 0,
+        }
+    }
+
+    /// The place's name.
+    #[must_use]
+    pub fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    /// Seats a new process, whose spawn is about to be asked for. Whoever sat there becomes a departing one.
+    pub fn seat_next(&mut self, make: impl FnOnce(Occupant) -> Process) -> Occupant {
+        self.vacate();
+        self.last_generation = self.last_generation.next();
+        let who = Occupant { seat: self.seat, generation: self.last_generation };
+        self.occupant = Some(make(who));
+        self.refill_at = None;
+        who
+    }
+
+    /// Takes the seat from the present occupant, which stays known until its end is seen.
+    pub fn vacate(&mut self) {
+        self.departing.extend(self.occupant.take());
+    }
+
+    /// The process of exactly this generation, seated or departing; none where the event that names it is stale.
+    #[must_use]
+    pub fn process(&self, who: Occupant) -> Option<&Process> {
+        self.processes().find(|process| process.who() == who)
+    }
+
+    /// As [`Slot::process`], to change it.
+    pub fn process_mut(&mut self, who: Occupant) -> Option<&mut Process> {
+        self.processes_mut().find(|process| process.who() == who)
+    }
+
+    /// Everyone whose end has not been seen, the departing ones first, as they are older.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.departing.iter().chain(&self.occupant)
+    }
+
+    /// As [`Slot::processes`], to change them.
+    pub fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.departing.iter_mut().chain(&mut self.occupant)
+    }
+
+    /// Forgets those that are gone for good.
+    pub fn forget_gone(&mut self) {
+        self.departing.retain(|process| !process.is_gone());
+        if self.occupant.as_ref().is_some_and(Process::is_gone) {
+            self.occupant = None;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The app workers' deaths while the cluster runs: who is told, and when the slot is filled again. No slot is ever given up.
+
+use std::time::Duration;
+
+use super::{DEBUGGER_CLOSE_DELAY, HEALTH_CHECK_LIMIT, HEALTH_CHECK_PERIOD, Notice, Phase, Refork, Report, Supervisor};
+use crate::message::address::{Occupant, Seat};
+use crate::slot::{ClusterState, Exit, ProcessEvent, SlotState, Transition};
+
+impl Supervisor {
+    pub(super) fn note_announcement(&mut self, who: Occupant) {
+        if let Some(process) = self.process_mut(who) {
+            process.exited_after_disconnect = true;
+        }
+    }
+
+    /// In production the seat is filled again when the channel closes, before the old process is gone: it may drain for long.
+    pub(super) fn note_channel_closed(&mut self, who: Occupant, now: Duration) {
+        let Some(process) = self.process_mut(who) else { return };
+        if matches!(process.cluster_state, ClusterState::Disconnected | ClusterState::Dead) {
+            return;
+        }
+        process.cluster_state = ClusterState::Disconnected;
+        let _ = process.on(ProcessEvent::LostChannel);
+        if who.is_agent() {
+            return;
+        }
+        let process = process.clone();
+        let refork = self.refork_on_loss(who);
+        self.report(Report::AppDisconnected {
+            number: process.number,
+            pid: process.pid.unwrap_or_default(),
+            on_purpose: process.exited_after_disconnect,
+            state: ClusterState::Disconnected,
+            is_dead: !process.is_alive(),
+            current: self.apps_in_fork_order().iter().map(|process| process.number).collect(),
+            refork,
+        });
+        self.settle(who, now);
+    }
+
+    pub(super) fn note_app_exited(&mut self, who: Occupant, exit: Exit, now: Duration) {
+        let Some(process) = self.process_mut(who) else { return };
+        let reason = process.reason(exit);
+        let after_disconnect = process.is_settled;
+        let Transition::To(_) = process.on(ProcessEvent::Exited) else { return };
+        process.cluster_state = ClusterState::Dead;
+        let (number, on_purpose, was_asked) =
+            (process.number, process.exited_after_disconnect, process.ladder.is_some());
+        let pid = process.pid.unwrap_or_default();
+        let refork = self.refork_on_loss(who);
+        self.report(Report::AppExited { who, number, pid, exit, reason, on_purpose, after_disconnect, refork });
+        if self.is_stopping() {
+            return;
+        }
+        if !was_asked {
+            let by_debugger = self.config.is_debug && exit.signal() == Some("SIGKILL");
+            let current = self.apps_in_fork_order().iter().filter_map(|process| process.pid).collect();
+            let state = ClusterState::Dead;
+            self.report(Report::AppDied { number, pid, exit, on_purpose, state, current, by_debugger });
+            if by_debugger {
+                self.report(Report::KilledByDebugger);
+                self.close_at = Some(now + DEBUGGER_CLOSE_DELAY);
+            }
+        }
+        self.tell_app_pids();
+        if self.phase == Phase::Running {
+            self.tell(Notice::AppDiedToParent);
+            self.abort_reload(who, now);
+            self.settle(who, now);
+        } else if self.close_at.is_none() {
+            self.report(Report::AppStartFailed { number, pid });
+            self.exit(1);
+        }
+    }
+
+    fn refork_on_loss(&self, who: Occupant) -> Refork {
+        let was_asked = self.process(who).is_some_and(|process| process.ladder.is_some());
+        match self.phase {
+            Phase::Running if was_asked => Refork::Disabled,
+            Phase::Running if self.config.refork => Refork::Wanted,
+            Phase::Running => Refork::Off,
+            _ => Refork::Disabled,
+        }
+    }
+
+    /// The seat of a process that is lost is filled again, once for each loss.
+    pub(super) fn settle(&mut self, who: Occupant, now: Duration) {
+        if self.refork_on_loss(who) != Refork::Wanted {
+            return;
+        }
+        let healthy_after = self.history.policy().healthy_after;
+        let Some(slot) = self.slot_mut(who.seat) else { return };
+        let is_seated = slot.occupant.as_ref().is_some_and(|process| process.who() == who);
+        let Some(process) = slot.process_mut(who) else { return };
+        let was_settled = std::mem::replace(&mut process.is_settled, true);
+        let was_healthy = process.ready_at.is_some_and(|at| now.saturating_sub(at) >= healthy_after);
+        // A departing one has its successor, or its seat is planned for, already.
+        if was_settled || !is_seated {
+            return;
+        }
+        slot.vacate();
+        slot.failures = if was_healthy { 1 } else { slot.failures.saturating_add(1) };
+        let failures = slot.failures;
+        let verdict = self.history.decide(failures, now);
+        if verdict.delay.is_zero() {
+            self.spawn(who.seat, now);
+            return;
+        }
+        if let Some(slot) = self.slot_mut(who.seat) {
+            slot.refill_at = Some(now + verdict.delay);
+        }
+        if let Seat::App(slot) = who.seat {
+            let (after, is_slow) = (verdict.delay, verdict.is_slow);
+            self.report(Report::SlotRefillPlanned { slot: slot.0, after, failures, is_slow });
+        }
+    }
+
+    pub(super) fn refill_due(&mut self, now: Duration) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        if is_due(self.agent.refill_at) {
+            self.refill_agent(now);
+        }
+        for index in 0..self.apps.len() {
+            if is_due(self.apps[index].refill_at) {
+                self.spawn(self.apps[index].seat(), now);
+            }
+        }
+    }
+
+    /// Three looks in a row without an agent or without any app in service end the master, so that the platform acts.
+    pub(super) fn check_health(&mut self, now: Duration) {
+        if self.phase != Phase::Running || self.health_check_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.health_check_at = Some(now + HEALTH_CHECK_PERIOD);
+        let agents = u32::from(self.agent.occupant.as_ref().is_some_and(|agent| agent.state() == SlotState::Ready));
+        let workers = self.ready_apps();
+        if agents > 0 && workers > 0 {
+            self.bad_health_checks = 0;
+            return;
+        }
+        self.bad_health_checks += 1;
+        if self.bad_health_checks >= HEALTH_CHECK_LIMIT {
+            self.report(Report::CapacityLost { agents, workers });
+            self.exit(1);
+        }
+    }
+}

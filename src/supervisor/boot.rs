@@ -1,0 +1,188 @@
+//! Start order: the agent first, then all apps at once, then ready. Until ready, any death ends the master with code 1.
+
+use std::time::Duration;
+
+use super::event::ListeningAddress;
+use super::{HEALTH_CHECK_PERIOD, Notice, Phase, Report, Supervisor};
+use crate::message::address::{Occupant, Seat, SlotIndex};
+use crate::slot::{ClusterState, ProcessEvent, SlotState, Transition};
+
+impl Supervisor {
+    pub(super) fn start(&mut self, now: Duration) {
+        if self.phase == Phase::NotStarted {
+            self.phase = Phase::AgentBooting;
+            self.started_at = now;
+            self.spawn(Seat::Agent, now);
+        }
+    }
+
+    pub(super) fn note_spawned(&mut self, who: Occupant, pid: u32, now: Duration) {
+        let is_stopping = self.is_stopping();
+        let is_debug = self.config.is_debug;
+        let Some(process) = self.process_mut(who) else { return };
+        process.pid = Some(pid);
+        let number = process.number;
+        if who.is_agent() {
+            self.report(Report::AgentForked { number, pid });
+        } else {
+            if self.phase == Phase::Running {
+                self.report(Report::AppRefilled { pid });
+            }
+            let current = self.apps_in_fork_order().iter().map(|process| process.number).collect();
+            self.report(Report::AppForked { who, number, pid, current });
+        }
+        if is_debug {
+            self.tell(Notice::InspectPortToParent { who, number, pid });
+        }
+        if is_stopping {
+            self.ask_to_leave(who, now);
+        }
+    }
+
+    pub(super) fn note_spawn_failed(&mut self, who: Occupant, now: Duration) {
+        let Some(process) = self.process_mut(who) else { return };
+        let Transition::To(_) = process.on(ProcessEvent::Exited) else { return };
+        if let Some(ladder) = &mut process.ladder {
+            ladder.tree_gone = true;
+        }
+        let number = process.number;
+        match self.phase {
+            Phase::AgentBooting | Phase::AppsBooting { .. } => {
+                self.report(if who.is_agent() {
+                    Report::AgentStartFailed { number, pid: 0 }
+                } else {
+                    Report::AppStartFailed { number, pid: 0 }
+                });
+                self.exit(1);
+            }
+            Phase::Running if who.is_agent() => self.plan_agent_refill(now),
+            Phase::Running => {
+                self.abort_reload(who, now);
+                self.settle(who, now);
+            }
+            Phase::NotStarted | Phase::StoppingApps | Phase::StoppingAgent | Phase::Ended => {}
+        }
+    }
+
+    pub(super) fn note_online(&mut self, who: Occupant) {
+        if let Some(process) = self.process_mut(who).filter(|process| process.cluster_state == ClusterState::None) {
+            process.cluster_state = ClusterState::Online;
+        }
+    }
+
+    pub(super) fn note_real_port(&mut self, port: Option<u16>, protocol: Option<String>) {
+        if port.is_some() {
+            self.port = port;
+        }
+        if let Some(protocol) = protocol {
+            self.protocol = protocol;
+        }
+    }
+
+    pub(super) fn note_agent_started(&mut self, who: Occupant, now: Duration) {
+        let Some(process) = self.process_mut(who) else { return };
+        let Transition::To(SlotState::Ready) = process.on(ProcessEvent::BecameReady) else { return };
+        process.ready_at = Some(now);
+        let (number, started_at) = (process.number, process.started_at);
+        let Some(pid) = process.pid else { return };
+        if self.phase == Phase::Running {
+            self.tell(Notice::ReadyToAgent);
+        }
+        self.tell(Notice::AgentPidToApps(Some(pid)));
+        if self.phase == Phase::Running {
+            self.tell_app_pids();
+        }
+        self.tell(Notice::AgentStartToApps);
+        self.report(Report::AgentStarted { number, pid, took: now.saturating_sub(started_at) });
+        if self.phase == Phase::AgentBooting {
+            self.phase = Phase::AppsBooting { since: now };
+            self.apps_started_at = now;
+            self.report(Report::AppsStarting);
+            for index in 0..self.config.workers {
+                self.spawn(Seat::App(SlotIndex(index)), now);
+            }
+        }
+    }
+
+    pub(super) fn note_listening(&mut self, who: Occupant, address: &ListeningAddress, now: Duration) {
+        let is_ours = address.is_unix() || self.port.is_none_or(|port| i64::from(port) == address.port);
+        let Some(process) = self.process_mut(who).filter(|process| process.is_attached()) else { return };
+        process.cluster_state = ClusterState::Listening;
+        let (number, pid) = (process.number, process.pid.unwrap_or_default());
+        self.report(Report::AppListening { number, pid, address: address.clone() });
+        if !is_ours || who.is_agent() {
+            return;
+        }
+        let Some(process) = self.process_mut(who) else { return };
+        // A second server on the same port is no second start.
+        let Transition::To(SlotState::Ready) = process.on(ProcessEvent::BecameReady) else { return };
+        process.ready_at = Some(now);
+        self.note_app_started(who, address, now);
+    }
+
+    fn note_app_started(&mut self, who: Occupant, address: &ListeningAddress, now: Duration) {
+        let Some((number, pid)) = self.process(who).and_then(|process| Some((process.number, process.pid?))) else {
+            return;
+        };
+        self.tell_app_pids();
+        if self.config.announce_agent_pid
+            && let Some(agent) = self.agent.occupant.as_ref().and_then(|agent| agent.pid)
+        {
+            self.tell(Notice::AgentPidToApp { who, app: pid, agent });
+        }
+        let remain = match self.phase {
+            Phase::AppsBooting { .. } => self.config.workers - self.ready_apps(),
+            _ => 0,
+        };
+        let took = now.saturating_sub(self.apps_started_at);
+        self.report(Report::AppStarted { who, number, pid, port: address.port, remain, took });
+        match self.phase {
+            Phase::AppsBooting { .. } if remain == 0 => self.become_ready(address, now),
+            Phase::Running => {
+                self.tell(Notice::ReadyToApps);
+                self.retire_predecessors(who, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn become_ready(&mut self, address: &ListeningAddress, now: Duration) {
+        let shown = self.shown_address(address);
+        let port = self.port.map(i64::from).or((!address.is_unix()).then_some(address.port));
+        self.phase = Phase::Running;
+        self.address = Some(shown.clone());
+        let protocol = self.protocol.clone();
+        let took = now.saturating_sub(self.started_at);
+        self.report(Report::Ready { address: shown.clone(), port, protocol: protocol.clone(), took });
+        self.tell(Notice::ReadyToParent { port, address: shown, protocol });
+        self.tell(Notice::ReadyToApps);
+        self.tell(Notice::ReadyToAgent);
+        if self.config.refork {
+            self.health_check_at = Some(now + HEALTH_CHECK_PERIOD);
+        }
+    }
+
+    fn shown_address(&self, address: &ListeningAddress) -> String {
+        if address.is_unix() {
+            return address.address.clone().unwrap_or_default();
+        }
+        let host = address.address.as_deref().filter(|host| !host.is_empty());
+        format!("{}://{}:{}", self.protocol, host.unwrap_or(&self.config.shown_host), address.port)
+    }
+
+    /// `egg-pids` for the agent: the pids of the apps in service, in fork order.
+    pub(super) fn tell_app_pids(&mut self) {
+        let pids = self
+            .apps_in_fork_order()
+            .iter()
+            .filter(|process| process.cluster_state == ClusterState::Listening && process.ready_at.is_some())
+            .filter_map(|process| process.pid)
+            .collect();
+        self.tell(Notice::AppPidsToAgent(pids));
+    }
+
+    pub(super) fn ready_apps(&self) -> u32 {
+        let ready = self.apps.iter().flat_map(|slot| slot.processes()).filter(|p| p.state() == SlotState::Ready);
+        u32::try_from(ready.count()).unwrap_or(u32::MAX)
+    }
+}

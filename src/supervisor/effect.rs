@@ -1,0 +1,185 @@
+//! All that the supervisor may ask for. The shell carries these out in order and feeds the results back as events.
+
+use std::time::Duration;
+
+use super::event::ListeningAddress;
+use crate::message::address::{Occupant, WorkerId};
+use crate::slot::{ClusterState, Exit, ExitReason};
+
+/// Something the shell is asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Fork a process; answered by `Spawned` or `SpawnFailed`.
+    Spawn {
+        /// The seat and generation it gets.
+        who: Occupant,
+        /// Its number.
+        number: WorkerId,
+    },
+    /// Send SIGTERM to the process and to all its descendants; answered by `TreeGone` once the descendants are gone.
+    Terminate {
+        /// The process.
+        who: Occupant,
+    },
+    /// Send SIGKILL to the descendants that are still there.
+    KillDescendants {
+        /// The process whose descendants are meant.
+        who: Occupant,
+    },
+    /// Send SIGKILL to the process and to descendants that are still there.
+    Kill {
+        /// The process.
+        who: Occupant,
+    },
+    /// Send a message of the layer itself.
+    Tell(Notice),
+    /// Say something to people and to JavaScript.
+    Report(Report),
+    /// End the master with this code.
+    Exit {
+        /// The exit code.
+        code: i32,
+    },
+}
+
+/// A message of the cluster layer itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// `egg-ready` to the parent.
+    ReadyToParent {
+        /// The cluster's port, where it has one.
+        port: Option<i64>,
+        /// The cluster's address as people see it.
+        address: String,
+        /// `http` or `https`.
+        protocol: String,
+    },
+    /// `egg-ready` to every app.
+    ReadyToApps,
+    /// `egg-ready` to the agent.
+    ReadyToAgent,
+    /// `egg-pids` to the agent: the pids of the apps in service, in fork order.
+    AppPidsToAgent(Vec<u32>),
+    /// `egg-pids` to every app: the agent's pid, or none.
+    AgentPidToApps(Option<u32>),
+    /// `egg-pids` to one app: the agent's pid.
+    AgentPidToApp {
+        /// The app.
+        who: Occupant,
+        /// The app's own pid.
+        app: u32,
+        /// The agent's pid.
+        agent: u32,
+    },
+    /// `agent-start` to every app.
+    AgentStartToApps,
+    /// `agent-worker-died` to the parent.
+    AgentDiedToParent,
+    /// `app-worker-died` to the parent.
+    AppDiedToParent,
+    /// `debug` to the parent: the inspect port of a process that was just forked.
+    InspectPortToParent {
+        /// The process.
+        who: Occupant,
+        /// Its number, from which its port follows.
+        number: WorkerId,
+        /// Its pid.
+        pid: u32,
+    },
+}
+
+/// Something worth a log line, an event, or both, as facts; the shell finds the words.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "fields are the operands of the variant's sentence")]
+pub enum Report {
+    /// The agent was forked.
+    AgentForked { number: WorkerId, pid: u32 },
+    /// The agent is ready.
+    AgentStarted { number: WorkerId, pid: u32, took: Duration },
+    /// The agent ended, unasked.
+    AgentDied { number: WorkerId, pid: u32, exit: Exit, reason: ExitReason },
+    /// A new agent will be forked.
+    AgentRefillPlanned { after: Duration },
+    /// The new agent is about to be forked.
+    AgentRefillStarting,
+    /// The agent died before the cluster was ready.
+    AgentStartFailed { number: WorkerId, pid: u32 },
+    /// The apps are about to be forked.
+    AppsStarting,
+    /// An app worker was forked.
+    AppForked { who: Occupant, number: WorkerId, pid: u32, current: Vec<WorkerId> },
+    /// An app worker listens on something.
+    AppListening { number: WorkerId, pid: u32, address: ListeningAddress },
+    /// An app worker is in service.
+    AppStarted { who: Occupant, number: WorkerId, pid: u32, port: i64, remain: u32, took: Duration },
+    /// An app worker's channel closed.
+    AppDisconnected {
+        number: WorkerId,
+        pid: u32,
+        on_purpose: bool,
+        state: ClusterState,
+        is_dead: bool,
+        current: Vec<WorkerId>,
+        refork: Refork,
+    },
+    /// An app worker ended.
+    AppExited {
+        who: Occupant,
+        number: WorkerId,
+        pid: u32,
+        exit: Exit,
+        reason: ExitReason,
+        on_purpose: bool,
+        after_disconnect: bool,
+        refork: Refork,
+    },
+    /// An app worker ended and that is an error.
+    AppDied {
+        number: WorkerId,
+        pid: u32,
+        exit: Exit,
+        on_purpose: bool,
+        state: ClusterState,
+        current: Vec<u32>,
+        by_debugger: bool,
+    },
+    /// An app worker died before the cluster was ready.
+    AppStartFailed { number: WorkerId, pid: u32 },
+    /// An app worker that fills a slot again was forked.
+    AppRefilled { pid: u32 },
+    /// A slot that cannot be filled now is tried again later.
+    SlotRefillPlanned { slot: u32, after: Duration, failures: u32, is_slow: bool },
+    /// The cluster is ready.
+    Ready { address: String, port: Option<i64>, protocol: String, took: Duration },
+    /// New app workers take over from the old ones.
+    ReloadStarted { count: u32 },
+    /// New app workers have taken over.
+    ReloadDone { count: u32 },
+    /// A reload was given up because a new worker did not get ready; the old ones go on.
+    ReloadFailed { number: WorkerId },
+    /// The debugger killed a worker; the cluster closes.
+    KilledByDebugger,
+    /// No agent or no app worker in service for too long.
+    CapacityLost { agents: u32, workers: u32 },
+    /// A stop was asked for.
+    StopStarted { signal: Option<String> },
+    /// The app workers are asked to leave.
+    StoppingApps { within: Duration },
+    /// The agent is asked to leave.
+    StoppingAgent { within: Duration, present: bool },
+    /// A process is still there long after SIGKILL and is not waited for any more.
+    Abandoned { number: WorkerId, pid: Option<u32>, is_agent: bool },
+    /// Everybody has left.
+    StopDone,
+}
+
+/// What a worker's disconnect or exit means for its slot; the fork library's log lines tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refork {
+    /// The cluster is starting or stopping, or the worker was asked to leave.
+    Disabled,
+    /// The environment does not refork.
+    Off,
+    /// The slot is filled again.
+    Wanted,
+}

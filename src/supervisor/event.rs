@@ -1,0 +1,102 @@
+//! All that can happen to a cluster, in the past tense.
+
+use crate::message::address::Occupant;
+use crate::slot::Exit;
+
+/// What a worker says of a socket it listens on (the `listening` act of Node's cluster protocol).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListeningAddress {
+    /// 4 or 6, or -1 for a unix socket.
+    pub address_type: i32,
+    /// The address, the path of a unix socket, or none for the wildcard.
+    pub address: Option<String>,
+    /// The port; -1 for a unix socket.
+    pub port: i64,
+}
+
+impl ListeningAddress {
+    /// True for a unix socket.
+    #[must_use]
+    pub fn is_unix(&self) -> bool {
+        self.address_type == -1
+    }
+}
+
+/// An event of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The master was told to start.
+    StartAsked,
+    /// A fork that was asked for is done.
+    Spawned {
+        /// The new process.
+        who: Occupant,
+        /// Its pid.
+        pid: u32,
+    },
+    /// A fork that was asked for failed; the shell has logged why.
+    SpawnFailed {
+        /// Who was to be forked.
+        who: Occupant,
+    },
+    /// An app worker's Node bootstrap has run.
+    WorkerOnline {
+        /// The worker.
+        who: Occupant,
+    },
+    /// The agent reported that it is ready.
+    AgentStarted {
+        /// The agent.
+        who: Occupant,
+    },
+    /// An app told the port and protocol it is going to serve.
+    RealPortTold {
+        /// The port, where it is a number other than 0.
+        port: Option<u16>,
+        /// `http` or `https`, where told.
+        protocol: Option<String>,
+    },
+    /// An app worker listens on a socket, not necessarily the cluster's.
+    WorkerListening {
+        /// The worker.
+        who: Occupant,
+        /// Where.
+        address: ListeningAddress,
+    },
+    /// A worker said that the close of its channel will be on purpose.
+    DisconnectAnnounced {
+        /// The worker.
+        who: Occupant,
+    },
+    /// A process' channel closed.
+    ChannelClosed {
+        /// The process.
+        who: Occupant,
+    },
+    /// A process sent something that the protocol forbids; its channel is of no use any more. The shell has logged what.
+    ProtocolViolated {
+        /// The process.
+        who: Occupant,
+    },
+    /// A process ended.
+    WorkerExited {
+        /// The process.
+        who: Occupant,
+        /// How.
+        exit: Exit,
+    },
+    /// All descendants of a process that was asked to leave are gone.
+    TreeGone {
+        /// The process.
+        who: Occupant,
+    },
+    /// The cluster was asked to stop.
+    StopAsked {
+        /// The signal's name; none where the API asked.
+        signal: Option<String>,
+    },
+    /// A new set of app workers was asked for (`reload-worker`).
+    ReloadAsked,
+    /// Time passed; the deadline that was announced may be over.
+    DeadlinePassed,
+}

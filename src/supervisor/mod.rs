@@ -1,0 +1,268 @@
+//! Decides who lives. Pure: no clock, no descriptor, no thread, no log; time comes in as an argument.
+//!
+//! The shell feeds [`Event`]s to [`Supervisor::handle`], carries out what [`Supervisor::poll_effect`] gives until it is empty,
+//! and calls again at [`Supervisor::next_deadline`] with [`Event::DeadlinePassed`]. Same events, same seed, same effects: the
+//! simulator in `test/rust/supervisor_simulation.rs` replays whole lives of a cluster from one number.
+//!
+//! The story by file: `boot` (agent first, then the apps, then ready), `agent` and `apps` (deaths and refills while running),
+//! `reload` (new ones first), `shutdown` (the ladder SIGTERM → SIGKILL, apps before the agent).
+
+mod agent;
+mod apps;
+mod boot;
+mod effect;
+mod event;
+mod invariants;
+mod reload;
+mod restart_policy;
+mod shutdown;
+mod view;
+
+pub use effect::{Effect, Notice, Refork, Report};
+pub use event::{Event, ListeningAddress};
+pub use restart_policy::{RestartHistory, RestartPolicy, Verdict};
+pub use view::{ProcessView, View};
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::message::address::{Occupant, Seat, SlotIndex, WorkerId};
+use crate::slot::{Process, ProcessEvent, Slot};
+
+/// What the supervisor has to know before anything happens.
+#[derive(Clone, Debug)]
+pub struct SupervisorConfig {
+    /// How many app slots there are; at least 1.
+    pub workers: u32,
+    /// True where dead apps are replaced and the health check runs (egg's "production").
+    pub refork: bool,
+    /// True where a debugger is meant to be attached.
+    pub is_debug: bool,
+    /// The configured port, until an app tells the real one.
+    pub port: Option<u16>,
+    /// The configured protocol, until an app tells the real one.
+    pub protocol: String,
+    /// The host to show for a wildcard address.
+    pub shown_host: String,
+    /// How long apps may take to leave.
+    pub app_close_timeout: Duration,
+    /// How long the agent may take to leave.
+    pub agent_close_timeout: Duration,
+    /// How long after the agent's death a new one is forked.
+    pub agent_refork_delay: Duration,
+    /// True where every app is told the agent's pid on its own start (egg 4).
+    pub announce_agent_pid: bool,
+    /// When seats are filled again.
+    pub restart: RestartPolicy,
+    /// The seed of the jitter.
+    pub seed: u64,
+}
+
+/// How often capacity is looked at, and how many bad looks in a row end the master: egg-cluster's numbers.
+const HEALTH_CHECK_PERIOD: Duration = Duration::from_secs(10);
+const HEALTH_CHECK_LIMIT: u32 = 3;
+
+/// Descendants get SIGKILL this long before their process does, so that it can still see them go.
+const DESCENDANTS_LEAD: Duration = Duration::from_millis(400);
+
+/// How long after SIGKILL a process is waited for.
+const ABANDON_AFTER: Duration = Duration::from_secs(2);
+
+/// How long after a debugger killed a worker the cluster closes.
+const DEBUGGER_CLOSE_DELAY: Duration = Duration::from_millis(10);
+
+/// Where the cluster as a whole is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    NotStarted,
+    AgentBooting,
+    AppsBooting { since: Duration },
+    Running,
+    StoppingApps,
+    StoppingAgent,
+    Ended,
+}
+
+/// The decisions of one cluster.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    config: SupervisorConfig,
+    phase: Phase,
+    started_at: Duration,
+    apps_started_at: Duration,
+    agent: Slot,
+    apps: Vec<Slot>,
+    agents_forked: u32,
+    apps_forked: u32,
+    port: Option<u16>,
+    protocol: String,
+    address: Option<String>,
+    history: RestartHistory,
+    health_check_at: Option<Duration>,
+    bad_health_checks: u32,
+    close_at: Option<Duration>,
+    reload: reload::Reload,
+    effects: VecDeque<Effect>,
+}
+
+impl Supervisor {
+    /// A cluster that has not been started.
+    #[must_use]
+    pub fn new(config: SupervisorConfig) -> Self {
+        let apps = (0..config.workers).map(|index| Slot::new(Seat::App(SlotIndex(index)))).collect();
+        Self {
+            phase: Phase::NotStarted,
+            started_at: Duration::ZERO,
+            apps_started_at: Duration::ZERO,
+            agent: Slot::new(Seat::Agent),
+            apps,
+            agents_forked: 0,
+            apps_forked: 0,
+            port: config.port,
+            protocol: config.protocol.clone(),
+            address: None,
+            history: RestartHistory::new(config.restart, config.seed),
+            health_check_at: None,
+            bad_health_checks: 0,
+            close_at: None,
+            reload: reload::Reload::default(),
+            effects: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Takes one event in. Events about processes that are not known any more are stale and change nothing.
+    pub fn handle(&mut self, event: Event, now: Duration) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        match event {
+            Event::StartAsked => self.start(now),
+            Event::Spawned { who, pid } => self.note_spawned(who, pid, now),
+            Event::SpawnFailed { who } => self.note_spawn_failed(who, now),
+            Event::WorkerOnline { who } => self.note_online(who),
+            Event::AgentStarted { who } => self.note_agent_started(who, now),
+            Event::RealPortTold { port, protocol } => self.note_real_port(port, protocol),
+            Event::WorkerListening { who, address } => self.note_listening(who, &address, now),
+            Event::DisconnectAnnounced { who } => self.note_announcement(who),
+            Event::ChannelClosed { who } => self.note_channel_closed(who, now),
+            Event::ProtocolViolated { who } => self.note_violation(who, now),
+            Event::WorkerExited { who, exit } => match who.seat {
+                Seat::Agent => self.note_agent_exited(who, exit, now),
+                Seat::App(_) => self.note_app_exited(who, exit, now),
+            },
+            Event::TreeGone { who } => self.note_tree_gone(who),
+            Event::StopAsked { signal } => self.stop(signal, now),
+            Event::ReloadAsked => self.reload(now),
+            Event::DeadlinePassed => {}
+        }
+        self.pass_deadlines(now);
+        self.forget_gone();
+        self.advance_stop(now);
+    }
+
+    /// The next thing to do, in order; none when all has been said.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Event::DeadlinePassed`] is due next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if self.phase == Phase::Ended {
+            return None;
+        }
+        let refills = self.slots().filter_map(|slot| slot.refill_at);
+        let ladders = self.slots().flat_map(Slot::processes).filter_map(shutdown::next_step_at);
+        refills.chain(ladders).chain(self.health_check_at).chain(self.close_at).min()
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        std::iter::once(&self.agent).chain(&self.apps)
+    }
+
+    fn slot_mut(&mut self, seat: Seat) -> Option<&mut Slot> {
+        match seat {
+            Seat::Agent => Some(&mut self.agent),
+            Seat::App(SlotIndex(index)) => self.apps.get_mut(index as usize),
+        }
+    }
+
+    fn process(&self, who: Occupant) -> Option<&Process> {
+        match who.seat {
+            Seat::Agent => self.agent.process(who),
+            Seat::App(SlotIndex(index)) => self.apps.get(index as usize)?.process(who),
+        }
+    }
+
+    fn process_mut(&mut self, who: Occupant) -> Option<&mut Process> {
+        self.slot_mut(who.seat)?.process_mut(who)
+    }
+
+    /// Every app process whose end has not been seen, in fork order.
+    fn apps_in_fork_order(&self) -> Vec<&Process> {
+        let mut processes: Vec<&Process> = self.apps.iter().flat_map(Slot::processes).collect();
+        processes.sort_by_key(|process| process.number);
+        processes
+    }
+
+    fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::StoppingApps | Phase::StoppingAgent | Phase::Ended)
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.effects.push_back(Effect::Tell(notice));
+    }
+
+    fn report(&mut self, report: Report) {
+        self.effects.push_back(Effect::Report(report));
+    }
+
+    fn exit(&mut self, code: i32) {
+        self.effects.push_back(Effect::Exit { code });
+        self.phase = Phase::Ended;
+    }
+
+    fn spawn(&mut self, seat: Seat, now: Duration) {
+        let count = match seat {
+            Seat::Agent => &mut self.agents_forked,
+            Seat::App(_) => &mut self.apps_forked,
+        };
+        *count += 1;
+        let number = WorkerId(*count);
+        if let Some(slot) = self.slot_mut(seat) {
+            let who = slot.seat_next(|who| Process::new(who, number, now));
+            self.effects.push_back(Effect::Spawn { who, number });
+        }
+    }
+
+    /// A process that broke the protocol is of no more use: it is killed, and its death takes the usual way.
+    fn note_violation(&mut self, who: Occupant, now: Duration) {
+        let Some(process) = self.process_mut(who) else { return };
+        if let crate::slot::Transition::To(_) = process.on(ProcessEvent::StartedKill) {
+            self.effects.push_back(Effect::Kill { who });
+        }
+        self.note_channel_closed(who, now);
+    }
+
+    fn note_tree_gone(&mut self, who: Occupant) {
+        if let Some(ladder) = self.process_mut(who).and_then(|process| process.ladder.as_mut()) {
+            ladder.tree_gone = true;
+        }
+    }
+
+    fn forget_gone(&mut self) {
+        self.agent.forget_gone();
+        self.apps.iter_mut().for_each(Slot::forget_gone);
+    }
+
+    fn pass_deadlines(&mut self, now: Duration) {
+        self.climb_ladders(now);
+        self.refill_due(now);
+        self.check_health(now);
+        if self.close_at.is_some_and(|at| at <= now) {
+            self.close_at = None;
+            self.stop(None, now);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! New app workers for old ones: every slot boots a successor first; when it is ready, its predecessor is asked to leave.
+//! A successor that does not get ready ends the reload: the old workers whose successors are not ready keep their seats.
+
+use std::time::Duration;
+
+use super::{Phase, Report, Supervisor};
+use crate::message::address::{Occupant, Seat, SlotIndex};
+use crate::slot::{Process, SlotState};
+
+/// What is going on with reloads. A second request waits, once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reload {
+    waiting_for: Vec<SlotIndex>,
+    again: bool,
+}
+
+impl Supervisor {
+    pub(super) fn reload(&mut self, now: Duration) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        if !self.reload.waiting_for.is_empty() {
+            self.reload.again = true;
+            return;
+        }
+        self.report(Report::ReloadStarted { count: self.config.workers });
+        for index in 0..self.config.workers {
+            let slot = &self.apps[index as usize];
+            // A slot whose new worker is booting anyway gets the new code without us.
+            if slot.occupant.as_ref().is_some_and(|process| process.state() == SlotState::Starting) {
+                continue;
+            }
+            self.reload.waiting_for.push(SlotIndex(index));
+            self.spawn(Seat::App(SlotIndex(index)), now);
+        }
+    }
+
+    /// A process became ready: those of its slot that served before it may go.
+    pub(super) fn retire_predecessors(&mut self, who: Occupant, now: Duration) {
+        let Seat::App(index) = who.seat else { return };
+        let Some(slot) = self.apps.get(index.0 as usize) else { return };
+        let older: Vec<Occupant> =
+            slot.departing.iter().filter(|process| process.state() == SlotState::Ready).map(Process::who).collect();
+        for predecessor in older {
+            self.ask_to_leave(predecessor, now);
+        }
+        if self.forget_waiting(index) && self.reload.waiting_for.is_empty() {
+            self.finish_reload(now);
+        }
+    }
+
+    /// A process is lost: if it was to take over in a reload, the reload ends and the old workers stay.
+    pub(super) fn abort_reload(&mut self, who: Occupant, now: Duration) {
+        let Seat::App(index) = who.seat else { return };
+        let is_successor =
+            self.apps.get(index.0 as usize).and_then(|slot| slot.occupant.as_ref()).is_some_and(|p| p.who() == who);
+        if !is_successor || !self.reload.waiting_for.contains(&index) {
+            return;
+        }
+        let Some(number) = self.process(who).map(|process| process.number) else { return };
+        self.report(Report::ReloadFailed { number });
+        for index in std::mem::take(&mut self.reload.waiting_for) {
+            self.give_seat_back(index, now);
+        }
+        self.finish_reload_request(now);
+    }
+
+    fn give_seat_back(&mut self, index: SlotIndex, now: Duration) {
+        let Some(slot) = self.apps.get_mut(index.0 as usize) else { return };
+        let Some(position) = slot.departing.iter().rposition(|process| process.state() == SlotState::Ready) else {
+            return;
+        };
+        let old = slot.departing.remove(position);
+        let successor = slot.occupant.replace(old);
+        if let Some(successor) = successor {
+            let who = successor.who();
+            slot.departing.push(successor);
+            self.ask_to_leave(who, now);
+        }
+    }
+
+    fn forget_waiting(&mut self, index: SlotIndex) -> bool {
+        let before = self.reload.waiting_for.len();
+        self.reload.waiting_for.retain(|waiting| *waiting != index);
+        self.reload.waiting_for.len() < before
+    }
+
+    fn finish_reload(&mut self, now: Duration) {
+        self.report(Report::ReloadDone { count: self.config.workers });
+        self.finish_reload_request(now);
+    }
+
+    fn finish_reload_request(&mut self, now: Duration) {
+        if std::mem::take(&mut self.reload.again) {
+            self.reload(now);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The way out. For one process: SIGTERM to it and its descendants, SIGKILL to descendants that are left shortly before its
+//! time is over, SIGKILL to itself when it is, and after that a last short wait. For the cluster: all apps, then the agent.
+
+use std::time::Duration;
+
+use super::{ABANDON_AFTER, DESCENDANTS_LEAD, Effect, Phase, Report, Supervisor};
+use crate::message::address::Occupant;
+use crate::slot::{Ladder, Process, ProcessEvent, Slot, Transition};
+
+/// When the next step of a process' ladder is due.
+pub(super) fn next_step_at(process: &Process) -> Option<Duration> {
+    let ladder = process.ladder.filter(|_| !process.is_gone())?;
+    Some(ladder.kill_descendants_at.or(ladder.kill_at).unwrap_or(ladder.abandon_at))
+}
+
+impl Supervisor {
+    pub(super) fn stop(&mut self, signal: Option<String>, now: Duration) {
+        if self.is_stopping() {
+            return;
+        }
+        self.phase = Phase::StoppingApps;
+        self.health_check_at = None;
+        self.close_at = None;
+        self.agent.refill_at = None;
+        self.apps.iter_mut().for_each(|slot| slot.refill_at = None);
+        self.report(Report::StopStarted { signal });
+        self.report(Report::StoppingApps { within: self.config.app_close_timeout });
+        let apps: Vec<Occupant> = self.apps_in_fork_order().iter().map(|process| process.who()).collect();
+        for who in apps {
+            self.ask_to_leave(who, now);
+        }
+    }
+
+    /// Starts a process' ladder. One whose fork is not done yet is asked as soon as it is.
+    pub(super) fn ask_to_leave(&mut self, who: Occupant, now: Duration) {
+        let timeout = if who.is_agent() { self.config.agent_close_timeout } else { self.config.app_close_timeout };
+        let Some(process) = self.process_mut(who).filter(|process| process.is_alive()) else { return };
+        if process.ladder.is_some() || process.pid.is_none() {
+            return;
+        }
+        let _ = process.on(ProcessEvent::AskedToLeave);
+        process.ladder = Some(Ladder {
+            kill_descendants_at: Some(now + timeout.saturating_sub(DESCENDANTS_LEAD)),
+            kill_at: Some(now + timeout),
+            abandon_at: now + timeout + ABANDON_AFTER,
+            tree_gone: false,
+            abandoned: false,
+        });
+        self.effects.push_back(Effect::Terminate { who });
+    }
+
+    pub(super) fn climb_ladders(&mut self, now: Duration) {
+        let due: Vec<Occupant> = self
+            .slots()
+            .flat_map(Slot::processes)
+            .filter(|process| next_step_at(process).is_some_and(|at| at <= now))
+            .map(Process::who)
+            .collect();
+        for who in due {
+            self.climb_ladder(who, now);
+        }
+    }
+
+    fn climb_ladder(&mut self, who: Occupant, now: Duration) {
+        let Some(process) = self.process_mut(who) else { return };
+        let Some(mut ladder) = process.ladder else { return };
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        let mut effect = None;
+        if is_due(ladder.kill_descendants_at) {
+            ladder.kill_descendants_at = None;
+            effect = Some(Effect::KillDescendants { who });
+        }
+        if is_due(ladder.kill_at) {
+            ladder.kill_at = None;
+            if let Transition::To(_) = process.on(ProcessEvent::StartedKill) {
+                process.note_killed_at_timeout();
+            }
+            effect = Some(Effect::Kill { who });
+        }
+        let abandoned = ladder.kill_at.is_none() && ladder.abandon_at <= now;
+        ladder.abandoned = abandoned;
+        process.ladder = Some(ladder);
+        let (number, pid) = (process.number, process.pid);
+        self.effects.extend(effect);
+        if abandoned {
+            self.report(Report::Abandoned { number, pid, is_agent: who.is_agent() });
+        }
+    }
+
+    pub(super) fn advance_stop(&mut self, now: Duration) {
+        if self.phase == Phase::StoppingApps && self.apps.iter().all(|slot| slot.processes().next().is_none()) {
+            self.phase = Phase::StoppingAgent;
+            let agents: Vec<Occupant> = self.agent.processes().map(Process::who).collect();
+            let present = self.agent.processes().any(Process::is_alive);
+            self.report(Report::StoppingAgent { within: self.config.agent_close_timeout, present });
+            for who in agents {
+                self.ask_to_leave(who, now);
+            }
+        }
+        if self.phase == Phase::StoppingAgent && self.agent.processes().next().is_none() {
+            self.report(Report::StopDone);
+            self.exit(0);
+        }
+    }
+}

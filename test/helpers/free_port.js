@@ -1,0 +1,36 @@
+'use strict';
+// A TCP port that nobody listens on, for options that must name one.
+
+const fs = require('node:fs');
+const net = require('node:net');
+
+const LOWEST = 10240;
+const ATTEMPTS = 200;
+const handedOut = new Set();
+
+/** Ports that the kernel may hand to any outgoing connection are left to it: one of them could be taken a moment later. */
+function highest() {
+  const [first] = fs.readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/);
+  return Math.max(Number(first) - 1, LOWEST + 1024);
+}
+
+function isFree(port) {
+  return new Promise(resolve => {
+    const server = net.createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
+  });
+}
+
+async function freePort() {
+  const range = highest() - LOWEST;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = LOWEST + Math.floor(Math.random() * range);
+    if (handedOut.has(port) || !await isFree(port)) continue;
+    handedOut.add(port);
+    return port;
+  }
+  throw new Error(`no free port between ${LOWEST} and ${highest()} after ${ATTEMPTS} attempts`);
+}
+
+module.exports = { freePort };
