@@ -12,6 +12,9 @@ use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use super::error::Named;
 use super::{SysError, pidfd};
 
+/// As wide as the kernel reads it: prctl takes its arguments as they come, without their types.
+const NO_SIGNAL: libc::c_ulong = 0;
+
 /// The parent, held so that its end is seen whatever becomes of its number.
 #[derive(Debug)]
 pub struct Parent {
@@ -69,7 +72,7 @@ pub fn is_main_thread() -> bool {
 /// None is known to happen.
 pub fn clear_death_signal() -> Result<(), SysError> {
     // SAFETY: prctl with plain integers.
-    let cleared = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0) };
+    let cleared = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, NO_SIGNAL) };
     if cleared == 0 { Ok(()) } else { Err(SysError::last("prctl(PR_SET_PDEATHSIG)")) }
 }
 

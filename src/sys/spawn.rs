@@ -24,6 +24,8 @@ use super::{SysError, pidfd};
 
 /// The last signal number of Linux; `_NSIG - 1`.
 const LAST_SIGNAL: i32 = 64;
+/// As wide as the kernel reads it: prctl takes its arguments as they come, without their types.
+const DEATH_SIGNAL: libc::c_ulong = libc::SIGKILL as libc::c_ulong;
 /// What a child that could not become the program exits with, as a shell would.
 const NOT_STARTED: i32 = 127;
 
@@ -330,7 +332,7 @@ impl ChildSide {
         reset_signal_dispositions();
         if self.death_signal {
             // SAFETY: prctl with plain integers.
-            let asked = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
+            let asked = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, DEATH_SIGNAL) };
             if asked != 0 {
                 return Err((ExecStep::DeathSignal, Errno::last_raw()));
             }
