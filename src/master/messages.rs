@@ -26,9 +26,13 @@ impl Shell {
         }
         match node_protocol::parse(&line) {
             Ok(Incoming::Cluster(request)) => self.note_request(who, request),
+            // The sender holds back everything else until it hears what became of its handle; told that it did not
+            // arrive (we were out of descriptors) it tries again.
+            Ok(Incoming::WithHandle { .. }) if descriptor.is_none() => {
+                self.push(who, &[node_protocol::handle_nack(), Bytes::new()]);
+            }
             Ok(Incoming::WithHandle { message, .. }) => {
-                // The sender holds back everything else until it hears that the handle arrived. As in egg-cluster
-                // the message goes on and the handle ends here.
+                // As in egg-cluster the message goes on and the handle ends here.
                 drop(descriptor);
                 let message = Bytes::copy_from_slice(message.get().as_bytes());
                 self.push(who, &[node_protocol::handle_ack(), Bytes::new()]);
