@@ -28,7 +28,7 @@ describe('what the native half gets', () => {
       execPath: '/usr/bin/node', execArgv: ['--no-warnings'],
       agentScript: path.join(ROOT, 'lib/agent_worker.js'), appScript: path.join(ROOT, 'lib/app_worker.js'),
       env: ['PATH=/bin', 'EGG_X=a=b'], workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', isDebug: false,
-      agentInspectPort: 5800, inspectPort: 9229, port: 7001, protocol: 'http', sticky: false, balance: 'round-robin',
+      agentInspectPort: 5800, inspectPort: 9229, port: 7001, protocol: 'http',
       appCloseTimeoutMs: 5000, agentCloseTimeoutMs: 5000, announceAgentPid: false,
     });
     expect(JSON.parse(optionsJson)).toMatchObject({ baseDir: egg3, workers: 2, port: 7001, foo: 1, clusterPort: 4001, startMode: 'process' });

@@ -6,12 +6,12 @@
 const path = require('path');
 const { EventEmitter } = require('events');
 const { ConsoleLogger } = require('../worker/console_logger');
+const { closeTimeoutMs } = require('../worker/close_timeout');
 const { processMessenger } = require('../messenger');
 const { DEFAULTS, serverEnv, configFiles, buildConfig } = require('./config');
 const { findModule, loadModules } = require('./load_modules');
 const { Lifecycle } = require('./lifecycle');
 
-const DEFAULT_CLOSE_TIMEOUT_MS = 5000;
 // A timer that is set to more fires at once.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 // Called by the subclasses when their own fields exist: the app's file runs inside the constructor and may use everything.
@@ -66,7 +66,7 @@ class EmbeddedBase extends EventEmitter {
     clearTimeout(this.#startTimer);
     this.messenger.removeListener('egg-ready', this.#onEggReady);
     try {
-      await this.#lifecycle.close(Math.round(closeTimeout(this.type) * CLOSE_SHARE));
+      await this.#lifecycle.close(Math.round(closeTimeoutMs(this.type) * CLOSE_SHARE));
     } finally {
       this.emit('close');
     }
@@ -120,11 +120,6 @@ class EmbeddedBase extends EventEmitter {
     if (this.listenerCount('error') > 0) this.emit('error', error);
     else this.logger.error(error);
   }
-}
-
-function closeTimeout(type) {
-  const own = type === 'agent' ? process.env.EGG_AGENT_CLOSE_TIMEOUT : process.env.EGG_APP_CLOSE_TIMEOUT;
-  return Number(own || process.env.EGG_MASTER_CLOSE_TIMEOUT) || DEFAULT_CLOSE_TIMEOUT_MS;
 }
 
 module.exports = { EmbeddedBase, LOAD };

@@ -3,8 +3,11 @@
 // Ties this process to the native side of its master: from here on a guard thread ends it if the master dies while JavaScript
 // is blocked. The first thing a worker script does. Without the addon (another platform, a plain test) a worker works as well.
 
-/** @returns {Error | null} what went wrong, for the caller to log once it has a logger */
-function attach() {
+/**
+ * @param {number} closeTimeout how long this worker may take to leave, in milliseconds: so much it gets when its master is gone
+ * @returns {Error | null} what went wrong, for the caller to log once it has a logger
+ */
+function attach(closeTimeout) {
   let binding;
   try {
     binding = require('../../binding');
@@ -12,7 +15,7 @@ function attach() {
     return null;
   }
   try {
-    binding.attach();
+    binding.attach(closeTimeout);
     return null;
   } catch (error) {
     return error;

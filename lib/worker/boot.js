@@ -4,6 +4,7 @@
 // orderly end. The scripts decide what happens when the instance is ready.
 
 const { attach } = require('./attach');
+const { closeTimeoutMs } = require('./close_timeout');
 const { ConsoleLogger } = require('./console_logger');
 const { gracefulExit } = require('./graceful_exit');
 const { loadNow, loadLater, importFramework } = require('./load_framework');
@@ -32,8 +33,9 @@ const CAUGHT_FAILURE_LINGER_MS = 2000;
  * @param {(instance: object, context: WorkerContext) => void} worker.constructed called in the tick of the construction
  */
 function bootWorker({ exportName, label, logLevel, script, constructed }) {
-  const attachError = attach();
-  becomeWorker(exportName === 'Agent' ? 'agent' : 'app');
+  const role = exportName === 'Agent' ? 'agent' : 'app';
+  const attachError = attach(closeTimeoutMs(role));
+  becomeWorker(role);
   const logger = new ConsoleLogger({ level: logLevel });
   if (attachError) logger.error(attachError);
   const options = JSON.parse(process.argv[2]);
