@@ -24,6 +24,18 @@ function readFramework(dir) {
   }
 }
 
+/**
+ * Node's own arguments for a worker. What says that the master's code stood on its command line stays here: a worker that
+ * inherits it runs that code in the place of its script, which starts a cluster, whose workers do the same, and so on.
+ */
+function workerExecArgv({ execArgv, _eval: code }) {
+  const inherited = [...execArgv];
+  const at = code === undefined ? -1 : inherited.lastIndexOf(code);
+  // The switch (-e, -p, -pe …) and the code are two arguments, as in child_process.fork.
+  if (at > 0) inherited.splice(at - 1, 2);
+  return inherited.filter(argument => !/^--(eval|print|input-type)=/.test(argument));
+}
+
 /** The options as the workers get them: one argument of their command lines. */
 function toArgument(options) {
   const text = JSON.stringify(options);
@@ -42,10 +54,10 @@ function toArgument(options) {
  * @returns {object} ClusterConfig of the binding
  */
 function clusterConfig(options, { flavour, framework, proc, environment }) {
-  const { env, execArgv, execPath, debugPort } = proc;
+  const { env, execPath, debugPort } = proc;
   return {
     execPath,
-    execArgv: [...execArgv],
+    execArgv: workerExecArgv(proc),
     agentScript: path.join(LIB_DIR, 'agent_worker.js'),
     appScript: path.join(LIB_DIR, 'app_worker.js'),
     env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
@@ -61,8 +73,6 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     port: options.port,
     protocol: options.https ? 'https' : 'http',
     debugPort: options.debugPort,
-    sticky: Boolean(options.sticky),
-    balance: options.balance ?? 'round-robin',
     pidFile: options.pidFile ? path.resolve(options.pidFile) : undefined,
     appCloseTimeoutMs: environment.appCloseTimeoutMs,
     agentCloseTimeoutMs: environment.agentCloseTimeoutMs,
