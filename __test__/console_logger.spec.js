@@ -1,8 +1,10 @@
 'use strict';
 
 const os = require('os');
+const path = require('path');
 const vm = require('vm');
 const { ConsoleLogger } = require('../lib/worker/console_logger');
+const { ROOT, runNode } = require('./support/app_dir');
 
 const LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ([A-Z]+) (\d+) ([^]*)\n$/;
 const ENVIRONMENT = ['EGG_LOG', 'NODE_ENV', 'NODE_CONSOLE_LOGGRE_LEVEL', 'EGG_FRAMEWORK_ERR_FAQ_PERFIX'];
@@ -54,6 +56,46 @@ describe('lines', () => {
     for (const method of ['debug', 'info', 'warn', 'error']) logger[method](method);
     expect(out.map(line => LINE.exec(line)[1])).toEqual(['DEBUG', 'INFO', 'WARN']);
     expect(err.map(line => LINE.exec(line)[1])).toEqual(['ERROR']);
+  });
+});
+
+describe('the descriptors', () => {
+  const LOGGER = JSON.stringify(path.join(ROOT, 'lib', 'worker', 'console_logger'));
+  const MUCH = 4 * 1024 * 1024;
+
+  // More than a pipe holds: what a stream would keep in its queue is lost with process.exit().
+  test('have the whole line before the call returns', () => {
+    const script = `
+      const { ConsoleLogger } = require(${LOGGER});
+      const logger = new ConsoleLogger({ level: 'INFO' });
+      logger.info('i'.repeat(${MUCH}));
+      logger.error('e'.repeat(${MUCH}));
+      process.exit();`;
+    const { stdout, stderr } = runNode(['-e', script], { maxBuffer: 4 * MUCH });
+    expect(stdout.endsWith(`${'i'.repeat(MUCH)}\n`)).toBe(true);
+    expect(stderr.endsWith(`${'e'.repeat(MUCH)}\n`)).toBe(true);
+  });
+
+  test('get a line behind what the process has written before', () => {
+    const script = `
+      const { ConsoleLogger } = require(${LOGGER});
+      process.stdout.write('a'.repeat(${MUCH}) + '\\n');
+      new ConsoleLogger({ level: 'INFO' }).info('behind');`;
+    const { stdout } = runNode(['-e', script], { maxBuffer: 4 * MUCH });
+    expect(stdout.slice(0, MUCH + 1)).toBe(`${'a'.repeat(MUCH)}\n`);
+    expect(stdout.slice(MUCH + 1)).toMatch(/^\S+ \S+ INFO \d+ behind\n$/);
+  });
+
+  test('may be closed', () => {
+    const script = `
+      const { ConsoleLogger } = require(${LOGGER});
+      require('fs').closeSync(1);
+      const logger = new ConsoleLogger({ level: 'INFO' });
+      logger.info('nobody reads this');
+      logger.error('still here');`;
+    const { status, stderr } = runNode(['-e', script]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^\S+ \S+ ERROR \d+ still here\n$/);
   });
 });
 

@@ -168,6 +168,22 @@ describe('app.callback', () => {
     expect(instance.loaded).toBe(true);
   });
 
+  test('set while it serves, Fastify gets the request when it is ready', async () => {
+    start();
+    await ask();
+    const instance = fastify();
+    let load;
+    const loaded = new Promise(resolve => { load = resolve; });
+    instance.ready = () => loaded.then(() => { instance.loaded = true; });
+    const asked = new Promise(resolve => server.once('request', resolve));
+    await app.ready();
+    app.callback = instance;
+    const answer = ask();
+    await asked;
+    load();
+    expect((await answer).body).toBe('fastify true');
+  });
+
   test('fails the start when Fastify does not load', async () => {
     start();
     app.callback = { routing() {}, ready: async () => { throw new Error('plugin broke'); } };

@@ -31,12 +31,12 @@ describe('config', () => {
 
   test('is merged key by key, the one of the env last', () => {
     const { config } = start({
-      'config/config.default.js': 'exports.cluster = { listen: { port: 1 } }; exports.list = [1, 2]; exports.a = { x: 1, y: 1 };',
+      'config/config.default.js': 'exports.cluster = { listen: { port: 1 } }; exports.list = [1, 2]; exports.a = { x: 1, y: 1, z: 1 };',
       'config/config.prod.js': 'exports.a = { y: 2, z: undefined }; exports.list = [3];',
       'config/config.other.js': 'exports.a = { x: "not this one" };',
     }, { env: 'prod' });
     expect(config.cluster.listen).toEqual({ path: '', port: 1, hostname: '' });
-    expect(config.a).toEqual({ x: 1, y: 2 });
+    expect(config.a).toEqual({ x: 1, y: 2, z: 1 });
     expect(config.list).toEqual([3]);
   });
 

@@ -98,11 +98,14 @@ describe.each(KINDS)('%s', (name, Kind, file) => {
     const app = start(Kind, {
       [file]: `module.exports = app => app.beforeStart(async () => {
         await new Promise(setImmediate);
-        app.beforeStart(async () => { await new Promise(setImmediate); seen.push('inner'); });
+        app.beforeStart(async () => {
+          await new Promise(setImmediate);
+          app.beforeStart(async () => { await new Promise(setImmediate); seen.push('innermost'); });
+        });
       });`,
     });
     await app.ready();
-    expect(globalThis.seen).toEqual(['inner']);
+    expect(globalThis.seen).toEqual(['innermost']);
   });
 
   test.each([['no file at all', {}], ['a file that exports nothing', { [file]: '' }]])('gets ready with %s', async (what, files) => {

@@ -94,6 +94,7 @@ describe('a lost master', () => {
     const close = jest.fn();
     const { target, lines } = setUp({ label: 'agent_worker', close });
     target.emit('disconnect');
+    await new Promise(process.nextTick);
     target.emit('SIGTERM');
     expect(await target.exited).toBe(0);
     await nextTurn();

@@ -55,7 +55,6 @@ class Lifecycle {
     configDidLoad?.();
     if (beforeClose) this.beforeClose(beforeClose);
     if (didLoad) this.beforeStart(didLoad);
-    this.beforeStart(() => {});
     this.#run().then(() => this.#settle(true), error => this.fail(error));
   }
 

@@ -54,4 +54,4 @@ function custom(body, { flavour = 2, esm = false, files = {}, ...options } = {})
   return { baseDir, framework: path.join(baseDir, 'framework'), ...options };
 }
 
-module.exports = { embedded, custom, tree, removeAll };
+module.exports = { ROOT, embedded, custom, tree, removeAll };
