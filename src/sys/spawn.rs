@@ -1,7 +1,7 @@
 //! Starts a child: everything is prepared before the fork, and between fork and exec only calls that are safe there.
 //!
 //! A fork of a process with threads leaves the child with locks that nobody will ever open, the allocator's among them.
-//! So the child allocates nothing, logs nothing and cannot panic. [`ChildSide::become_program`] is the one function that
+//! So the child allocates nothing, logs nothing and cannot panic. `become_program` is the one function that
 //! runs there; its calls, all on the list of signal-safety(7) or plain Linux system calls, are: `sigaction`, `prctl`,
 //! `getppid`, `dup2`, `sigprocmask`, `execve`, `write`, `_exit`.
 //!
