@@ -100,6 +100,15 @@ impl<C: Clone> Dealer<C> {
         }
     }
 
+    /// A worker's answers cannot be read any more, so it may have taken what it was handed, and read from it. Gives that
+    /// back to be closed: dealt again it would wait for a request that somebody else has read.
+    #[must_use]
+    pub fn give_up_on(&mut self, who: Occupant) -> Vec<C> {
+        let Some(at) = self.members.iter().position(|member| member.who == who) else { return Vec::new() };
+        let handed = self.members.remove(at).map(|member| member.in_flight).unwrap_or_default();
+        handed.into_iter().map(|(_, waiting)| waiting.connection).collect()
+    }
+
     /// True while more connections may be accepted.
     #[must_use]
     pub fn wants_more(&self) -> bool {
@@ -225,6 +234,19 @@ mod tests {
         assert_eq!(dealer.note_answer(who, id, true), Answered::Unknown);
         dealer.join(app(1));
         assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((app(1), 1)));
+    }
+
+    #[test]
+    fn what_a_worker_held_whose_answers_are_lost_is_given_back_and_not_dealt_again() {
+        let mut dealer = dealer(2);
+        let mut ids = HandoverIds::default();
+        dealer.offer(1);
+        let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert_eq!(dealer.give_up_on(who), [1]);
+        assert_eq!(dealer.note_answer(who, id, true), Answered::Unknown);
+        assert_eq!(dealer.poll_handover(&mut ids), None);
+        assert!(!dealer.has(who));
+        assert_eq!(dealer.give_up_on(who), [0; 0]);
     }
 
     #[test]

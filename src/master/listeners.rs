@@ -192,6 +192,13 @@ impl Listeners {
         }
     }
 
+    /// A worker's channel broke: what it was handed is closed with it, because it may have read from it.
+    pub(super) fn give_up_on_worker(&mut self, who: Occupant) {
+        for listener in self.by_key.values_mut() {
+            drop(listener.dealer.give_up_on(who));
+        }
+    }
+
     /// A worker closed its server. With the last one the socket goes, unless it is the cluster's own port.
     fn close(&mut self, who: Occupant, key: &str, own_port: Option<u16>) {
         let Some(listener) = self.by_key.get_mut(key) else { return };

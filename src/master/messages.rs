@@ -132,7 +132,7 @@ impl Shell {
         let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
         let (number, pid) = (running.number, running.pid());
         tracing::error!("[master] {kind}#{number}:{pid} is dropped: {reason}");
-        self.listeners.forget_worker(who);
+        self.listeners.give_up_on_worker(who);
         self.feed(Event::ProtocolViolated { who });
     }
 }

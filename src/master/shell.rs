@@ -184,15 +184,18 @@ impl Shell {
         let was_open = std::mem::replace(&mut running.has_channel, false);
         self.roster = None;
         let (number, pid, exit) = (running.number, running.pid(), running.exit);
-        self.listeners.forget_worker(who);
         match fault.filter(|_| was_open) {
             Some(fault) => {
                 let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
                 error!("[master] {kind}#{number}:{pid} is dropped: {fault}");
                 self.feed(Event::ProtocolViolated { who });
             }
-            None => self.feed(Event::ChannelClosed { who }),
+            None => {
+                self.listeners.forget_worker(who);
+                self.feed(Event::ChannelClosed { who });
+            }
         }
+                self.listeners.give_up_on_worker(who);
         if let Some(exit) = exit {
             self.bury(who, exit);
         }

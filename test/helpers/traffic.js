@@ -1,0 +1,79 @@
+'use strict';
+// Clients that do not stop asking, each request on a fresh connection, and the account of what became of each.
+
+const net = require('node:net');
+
+const WATCHDOG_MS = 15000;
+const NEVER = ['HUNG', 'ECONNREFUSED'];
+
+/** One request. Resolves, never rejects, to { localPort, body } or { localPort, error }. */
+function askOnce(port, path) {
+  return new Promise(resolve => {
+    const socket = net.connect({ port, host: '127.0.0.1' });
+    const result = { localPort: undefined };
+    let text = '';
+    const end = outcome => {
+      clearTimeout(watchdog);
+      socket.destroy();
+      resolve(Object.assign(result, outcome));
+    };
+    const watchdog = setTimeout(() => end({ error: 'HUNG' }), WATCHDOG_MS);
+    socket.setEncoding('utf8');
+    socket.on('connect', () => {
+      result.localPort = socket.localPort;
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+    });
+    socket.on('data', data => { text += data; });
+    socket.on('end', () => {
+      const [head, body] = text.split('\r\n\r\n');
+      end(head.startsWith('HTTP/1.1 200 ') && body !== undefined ? { body } : { error: `CUT after '${text}'` });
+    });
+    socket.on('error', error => end({ error: error.code ?? error.message }));
+  });
+}
+
+class Traffic {
+  /** Starts at once: `clients` at a time, each asking for the `paths` in turn. */
+  constructor(port, { clients = 4, paths = ['/'] } = {}) {
+    this.results = [];
+    this.stopping = false;
+    this.loops = Array.from({ length: clients }, async (_, client) => {
+      for (let turn = client; !this.stopping; turn += 1) this.take(await askOnce(port, paths[turn % paths.length]));
+    });
+  }
+
+  take(result) {
+    this.results.push(result);
+    // No test allows these, and going on would only hide how it began.
+    if (NEVER.includes(result.error)) this.stopping = true;
+  }
+
+  get answered() {
+    return this.results.filter(result => result.error === undefined).length;
+  }
+
+  get failures() {
+    return this.results.filter(result => result.error !== undefined);
+  }
+
+  /** Resolves when every request has its end. */
+  async stop() {
+    this.stopping = true;
+    await Promise.all(this.loops);
+    return this;
+  }
+
+  /**
+   * The failures of connections that were not in the hands of one of `victims` (see test/fixtures/orders/hands.js); those that were
+   * may have been cut with their worker, but neither refused nor left hanging.
+   */
+  unexcused(cluster, victims) {
+    const hands = new Set();
+    for (const [, pid, localPort] of cluster.stdout.matchAll(/^hand (\d+) (\d+)$/gm)) {
+      if (victims.includes(Number(pid))) hands.add(Number(localPort));
+    }
+    return this.failures.filter(({ localPort, error }) => !hands.has(localPort) || NEVER.includes(error));
+  }
+}
+
+module.exports = { Traffic, askOnce };
