@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "a replay is read by people")]
 
+mod scenarios;
 mod simulation;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -72,6 +72,9 @@ impl Witness {
             forked_at: Duration::ZERO,
             closed_at: Duration::ZERO,
             abandoned: false,
+            reports: [0; 3],
+            is_overdue: false,
+            is_dismissed: false,
             is_counted: false,
         });
         Ok(())
@@ -92,6 +95,7 @@ impl Witness {
         }
         let served = entry.serves();
         entry.terminated_at = Some(now);
+        entry.is_dismissed = !entry.closed && !entry.is_overdue;
         if is_running && served {
             let seat = who.seat;
             let has_successor = self.entries.iter().any(|entry| entry.who.seat == seat && entry.serves());
@@ -158,6 +162,17 @@ impl Witness {
     }
 
     fn see_report(&mut self, report: &Report, now: Duration) -> Result<(), String> {
+        let reported = match report {
+            Report::AppDisconnected { number, .. } => Some((0, *number)),
+            Report::AppExited { number, .. } => Some((1, *number)),
+            Report::AppDied { number, .. } => Some((2, *number)),
+            _ => None,
+        };
+        if let Some((kind, number)) = reported
+            && let Some(entry) = self.entries.iter_mut().find(|e| !e.who.is_agent() && e.number == number)
+        {
+            entry.reports[kind] += 1;
+        }
         match report {
             Report::AgentStarted { number, .. } => {
                 self.answer.agents_started += 1;
@@ -209,6 +224,9 @@ impl Witness {
                 });
                 if !is_due {
                     return Err(format!("{who:?} is not overdue"));
+                }
+                if let Some(entry) = self.entry(*who) {
+                    entry.is_overdue = true;
                 }
                 self.fatal |= self.ready_at.is_none();
                 self.count_loss(*who);

@@ -28,6 +28,10 @@ pub struct Entry {
     pub forked_at: Duration,
     pub closed_at: Duration,
     pub abandoned: bool,
+    /// How often its disconnect, its exit and its death were reported.
+    pub reports: [u32; 3],
+    pub is_overdue: bool,
+    pub is_dismissed: bool,
     /// Its loss has been counted as a reason to fork another one.
     pub is_counted: bool,
 }
@@ -226,6 +230,8 @@ impl Witness {
                 return Err(format!("egg-pids says {pids:?}, in service are {listed:?}"));
             }
         }
+        self.check_reports(event)?;
+        let answer = &self.answer;
         let became_ready = !answer.ready.is_empty();
         if self.ready_at.is_some() && !is_stopping && answer.told_parent_of_death != exits {
             return Err(format!("the parent heard of {} deaths of apps", answer.told_parent_of_death));
@@ -241,6 +247,24 @@ impl Witness {
         }
         if let Some(at) = supervisor.next_deadline().filter(|at| *at <= now) {
             return Err(format!("the deadline {at:?} is still there after {event:?} at {now:?}"));
+        }
+        Ok(())
+    }
+
+    /// An app's disconnect and exit are reported once each; its death, where it was an accident.
+    fn check_reports(&self, event: &Event) -> Result<(), String> {
+        let (Event::ChannelClosed { who } | Event::ProtocolViolated { who } | Event::WorkerExited { who, .. }) = event
+        else {
+            return Ok(());
+        };
+        let entry = self.entries.iter().find(|entry| entry.who == *who && entry.pid.is_some() && !entry.abandoned);
+        let Some(entry) = entry.filter(|entry| !entry.who.is_agent()) else { return Ok(()) };
+        let is_death = entry.exited && !entry.is_dismissed && self.stopping_at.is_none();
+        let expected = [u32::from(entry.closed || entry.exited), u32::from(entry.exited), u32::from(is_death)];
+        // Whether it died before the stop began is not in the books.
+        let count = if self.stopping_at.is_some() { 2 } else { 3 };
+        if entry.reports[..count] != expected[..count] {
+            return Err(format!("{who:?}: disconnect, exit and death were reported {:?} times", entry.reports));
         }
         Ok(())
     }
