@@ -14,24 +14,29 @@ impl Shell {
         match effect {
             Effect::Spawn { who, number } => self.spawn(who, number),
             Effect::Terminate { who } => {
-                if let Some(running) = self.running.get_mut(&who) {
-                    running.terminate(who, &self.happenings);
-                }
-            }
-            Effect::KillDescendants { who } => {
                 if let Some(running) = self.running.get(&who) {
-                    running.kill_descendants();
+                    self.trees.insert(who, running.terminate(who, &self.happenings));
                 }
             }
+            Effect::KillDescendants { who } => self.kill_descendants(who),
             Effect::Kill { who } => {
+                self.kill_descendants(who);
                 if let Some(running) = self.running.get(&who) {
-                    running.kill_descendants();
                     running.kill();
                 }
             }
             Effect::Tell(notice) => self.tell(notice),
             Effect::Report(report) => self.report(&report),
             Effect::Exit { code } => self.end(code),
+        }
+    }
+
+    fn kill_descendants(&self, who: Occupant) {
+        if let Some(tree) = self.trees.get(&who) {
+            tree.kill();
+        }
+        if let Some(running) = self.running.get(&who) {
+            running.kill_descendants();
         }
     }
 

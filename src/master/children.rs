@@ -28,7 +28,16 @@ pub(super) struct Running {
     /// Its end, once seen; told on when its channel has been read to its end.
     pub(super) exit: Option<Exit>,
     child: Rc<Child>,
-    descendants: Rc<Vec<Descendant>>,
+}
+
+/// The descendants of a process that was asked to leave. They may outlive it, so they are kept apart from it.
+pub(super) struct Tree(Rc<Vec<Descendant>>);
+
+impl Tree {
+    /// SIGKILL to those that are still there.
+    pub(super) fn kill(&self) {
+        kill_all(&self.0);
+    }
 }
 
 /// Forks a worker and starts the tasks that listen to it.
@@ -57,7 +66,7 @@ pub(super) fn start(
     spawn_task(happenings, listen(who, receiver, happenings.clone()));
     spawn_task(happenings, write(who, sender.clone(), happenings.clone()));
     spawn_task(happenings, wait_for_exit(who, watched, Rc::clone(&child), happenings.clone()));
-    Ok(Running { number, sender, has_channel: true, exit: None, child, descendants: Rc::default() })
+    Ok(Running { number, sender, has_channel: true, exit: None, child })
 }
 
 impl Running {
@@ -66,10 +75,10 @@ impl Running {
     }
 
     /// SIGTERM to the process and all its descendants; `TreeGone` follows when the descendants are gone.
-    pub(super) fn terminate(&mut self, who: Occupant, happenings: &mpsc::Sender<Happening>) {
+    pub(super) fn terminate(&self, who: Occupant, happenings: &mpsc::Sender<Happening>) -> Tree {
         // Listed before the first signal: a child that dies hands its own children to somebody else.
         let descendants = Rc::new(process_tree::descendants(self.pid()));
-        self.descendants = Rc::clone(&descendants);
+        let tree = Tree(Rc::clone(&descendants));
         self.signal(Signal::TERM);
         for descendant in descendants.iter() {
             let _ = descendant.send_signal(Signal::TERM);
@@ -81,12 +90,14 @@ impl Running {
             }
             let _ = told.send(Happening::TreeGone { who }).await;
         });
+        tree
     }
 
-    /// SIGKILL to the descendants that were there when the process was asked to leave, or are there now.
+    /// SIGKILL to the descendants that are there now.
     pub(super) fn kill_descendants(&self) {
-        for descendant in self.descendants.iter().chain(&process_tree::descendants(self.pid())) {
-            let _ = descendant.send_signal(Signal::KILL);
+        // The number of one that has been reaped may be somebody else's by now.
+        if self.exit.is_none() {
+            kill_all(&process_tree::descendants(self.pid()));
         }
     }
 
@@ -98,6 +109,12 @@ impl Running {
     fn signal(&self, signal: Signal) {
         // One that has just ended cannot be signalled, and need not be.
         let _ = self.child.send_signal(signal);
+    }
+}
+
+fn kill_all(descendants: &[Descendant]) {
+    for descendant in descendants {
+        let _ = descendant.send_signal(Signal::KILL);
     }
 }
 

@@ -58,6 +58,9 @@ pub struct MasterConfig {
 /// egg-cluster's delay before a new agent.
 const AGENT_REFORK_DELAY: Duration = Duration::from_secs(1);
 
+/// How long a process may boot: egg's `workerStartTimeout`, which a process that hangs cannot keep by itself.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(600);
+
 impl MasterConfig {
     /// The supervisor's share.
     #[must_use]
@@ -71,6 +74,7 @@ impl MasterConfig {
             shown_host: self.shown_host.clone(),
             app_close_timeout: self.app_close_timeout,
             agent_close_timeout: self.agent_close_timeout,
+            boot_timeout: BOOT_TIMEOUT,
             agent_refork_delay: AGENT_REFORK_DELAY,
             announce_agent_pid: self.announce_agent_pid,
             restart: RestartPolicy::default(),

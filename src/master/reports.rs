@@ -39,6 +39,7 @@ pub fn log(report: &Report, config: &MasterConfig) {
         Report::StopStarted { .. }
         | Report::StoppingApps { .. }
         | Report::StoppingAgent { .. }
+        | Report::Overdue { .. }
         | Report::Abandoned { .. }
         | Report::StopDone => log_stop(report, config),
     }
@@ -201,6 +202,15 @@ fn log_stop(report: &Report, config: &MasterConfig) {
             if *present {
                 chatty(config, "[master] kill agent worker with signal SIGTERM");
             }
+        }
+        Report::Overdue { who, number, pid, is_booting } => {
+            let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+            let why = if *is_booting {
+                "has not become ready in time"
+            } else {
+                "is still there long after its channel closed"
+            };
+            error!("[master] {kind}#{number}:{pid} {why}, it is asked to leave");
         }
         Report::Abandoned { number, pid, is_agent } => {
             let kind = if *is_agent { "agent_worker" } else { "app_worker" };

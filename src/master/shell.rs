@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
-use super::children::Running;
+use super::children::{Running, Tree};
 use super::config::MasterConfig;
 use super::listeners::Listeners;
 use super::{Command, Sink, snapshot};
@@ -51,6 +51,8 @@ pub(super) struct Shell {
     pub(super) supervisor: Supervisor,
     /// Changes of it are followed by an event, so the roster never outlives what it was made from.
     pub(super) running: HashMap<Occupant, Running>,
+    /// Of those that were asked to leave and have descendants that are still there.
+    pub(super) trees: HashMap<Occupant, Tree>,
     pub(super) listeners: Listeners,
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
@@ -118,6 +120,7 @@ impl Shell {
             listeners: Listeners::new(happenings.clone()),
             config,
             running: HashMap::new(),
+            trees: HashMap::new(),
             happenings,
             sink,
             stop_lines: Vec::new(),
@@ -168,7 +171,10 @@ impl Shell {
             Happening::ChannelEnded { who, fault } => self.note_channel_ended(who, fault),
             Happening::Exited { who, exit } => self.note_exited(who, exit),
             Happening::LastWordsOver { who } => self.note_last_words_over(who),
-            Happening::TreeGone { who } => self.feed(Event::TreeGone { who }),
+            Happening::TreeGone { who } => {
+                self.trees.remove(&who);
+                self.feed(Event::TreeGone { who });
+            }
             Happening::Accepted { key, connection } => self.listeners.offer(&key, connection),
             Happening::TaskPanicked => {
                 error!("[master] a task of the master panicked, exiting with code:1");
@@ -186,6 +192,7 @@ impl Shell {
         let (number, pid, exit) = (running.number, running.pid(), running.exit);
         match fault.filter(|_| was_open) {
             Some(fault) => {
+                self.listeners.give_up_on_worker(who);
                 let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
                 error!("[master] {kind}#{number}:{pid} is dropped: {fault}");
                 self.feed(Event::ProtocolViolated { who });
@@ -195,7 +202,6 @@ impl Shell {
                 self.feed(Event::ChannelClosed { who });
             }
         }
-                self.listeners.give_up_on_worker(who);
         if let Some(exit) = exit {
             self.bury(who, exit);
         }

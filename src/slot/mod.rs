@@ -59,6 +59,18 @@ impl Slot {
         who
     }
 
+    /// Seats a process whose fork is still under way although it was not wanted any more; a second fork would be one too many.
+    pub fn recall_unforked(&mut self) -> Option<Occupant> {
+        let position = self.departing.iter().position(Process::is_unforked)?;
+        let mut recalled = self.departing.remove(position);
+        recalled.is_dismissed = false;
+        let who = recalled.who();
+        self.vacate();
+        self.occupant = Some(recalled);
+        self.refill_at = None;
+        Some(who)
+    }
+
     /// Takes the seat from the present occupant, which stays known until its end is seen.
     pub fn vacate(&mut self) {
         self.departing.extend(self.occupant.take());

@@ -69,8 +69,13 @@ pub struct Process {
     pub ready_at: Option<Duration>,
     /// Present once it has been asked to leave.
     pub ladder: Option<Ladder>,
+    /// Its end is wanted: a successor serves, or the cluster stops. Nobody misses it. One whose fork is not done yet is asked
+    /// to leave as soon as it is.
+    pub is_dismissed: bool,
+    /// When it is asked to leave although it still boots, or still drains.
+    pub overdue_at: Option<Duration>,
     killed_at_timeout: bool,
-    /// The seat has been, or will not be, filled again on account of this process.
+    /// Its seat has been filled again, or is planned to be, on account of its loss.
     pub is_settled: bool,
 }
 
@@ -88,6 +93,8 @@ impl Process {
             started_at: now,
             ready_at: None,
             ladder: None,
+            is_dismissed: false,
+            overdue_at: None,
             killed_at_timeout: false,
             is_settled: false,
         }
@@ -126,6 +133,12 @@ impl Process {
         self.state != SlotState::Exited
     }
 
+    /// True while its fork has been asked for and is not done.
+    #[must_use]
+    pub fn is_unforked(&self) -> bool {
+        self.pid.is_none() && self.is_alive()
+    }
+
     /// True once nothing of it is left to wait for, its descendants included where it was asked to leave.
     #[must_use]
     pub fn is_gone(&self) -> bool {
@@ -145,7 +158,7 @@ impl Process {
     pub fn reason(&self, exit: Exit) -> ExitReason {
         match self.state {
             _ if self.killed_at_timeout => ExitReason::TimedOut,
-            _ if self.ready_at.is_none() && self.ladder.is_none() => ExitReason::BootFailed,
+            _ if self.ready_at.is_none() && !self.is_dismissed => ExitReason::BootFailed,
             SlotState::Draining | SlotState::Killing if self.ladder.is_some() || self.exited_after_disconnect => {
                 ExitReason::Asked
             }

@@ -18,8 +18,7 @@ impl Supervisor {
             Phase::AgentBooting | Phase::AppsBooting { .. } => {
                 self.tell(Notice::AgentPidToApps(None));
                 self.report(Report::AgentDied { number, pid, exit, reason });
-                self.report(Report::AgentStartFailed { number, pid });
-                self.exit(1);
+                self.fail_start(who, number, pid);
             }
             Phase::Running => {
                 self.tell(Notice::AgentPidToApps(None));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{DEBUGGER_CLOSE_DELAY, HEALTH_CHECK_LIMIT, HEALTH_CHECK_PERIOD, Notice, Phase, Refork, Report, Supervisor};
+use super::{
+    DEBUGGER_CLOSE_DELAY, HEALTH_CHECK_LIMIT, HEALTH_CHECK_PERIOD, MAY_DRAIN, Notice, Phase, Refork, Report, Supervisor,
+};
 use crate::message::address::{Occupant, Seat};
 use crate::slot::{ClusterState, Exit, ProcessEvent, SlotState, Transition};
 
@@ -15,16 +17,20 @@ impl Supervisor {
 
     /// In production the seat is filled again when the channel closes, before the old process is gone: it may drain for long.
     pub(super) fn note_channel_closed(&mut self, who: Occupant, now: Duration) {
-        let Some(process) = self.process_mut(who) else { return };
+        let Some(process) = self.process_mut(who).filter(|process| process.pid.is_some()) else { return };
         if matches!(process.cluster_state, ClusterState::Disconnected | ClusterState::Dead) {
             return;
         }
         process.cluster_state = ClusterState::Disconnected;
         let _ = process.on(ProcessEvent::LostChannel);
+        let process = process.clone();
+        self.limit_drain(who, now);
         if who.is_agent() {
             return;
         }
-        let process = process.clone();
+        if self.phase == Phase::Running {
+            self.abort_reload(who, now);
+        }
         let refork = self.refork_on_loss(who);
         self.report(Report::AppDisconnected {
             number: process.number,
@@ -38,26 +44,40 @@ impl Supervisor {
         self.settle(who, now);
     }
 
+    /// A process that lost its channel can serve no more; it finishes what it has, but not for ever.
+    fn limit_drain(&mut self, who: Occupant, now: Duration) {
+        let limit = if who.is_agent() { self.config.agent_close_timeout } else { MAY_DRAIN };
+        let is_stopping = self.is_stopping();
+        if let Some(process) = self.process_mut(who).filter(|process| process.ladder.is_none() && !is_stopping) {
+            process.overdue_at = Some(now + limit);
+        }
+    }
+
     pub(super) fn note_app_exited(&mut self, who: Occupant, exit: Exit, now: Duration) {
+        let current = self.apps_in_fork_order().iter().filter_map(|process| process.pid).collect();
         let Some(process) = self.process_mut(who) else { return };
         let reason = process.reason(exit);
-        let after_disconnect = process.is_settled;
+        let after_disconnect = process.cluster_state == ClusterState::Disconnected;
+        let was_killed_by_us = process.state() == SlotState::Killing;
         let Transition::To(_) = process.on(ProcessEvent::Exited) else { return };
-        process.cluster_state = ClusterState::Dead;
-        let (number, on_purpose, was_asked) =
-            (process.number, process.exited_after_disconnect, process.ladder.is_some());
+        let (number, on_purpose, is_dismissed) =
+            (process.number, process.exited_after_disconnect, process.is_dismissed);
         let pid = process.pid.unwrap_or_default();
+        // A process' end is its channel's end, whichever is seen first; a descendant may hold the channel open.
+        self.note_channel_closed(who, now);
+        if let Some(process) = self.process_mut(who) {
+            process.cluster_state = ClusterState::Dead;
+        }
         let refork = self.refork_on_loss(who);
         self.report(Report::AppExited { who, number, pid, exit, reason, on_purpose, after_disconnect, refork });
         if self.is_stopping() {
             return;
         }
-        if !was_asked {
-            let by_debugger = self.config.is_debug && exit.signal() == Some("SIGKILL");
-            let current = self.apps_in_fork_order().iter().filter_map(|process| process.pid).collect();
+        if !is_dismissed {
+            let by_debugger = self.config.is_debug && exit.signal() == Some("SIGKILL") && !was_killed_by_us;
             let state = ClusterState::Dead;
             self.report(Report::AppDied { number, pid, exit, on_purpose, state, current, by_debugger });
-            if by_debugger {
+            if by_debugger && self.close_at.is_none() {
                 self.report(Report::KilledByDebugger);
                 self.close_at = Some(now + DEBUGGER_CLOSE_DELAY);
             }
@@ -65,39 +85,44 @@ impl Supervisor {
         self.tell_app_pids();
         if self.phase == Phase::Running {
             self.tell(Notice::AppDiedToParent);
-            self.abort_reload(who, now);
-            self.settle(who, now);
         } else if self.close_at.is_none() {
-            self.report(Report::AppStartFailed { number, pid });
-            self.exit(1);
+            self.fail_start(who, number, pid);
         }
     }
 
     fn refork_on_loss(&self, who: Occupant) -> Refork {
-        let was_asked = self.process(who).is_some_and(|process| process.ladder.is_some());
+        // A departing one has its successor already, or gave its seat back.
+        let is_missed = self.process(who).is_some_and(|p| !p.is_dismissed && (p.is_settled || self.is_seated(who)));
         match self.phase {
-            Phase::Running if was_asked => Refork::Disabled,
+            Phase::Running if !is_missed => Refork::Disabled,
             Phase::Running if self.config.refork => Refork::Wanted,
             Phase::Running => Refork::Off,
             _ => Refork::Disabled,
         }
     }
 
+    /// An app will not serve (any more): what counted on it finds another way.
+    pub(super) fn lose_seat(&mut self, who: Occupant, now: Duration) {
+        if self.phase == Phase::Running && !who.is_agent() {
+            self.abort_reload(who, now);
+            self.settle(who, now);
+        }
+    }
+
+    fn is_seated(&self, who: Occupant) -> bool {
+        self.slots().any(|slot| slot.occupant.as_ref().is_some_and(|process| process.who() == who))
+    }
+
     /// The seat of a process that is lost is filled again, once for each loss.
-    pub(super) fn settle(&mut self, who: Occupant, now: Duration) {
+    fn settle(&mut self, who: Occupant, now: Duration) {
         if self.refork_on_loss(who) != Refork::Wanted {
             return;
         }
         let healthy_after = self.history.policy().healthy_after;
         let Some(slot) = self.slot_mut(who.seat) else { return };
-        let is_seated = slot.occupant.as_ref().is_some_and(|process| process.who() == who);
-        let Some(process) = slot.process_mut(who) else { return };
-        let was_settled = std::mem::replace(&mut process.is_settled, true);
+        let Some(process) = slot.occupant.as_mut().filter(|process| process.who() == who) else { return };
+        process.is_settled = true;
         let was_healthy = process.ready_at.is_some_and(|at| now.saturating_sub(at) >= healthy_after);
-        // A departing one has its successor, or its seat is planned for, already.
-        if was_settled || !is_seated {
-            return;
-        }
         slot.vacate();
         slot.failures = if was_healthy { 1 } else { slot.failures.saturating_add(1) };
         let failures = slot.failures;

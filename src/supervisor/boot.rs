@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::event::ListeningAddress;
 use super::{HEALTH_CHECK_PERIOD, Notice, Phase, Report, Supervisor};
-use crate::message::address::{Occupant, Seat, SlotIndex};
+use crate::message::address::{Occupant, Seat, SlotIndex, WorkerId};
 use crate::slot::{ClusterState, ProcessEvent, SlotState, Transition};
 
 impl Supervisor {
@@ -17,11 +17,12 @@ impl Supervisor {
     }
 
     pub(super) fn note_spawned(&mut self, who: Occupant, pid: u32, now: Duration) {
-        let is_stopping = self.is_stopping();
+        let overdue_at = (!self.is_stopping()).then_some(now + self.config.boot_timeout);
         let is_debug = self.config.is_debug;
-        let Some(process) = self.process_mut(who) else { return };
+        let Some(process) = self.process_mut(who).filter(|process| process.is_unforked()) else { return };
         process.pid = Some(pid);
-        let number = process.number;
+        process.overdue_at = overdue_at;
+        let (number, is_dismissed) = (process.number, process.is_dismissed);
         if who.is_agent() {
             self.report(Report::AgentForked { number, pid });
         } else {
@@ -34,34 +35,31 @@ impl Supervisor {
         if is_debug {
             self.tell(Notice::InspectPortToParent { who, number, pid });
         }
-        if is_stopping {
+        if is_dismissed {
             self.ask_to_leave(who, now);
         }
     }
 
     pub(super) fn note_spawn_failed(&mut self, who: Occupant, now: Duration) {
-        let Some(process) = self.process_mut(who) else { return };
-        let Transition::To(_) = process.on(ProcessEvent::Exited) else { return };
-        if let Some(ladder) = &mut process.ladder {
-            ladder.tree_gone = true;
-        }
+        let Some(process) = self.process_mut(who).filter(|process| process.is_unforked()) else { return };
+        let _ = process.on(ProcessEvent::Exited);
         let number = process.number;
         match self.phase {
-            Phase::AgentBooting | Phase::AppsBooting { .. } => {
-                self.report(if who.is_agent() {
-                    Report::AgentStartFailed { number, pid: 0 }
-                } else {
-                    Report::AppStartFailed { number, pid: 0 }
-                });
-                self.exit(1);
-            }
+            Phase::AgentBooting | Phase::AppsBooting { .. } => self.fail_start(who, number, 0),
             Phase::Running if who.is_agent() => self.plan_agent_refill(now),
-            Phase::Running => {
-                self.abort_reload(who, now);
-                self.settle(who, now);
-            }
+            Phase::Running => self.lose_seat(who, now),
             Phase::NotStarted | Phase::StoppingApps | Phase::StoppingAgent | Phase::Ended => {}
         }
+    }
+
+    /// Before readiness any death is the end.
+    pub(super) fn fail_start(&mut self, who: Occupant, number: WorkerId, pid: u32) {
+        self.report(if who.is_agent() {
+            Report::AgentStartFailed { number, pid }
+        } else {
+            Report::AppStartFailed { number, pid }
+        });
+        self.exit(1);
     }
 
     pub(super) fn note_online(&mut self, who: Occupant) {
@@ -83,6 +81,7 @@ impl Supervisor {
         let Some(process) = self.process_mut(who) else { return };
         let Transition::To(SlotState::Ready) = process.on(ProcessEvent::BecameReady) else { return };
         process.ready_at = Some(now);
+        process.overdue_at = None;
         let (number, started_at) = (process.number, process.started_at);
         let Some(pid) = process.pid else { return };
         if self.phase == Phase::Running {
@@ -117,6 +116,7 @@ impl Supervisor {
         // A second server on the same port is no second start.
         let Transition::To(SlotState::Ready) = process.on(ProcessEvent::BecameReady) else { return };
         process.ready_at = Some(now);
+        process.overdue_at = None;
         self.note_app_started(who, address, now);
     }
 
@@ -126,7 +126,8 @@ impl Supervisor {
         };
         self.tell_app_pids();
         if self.config.announce_agent_pid
-            && let Some(agent) = self.agent.occupant.as_ref().and_then(|agent| agent.pid)
+            && let Some(agent) = self.agent.occupant.as_ref().filter(|agent| agent.state() == SlotState::Ready)
+            && let Some(agent) = agent.pid
         {
             self.tell(Notice::AgentPidToApp { who, app: pid, agent });
         }

@@ -167,6 +167,8 @@ pub enum Report {
     StoppingApps { within: Duration },
     /// The agent is asked to leave.
     StoppingAgent { within: Duration, present: bool },
+    /// A process boots, or drains after its channel closed, for longer than it may; it is forced out.
+    Overdue { who: Occupant, number: WorkerId, pid: u32, is_booting: bool },
     /// A process is still there long after SIGKILL and is not waited for any more.
     Abandoned { number: WorkerId, pid: Option<u32>, is_agent: bool },
     /// Everybody has left.

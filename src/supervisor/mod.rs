@@ -48,6 +48,8 @@ pub struct SupervisorConfig {
     pub app_close_timeout: Duration,
     /// How long the agent may take to leave.
     pub agent_close_timeout: Duration,
+    /// How long a process may boot.
+    pub boot_timeout: Duration,
     /// How long after the agent's death a new one is forked.
     pub agent_refork_delay: Duration,
     /// True where every app is told the agent's pid on its own start (egg 4).
@@ -64,6 +66,9 @@ const HEALTH_CHECK_LIMIT: u32 = 3;
 
 /// Descendants get SIGKILL this long before their process does, so that it can still see them go.
 const DESCENDANTS_LEAD: Duration = Duration::from_millis(400);
+
+/// How long an app whose channel has closed may finish what it has before it is asked to leave. `graceful` gives itself half of it.
+const MAY_DRAIN: Duration = Duration::from_secs(60);
 
 /// How long after SIGKILL a process is waited for.
 const ABANDON_AFTER: Duration = Duration::from_secs(2);
@@ -157,8 +162,10 @@ impl Supervisor {
             Event::DeadlinePassed => {}
         }
         self.pass_deadlines(now);
-        self.forget_gone();
-        self.advance_stop(now);
+        // A deadline that was met may set one that is due at once, where time-outs are 0.
+        while self.next_deadline().is_some_and(|at| at <= now) {
+            self.pass_deadlines(now);
+        }
     }
 
     /// The next thing to do, in order; none when all has been said.
@@ -201,7 +208,8 @@ impl Supervisor {
 
     /// Every app process whose end has not been seen, in fork order.
     fn apps_in_fork_order(&self) -> Vec<&Process> {
-        let mut processes: Vec<&Process> = self.apps.iter().flat_map(Slot::processes).collect();
+        let is_there = |process: &&Process| process.is_alive() && !process.is_gone();
+        let mut processes: Vec<&Process> = self.apps.iter().flat_map(Slot::processes).filter(is_there).collect();
         processes.sort_by_key(|process| process.number);
         processes
     }
@@ -225,20 +233,25 @@ impl Supervisor {
 
     fn spawn(&mut self, seat: Seat, now: Duration) {
         let count = match seat {
-            Seat::Agent => &mut self.agents_forked,
-            Seat::App(_) => &mut self.apps_forked,
+            Seat::Agent => self.agents_forked,
+            Seat::App(_) => self.apps_forked,
         };
-        *count += 1;
-        let number = WorkerId(*count);
-        if let Some(slot) = self.slot_mut(seat) {
-            let who = slot.seat_next(|who| Process::new(who, number, now));
-            self.effects.push_back(Effect::Spawn { who, number });
+        let number = WorkerId(count + 1);
+        let Some(slot) = self.slot_mut(seat) else { return };
+        if slot.recall_unforked().is_some() {
+            return;
+        }
+        let who = slot.seat_next(|who| Process::new(who, number, now));
+        self.effects.push_back(Effect::Spawn { who, number });
+        match seat {
+            Seat::Agent => self.agents_forked = number.0,
+            Seat::App(_) => self.apps_forked = number.0,
         }
     }
 
     /// A process that broke the protocol is of no more use: it is killed, and its death takes the usual way.
     fn note_violation(&mut self, who: Occupant, now: Duration) {
-        let Some(process) = self.process_mut(who) else { return };
+        let Some(process) = self.process_mut(who).filter(|process| process.pid.is_some()) else { return };
         if let crate::slot::Transition::To(_) = process.on(ProcessEvent::StartedKill) {
             self.effects.push_back(Effect::Kill { who });
         }
@@ -257,6 +270,9 @@ impl Supervisor {
     }
 
     fn pass_deadlines(&mut self, now: Duration) {
+        if self.phase == Phase::Ended {
+            return;
+        }
         self.climb_ladders(now);
         self.refill_due(now);
         self.check_health(now);
@@ -264,5 +280,7 @@ impl Supervisor {
             self.close_at = None;
             self.stop(None, now);
         }
+        self.forget_gone();
+        self.advance_stop(now);
     }
 }

@@ -25,12 +25,15 @@ impl Supervisor {
         }
         self.report(Report::ReloadStarted { count: self.config.workers });
         for index in 0..self.config.workers {
-            let slot = &self.apps[index as usize];
-            // A slot whose new worker is booting anyway gets the new code without us.
-            if slot.occupant.as_ref().is_some_and(|process| process.state() == SlotState::Starting) {
-                continue;
-            }
             self.reload.waiting_for.push(SlotIndex(index));
+            let booting = self.apps[index as usize].occupant.as_ref().filter(|p| p.state() == SlotState::Starting);
+            match booting.map(|process| (process.who(), process.is_unforked())) {
+                // It has read nothing yet: it gets the new code without us.
+                Some((_, true)) => continue,
+                // It may have read the old code already.
+                Some((who, false)) => self.dismiss(who, now),
+                None => {}
+            }
             self.spawn(Seat::App(SlotIndex(index)), now);
         }
     }
@@ -42,7 +45,7 @@ impl Supervisor {
         let older: Vec<Occupant> =
             slot.departing.iter().filter(|process| process.state() == SlotState::Ready).map(Process::who).collect();
         for predecessor in older {
-            self.ask_to_leave(predecessor, now);
+            self.dismiss(predecessor, now);
         }
         if self.forget_waiting(index) && self.reload.waiting_for.is_empty() {
             self.finish_reload(now);
@@ -60,12 +63,12 @@ impl Supervisor {
         let Some(number) = self.process(who).map(|process| process.number) else { return };
         self.report(Report::ReloadFailed { number });
         for index in std::mem::take(&mut self.reload.waiting_for) {
-            self.give_seat_back(index, now);
+            self.give_seat_back(index, who, now);
         }
         self.finish_reload_request(now);
     }
 
-    fn give_seat_back(&mut self, index: SlotIndex, now: Duration) {
+    fn give_seat_back(&mut self, index: SlotIndex, lost: Occupant, now: Duration) {
         let Some(slot) = self.apps.get_mut(index.0 as usize) else { return };
         let Some(position) = slot.departing.iter().rposition(|process| process.state() == SlotState::Ready) else {
             return;
@@ -75,7 +78,12 @@ impl Supervisor {
         if let Some(successor) = successor {
             let who = successor.who();
             slot.departing.push(successor);
-            self.ask_to_leave(who, now);
+            // The end of the one that failed is an accident to tell of, that of the others is not.
+            if who == lost {
+                self.ask_to_leave(who, now);
+            } else {
+                self.dismiss(who, now);
+            }
         }
     }
 

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use super::{ABANDON_AFTER, DESCENDANTS_LEAD, Effect, Phase, Report, Supervisor};
+use super::{ABANDON_AFTER, DESCENDANTS_LEAD, Effect, Notice, Phase, Report, Supervisor};
 use crate::message::address::Occupant;
-use crate::slot::{Ladder, Process, ProcessEvent, Slot, Transition};
+use crate::slot::{Ladder, Process, ProcessEvent, Slot, SlotState, Transition};
 
 /// When the next step of a process' ladder is due.
 pub(super) fn next_step_at(process: &Process) -> Option<Duration> {
-    let ladder = process.ladder.filter(|_| !process.is_gone())?;
+    if process.is_gone() {
+        return None;
+    }
+    let Some(ladder) = process.ladder else { return process.overdue_at };
     Some(ladder.kill_descendants_at.or(ladder.kill_at).unwrap_or(ladder.abandon_at))
 }
 
@@ -23,15 +26,25 @@ impl Supervisor {
         self.close_at = None;
         self.agent.refill_at = None;
         self.apps.iter_mut().for_each(|slot| slot.refill_at = None);
+        // From here on the ladders decide; the agent's turn comes after the apps'.
+        self.agent.processes_mut().for_each(|process| process.overdue_at = None);
         self.report(Report::StopStarted { signal });
         self.report(Report::StoppingApps { within: self.config.app_close_timeout });
         let apps: Vec<Occupant> = self.apps_in_fork_order().iter().map(|process| process.who()).collect();
         for who in apps {
+            self.dismiss(who, now);
+        }
+    }
+
+    /// A process is not wanted any more. One whose fork is not done yet is asked to leave as soon as it is.
+    pub(super) fn dismiss(&mut self, who: Occupant, now: Duration) {
+        if let Some(process) = self.process_mut(who) {
+            process.is_dismissed = true;
             self.ask_to_leave(who, now);
         }
     }
 
-    /// Starts a process' ladder. One whose fork is not done yet is asked as soon as it is.
+    /// Starts a process' ladder.
     pub(super) fn ask_to_leave(&mut self, who: Occupant, now: Duration) {
         let timeout = if who.is_agent() { self.config.agent_close_timeout } else { self.config.app_close_timeout };
         let Some(process) = self.process_mut(who).filter(|process| process.is_alive()) else { return };
@@ -39,6 +52,7 @@ impl Supervisor {
             return;
         }
         let _ = process.on(ProcessEvent::AskedToLeave);
+        process.overdue_at = None;
         process.ladder = Some(Ladder {
             kill_descendants_at: Some(now + timeout.saturating_sub(DESCENDANTS_LEAD)),
             kill_at: Some(now + timeout),
@@ -57,7 +71,28 @@ impl Supervisor {
             .map(Process::who)
             .collect();
         for who in due {
-            self.climb_ladder(who, now);
+            match self.process(who) {
+                _ if self.phase == Phase::Ended => return,
+                Some(process) if process.ladder.is_none() => self.note_overdue(who, now),
+                _ => self.climb_ladder(who, now),
+            }
+        }
+    }
+
+    /// A process boots or drains for longer than it may.
+    fn note_overdue(&mut self, who: Occupant, now: Duration) {
+        let Some(process) = self.process_mut(who) else { return };
+        process.overdue_at = None;
+        let (number, pid, is_booting) =
+            (process.number, process.pid.unwrap_or_default(), process.state() == SlotState::Starting);
+        self.report(Report::Overdue { who, number, pid, is_booting });
+        match self.phase {
+            Phase::Running => {
+                self.ask_to_leave(who, now);
+                // A booting one has not lost its seat yet.
+                self.lose_seat(who, now);
+            }
+            _ => self.fail_start(who, number, pid),
         }
     }
 
@@ -72,6 +107,8 @@ impl Supervisor {
         }
         if is_due(ladder.kill_at) {
             ladder.kill_at = None;
+            // Counted from here: the master itself may have been held up.
+            ladder.abandon_at = now + ABANDON_AFTER;
             if let Transition::To(_) = process.on(ProcessEvent::StartedKill) {
                 process.note_killed_at_timeout();
             }
@@ -84,6 +121,24 @@ impl Supervisor {
         self.effects.extend(effect);
         if abandoned {
             self.report(Report::Abandoned { number, pid, is_agent: who.is_agent() });
+            self.note_abandoned(who, now);
+        }
+    }
+
+    /// Whatever the kernel says, this process counts as ended; when its end is seen after all, that is stale news.
+    fn note_abandoned(&mut self, who: Occupant, now: Duration) {
+        let was_alive = self.process(who).is_some_and(Process::is_alive);
+        if self.phase != Phase::Running || !was_alive {
+            return;
+        }
+        if who.is_agent() {
+            self.tell(Notice::AgentPidToApps(None));
+            self.plan_agent_refill(now);
+            self.tell(Notice::AgentDiedToParent);
+        } else {
+            self.tell_app_pids();
+            self.tell(Notice::AppDiedToParent);
+            self.lose_seat(who, now);
         }
     }
 
@@ -94,7 +149,7 @@ impl Supervisor {
             let present = self.agent.processes().any(Process::is_alive);
             self.report(Report::StoppingAgent { within: self.config.agent_close_timeout, present });
             for who in agents {
-                self.ask_to_leave(who, now);
+                self.dismiss(who, now);
             }
         }
         if self.phase == Phase::StoppingAgent && self.agent.processes().next().is_none() {

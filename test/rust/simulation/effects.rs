@@ -1,0 +1,271 @@
+//! The witness' look at single effects: may this be asked for, now, of this process?
+
+use std::time::Duration;
+
+use egg_clutch::message::address::{Occupant, Seat, WorkerId};
+use egg_clutch::supervisor::{Effect, Notice, Refork, Report};
+
+use super::witness::{Entry, Witness};
+
+impl Witness {
+    /// Writes an effect down.
+    ///
+    /// # Errors
+    /// Why it must not have been asked for.
+    pub fn see_effect(&mut self, effect: &Effect, now: Duration) -> Result<(), String> {
+        if let Some(code) = self.exit {
+            return Err(format!("{effect:?} after Exit {code}"));
+        }
+        match effect {
+            Effect::Spawn { who, number } => self.see_spawn(*who, *number),
+            Effect::Terminate { who } => self.see_terminate(*who, now),
+            Effect::KillDescendants { who } => self.see_kill_descendants(*who),
+            Effect::Kill { who } => self.see_kill(*who, now),
+            Effect::Tell(notice) => self.see_notice(notice),
+            Effect::Report(report) => self.see_report(report, now),
+            Effect::Exit { code } => self.see_exit(*code, now),
+        }
+    }
+
+    fn see_spawn(&mut self, who: Occupant, number: WorkerId) -> Result<(), String> {
+        if self.stopping_at.is_some() {
+            return Err(format!("{who:?} is forked while the cluster stops"));
+        }
+        let agent_started = self.entries.iter().any(|entry| entry.who.is_agent() && entry.started);
+        if !who.is_agent() && !agent_started {
+            return Err(format!("{who:?} is forked before the agent has started"));
+        }
+        match self.generations.iter_mut().find(|(seat, _)| *seat == who.seat) {
+            Some((_, last)) if *last >= who.generation => return Err(format!("{who:?} is no new generation")),
+            Some((_, last)) => *last = who.generation,
+            None => self.generations.push((who.seat, who.generation)),
+        }
+        let last = &mut self.numbers[usize::from(who.is_agent())];
+        if number.0 <= *last {
+            return Err(format!("number {number} after {last}"));
+        }
+        *last = number.0;
+        let rival = self.entries.iter().find(|e| e.who.seat == who.seat && (e.is_outstanding() || e.boots()));
+        if let Some(rival) = rival {
+            return Err(format!("{who:?} is forked while {:?} boots", rival.who));
+        }
+        if let Seat::App(index) = who.seat {
+            let reasons = &mut self.reasons[index.0 as usize];
+            *reasons = reasons.checked_sub(1).ok_or_else(|| format!("{who:?} is forked without a reason"))?;
+        } else if self.entries.iter().any(|entry| entry.who.is_agent() && entry.is_there() && !entry.abandoned) {
+            return Err(format!("{who:?} is forked beside another agent"));
+        }
+        let is_running = self.is_running();
+        self.tally.app_refills += u64::from(is_running && !who.is_agent());
+        self.tally.agent_refills += u64::from(is_running && who.is_agent());
+        self.entries.push(Entry {
+            who,
+            number,
+            pid: None,
+            spawn_failed: false,
+            started: false,
+            closed: false,
+            exited: false,
+            violated: false,
+            terminated_at: None,
+            killed_at: None,
+            forked_at: Duration::ZERO,
+            closed_at: Duration::ZERO,
+            abandoned: false,
+            reports: [0; 3],
+            is_overdue: false,
+            is_dismissed: false,
+            is_counted: false,
+        });
+        Ok(())
+    }
+
+    fn see_terminate(&mut self, who: Occupant, now: Duration) -> Result<(), String> {
+        if self.stopping_at.is_some() && who.is_agent() {
+            let app =
+                self.entries.iter().find(|e| !e.who.is_agent() && (e.is_there() || e.is_outstanding()) && !e.abandoned);
+            if let Some(app) = app {
+                return Err(format!("the agent is asked to leave while {:?} is there", app.who));
+            }
+        }
+        let is_running = self.is_running();
+        let Some(entry) = self.entry(who) else { return Err(format!("nobody is {who:?}")) };
+        if !entry.is_there() || entry.terminated_at.is_some() {
+            return Err(format!("{who:?} cannot be asked to leave (again)"));
+        }
+        let served = entry.serves();
+        entry.terminated_at = Some(now);
+        entry.is_dismissed = !entry.closed && !entry.is_overdue;
+        if is_running && served {
+            let seat = who.seat;
+            let has_successor = self.entries.iter().any(|entry| entry.who.seat == seat && entry.serves());
+            if !has_successor {
+                return Err(format!("{who:?} serves and is asked to leave without a successor"));
+            }
+        }
+        Ok(())
+    }
+
+    fn see_kill_descendants(&mut self, who: Occupant) -> Result<(), String> {
+        match self.entry(who) {
+            Some(entry) if entry.terminated_at.is_some() && !entry.abandoned => Ok(()),
+            _ => Err(format!("the descendants of {who:?} must not be killed")),
+        }
+    }
+
+    fn see_kill(&mut self, who: Occupant, now: Duration) -> Result<(), String> {
+        let timeout = if who.is_agent() { self.config.agent_close_timeout } else { self.config.app_close_timeout };
+        let Some(entry) = self.entry(who) else { return Err(format!("nobody is {who:?}")) };
+        let is_due = entry.terminated_at.is_some_and(|at| now >= at + timeout);
+        if entry.abandoned || entry.spawn_failed || !(entry.violated || is_due) {
+            return Err(format!("{who:?} must not be killed"));
+        }
+        entry.killed_at.get_or_insert(now);
+        Ok(())
+    }
+
+    fn see_notice(&mut self, notice: &Notice) -> Result<(), String> {
+        match notice {
+            Notice::ReadyToParent { .. } => self.answer.ready.push("parent"),
+            Notice::ReadyToApps => self.answer.ready.push("apps"),
+            Notice::ReadyToAgent => {
+                self.answer.ready.push("agent");
+                self.answer.ready_to_agent += 1;
+            }
+            Notice::AppPidsToAgent(pids) => {
+                self.answer.app_pids += 1;
+                self.answer.pids = Some(pids.clone());
+            }
+            Notice::AgentPidToApps(Some(pid)) => {
+                if !self.entries.iter().any(|e| e.who.is_agent() && e.pid == Some(*pid) && e.is_there()) {
+                    return Err(format!("{pid} is no agent"));
+                }
+            }
+            Notice::AgentPidToApp { who, app, agent } => {
+                let serves = self.entries.iter().any(|e| e.who.is_agent() && e.pid == Some(*agent) && e.is_listed());
+                if !serves {
+                    return Err(format!("{who:?} is told of the agent {agent}, which does not serve"));
+                }
+                if !self.entry(*who).is_some_and(|entry| entry.is_there() && entry.pid == Some(*app)) {
+                    return Err(format!("{who:?} is told something although it is gone"));
+                }
+            }
+            Notice::InspectPortToParent { who, .. } => {
+                if !self.config.is_debug || !self.entry(*who).is_some_and(|entry| entry.is_there()) {
+                    return Err(format!("{notice:?} is wrong"));
+                }
+            }
+            Notice::AppDiedToParent => self.answer.told_parent_of_death += 1,
+            Notice::AgentPidToApps(None) | Notice::AgentStartToApps | Notice::AgentDiedToParent => {}
+        }
+        Ok(())
+    }
+
+    fn see_report(&mut self, report: &Report, now: Duration) -> Result<(), String> {
+        let reported = match report {
+            Report::AppDisconnected { number, .. } => Some((0, *number)),
+            Report::AppExited { number, .. } => Some((1, *number)),
+            Report::AppDied { number, .. } => Some((2, *number)),
+            _ => None,
+        };
+        if let Some((kind, number)) = reported
+            && let Some(entry) = self.entries.iter_mut().find(|e| !e.who.is_agent() && e.number == number)
+        {
+            entry.reports[kind] += 1;
+        }
+        match report {
+            Report::AgentStarted { number, .. } => {
+                self.answer.agents_started += 1;
+                let number = *number;
+                if let Some(entry) = self.entries.iter_mut().find(|e| e.who.is_agent() && e.number == number) {
+                    entry.started = true;
+                }
+            }
+            Report::Ready { .. } if self.ready_at.replace(now).is_some() => {
+                return Err("it became ready a second time".to_owned());
+            }
+            Report::Ready { .. } => self.tally.became_ready += 1,
+            Report::AppExited { refork, .. } | Report::AppDisconnected { refork, .. }
+                if *refork == Refork::Wanted && !(self.config.refork && self.is_running()) =>
+            {
+                return Err(format!("{report:?} although nothing is reforked"));
+            }
+            Report::AppExited { .. } => self.answer.apps_exited += 1,
+            Report::StopStarted { .. } if self.stopping_at.replace(now).is_some() => {
+                return Err("it began to stop a second time".to_owned());
+            }
+            Report::StoppingAgent { .. } => self.stopping_agent = true,
+            Report::CapacityLost { .. } => {
+                self.capacity_lost = true;
+                self.tally.capacity_lost += 1;
+            }
+            Report::Abandoned { number, is_agent, .. } => {
+                self.tally.abandoned += 1;
+                let (number, is_agent) = (*number, *is_agent);
+                let entry = self.entries.iter_mut().find(|e| e.who.is_agent() == is_agent && e.number == number);
+                let Some(entry) = entry.filter(|entry| entry.killed_at.is_some_and(|at| at < now)) else {
+                    return Err(format!("#{number} is abandoned before it was killed"));
+                };
+                entry.abandoned = true;
+                let (who, was_there) = (entry.who, entry.is_there());
+                self.answer.apps_abandoned += u32::from(was_there && !is_agent && self.is_running());
+                self.count_loss(who);
+            }
+            Report::SlotRefillPlanned { is_slow, .. } => {
+                self.tally.delayed_refills += 1;
+                self.tally.slow_refills += u64::from(*is_slow);
+            }
+            Report::Overdue { who, is_booting, .. } => {
+                let drain = if who.is_agent() { self.config.agent_close_timeout } else { Duration::from_secs(60) };
+                let boot = self.config.boot_timeout;
+                let is_due = self.entry(*who).is_some_and(|entry| match is_booting {
+                    true => entry.boots() && now >= entry.forked_at + boot,
+                    false => entry.is_there() && entry.closed && now >= entry.closed_at + drain,
+                });
+                if !is_due {
+                    return Err(format!("{who:?} is not overdue"));
+                }
+                if let Some(entry) = self.entry(*who) {
+                    entry.is_overdue = true;
+                }
+                self.fatal |= self.ready_at.is_none();
+                self.count_loss(*who);
+                self.tally.overdue += 1;
+            }
+            Report::ReloadDone { .. } => self.tally.reloads_done += 1,
+            Report::ReloadFailed { .. } => self.tally.reloads_failed += 1,
+            Report::KilledByDebugger => self.tally.closed_by_debugger += 1,
+            _ => {}
+        }
+        if let Report::AppStarted { who, .. } = report {
+            return self.see_app_started(*who);
+        }
+        Ok(())
+    }
+
+    fn see_app_started(&mut self, who: Occupant) -> Result<(), String> {
+        self.answer.apps_started += 1;
+        match self.entry(who).filter(|entry| entry.boots()) {
+            Some(entry) => entry.started = true,
+            None => return Err(format!("{who:?} started although it does not boot")),
+        }
+        Ok(())
+    }
+
+    fn see_exit(&mut self, code: i32, now: Duration) -> Result<(), String> {
+        self.exit = Some(code);
+        if code == 1 {
+            self.tally.start_failed += u64::from(!self.capacity_lost);
+            return if self.may_end_with_one() { Ok(()) } else { Err("Exit 1 without a reason".to_owned()) };
+        }
+        self.tally.stopped += 1;
+        let Some(limit) = self.stop_ends_by() else { return Err("Exit 0 without a stop".to_owned()) };
+        if !self.stopping_agent {
+            return Err("Exit 0 before the agent was asked to leave".to_owned());
+        }
+        if now > limit {
+            return Err(format!("the stop took until {now:?}, it should have ended by {limit:?}"));
+        }
+        Ok(())
+    }
+}

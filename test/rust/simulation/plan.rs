@@ -1,0 +1,168 @@
+//! [`Plan`]: what a seed decides before a life begins: the cluster's options, how bad the world is, and what is asked of it.
+//!
+//! Every rate is zero in many lives: a fault hides best behind other faults.
+
+use std::time::Duration;
+
+use egg_clutch::supervisor::{RestartPolicy, SupervisorConfig};
+
+use super::chance::Chance;
+
+/// How often something goes wrong, in percent.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    pub spawn_fails: u64,
+    pub boot_exits: u64,
+    pub boot_hangs: u64,
+    pub boot_disconnects: u64,
+    pub ignores_term: u64,
+    pub has_descendants: u64,
+    pub descendants_stay: u64,
+    pub is_unkillable: u64,
+    pub listens_elsewhere: u64,
+    pub says_twice: u64,
+    pub old_news: u64,
+    pub close_is_late: u64,
+    pub close_is_never_seen: u64,
+}
+
+impl Rates {
+    fn draw(chance: &mut Chance) -> Self {
+        let mut rate = || match chance.below(10) {
+            0..=4 => 0,
+            5..=7 => chance.between(1, 15),
+            8 => chance.between(15, 60),
+            _ => chance.between(60, 100),
+        };
+        Self {
+            spawn_fails: rate(),
+            boot_exits: rate(),
+            boot_hangs: rate(),
+            boot_disconnects: rate(),
+            ignores_term: rate(),
+            has_descendants: rate(),
+            descendants_stay: rate(),
+            is_unkillable: rate(),
+            listens_elsewhere: rate(),
+            says_twice: rate(),
+            old_news: rate(),
+            close_is_late: rate(),
+            close_is_never_seen: rate(),
+        }
+    }
+}
+
+/// Something that is done to the cluster from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    KillOne,
+    KillAgent,
+    KillAllApps,
+    KillEverybody,
+    ExitOne,
+    DisconnectOne,
+    DisconnectAgent,
+    ViolateOne,
+    PauseMaster,
+    StopWorker,
+}
+
+const FAULTS: [Fault; 10] = [
+    Fault::KillOne,
+    Fault::KillAgent,
+    Fault::KillAllApps,
+    Fault::KillEverybody,
+    Fault::ExitOne,
+    Fault::DisconnectOne,
+    Fault::DisconnectAgent,
+    Fault::ViolateOne,
+    Fault::PauseMaster,
+    Fault::StopWorker,
+];
+
+/// The course of one life.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub config: SupervisorConfig,
+    pub rates: Rates,
+    /// A fork is answered while the effects that follow it still wait, as the shell does it; else it takes its time.
+    pub forks_at_once: bool,
+    /// Faults begin here; a start that is spared gets to readiness.
+    pub faults_from: Duration,
+    /// Faults end here; from now on everything that is started works.
+    pub faults_until: Duration,
+    pub faults: Vec<(Duration, Fault)>,
+    pub reloads: Vec<Duration>,
+    pub stops: Vec<Duration>,
+    /// The last moment: the cluster must have found its feet long before.
+    pub ends_at: Duration,
+}
+
+impl Plan {
+    pub fn draw(chance: &mut Chance) -> Self {
+        let config = draw_config(chance);
+        let rates = Rates::draw(chance);
+        let faults_from = if chance.happens(75) { Duration::from_millis(1_000) } else { Duration::ZERO };
+        let length = if chance.happens(80) { chance.millis(100, 8_000) } else { chance.millis(8_000, 60_000) };
+        let faults_until = faults_from + length;
+        let moment = |chance: &mut Chance| faults_from + chance.millis(0, length.as_millis() as u64);
+        let kinds: Vec<Fault> = (0..chance.between(1, 4)).map(|_| chance.pick(&FAULTS)).collect();
+        let faults = (0..chance.below(12)).map(|_| (moment(chance), chance.pick(&kinds))).collect();
+        let reloads = match chance.below(10) {
+            0..=4 => Vec::new(),
+            5..=8 => (0..chance.between(1, 3)).map(|_| moment(chance)).collect(),
+            // A burst: the second waits for the first, the others say nothing new.
+            _ => {
+                let at = moment(chance);
+                (0..5).map(|_| at + chance.millis(0, 100)).collect()
+            }
+        };
+        let calm = Duration::from_secs(240);
+        let stops = match chance.below(10) {
+            0..=2 => Vec::new(),
+            3..=6 => vec![moment(chance)],
+            7 => vec![chance.millis(0, 400)],
+            8 => {
+                let at = moment(chance);
+                vec![at, at + chance.millis(0, 1_000)]
+            }
+            _ => vec![faults_until + calm - Duration::from_secs(30)],
+        };
+        let forks_at_once = chance.happens(50);
+        Self {
+            config,
+            rates,
+            forks_at_once,
+            faults_from,
+            faults_until,
+            faults,
+            reloads,
+            stops,
+            ends_at: faults_until + calm,
+        }
+    }
+}
+
+fn draw_config(chance: &mut Chance) -> SupervisorConfig {
+    SupervisorConfig {
+        workers: u32::try_from(chance.between(1, 4)).unwrap_or(1),
+        refork: chance.happens(75),
+        is_debug: chance.happens(10),
+        port: chance.pick(&[Some(7001), Some(7001), None]),
+        protocol: "http".to_owned(),
+        shown_host: "127.0.0.1".to_owned(),
+        app_close_timeout: Duration::from_millis(chance.pick(&[0, 100, 500, 1_000, 5_000])),
+        agent_close_timeout: Duration::from_millis(chance.pick(&[0, 100, 500, 1_000, 5_000])),
+        boot_timeout: chance.millis(1_000, 4_000),
+        agent_refork_delay: Duration::from_millis(chance.pick(&[10, 100, 1_000])),
+        announce_agent_pid: chance.happens(50),
+        restart: RestartPolicy {
+            backoff_base: chance.millis(10, 100),
+            backoff_cap: chance.millis(500, 3_000),
+            healthy_after: chance.millis(500, 5_000),
+            intensity: u32::try_from(chance.between(3, 60)).unwrap_or(60),
+            intensity_period: chance.millis(2_000, 60_000),
+        },
+        seed: chance.below(u64::MAX),
+    }
+}
