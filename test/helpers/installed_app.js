@@ -1,6 +1,7 @@
 'use strict';
 // A real egg app from npm with this package in the place of its cluster layer, by "overrides" as the README says.
-// Installing takes long, so it is kept in .tmp/apps by what is installed; our own package is laid anew over it in every run.
+// Installing takes long, so node_modules are kept in .tmp/npm by what is installed. Every run of the tests has copies of its own
+// in .tmp/run-<pid> (hard links, so they cost little), with our package as it is now laid over the one that npm installed.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -8,10 +9,10 @@ const { createHash } = require('node:crypto');
 const { execFileSync } = require('node:child_process');
 const { npm } = require('./npm');
 const { packProject } = require('./pack');
+const { runFolder } = require('./run_folder');
 
 const ROOT = path.join(__dirname, '..', '..');
-const FIXTURES = path.join(ROOT, 'test', 'fixtures', 'apps');
-const STAMP = '.installed';
+const FIXTURES = path.join(ROOT, 'test', 'fixtures');
 
 const FLAVOURS = {
   egg3: { layer: 'egg-cluster', dependencies: { egg: '^3' } },
@@ -20,19 +21,36 @@ const FLAVOURS = {
 // Libraries that lean on the cluster module, for fixtures to use unmodified.
 const LEANERS = { 'graceful': '^2.0.0', 'graceful-process': '^2.0.0' };
 
-const installed = new Map();
+const installing = new Map();
+const apps = new Map();
 
-function writeManifest(folder, flavour, tarball, fixture) {
+function manifest(flavour, tarball, own = { private: true }) {
   const { layer, dependencies } = FLAVOURS[flavour];
-  const own = JSON.parse(fs.readFileSync(path.join(FIXTURES, fixture, 'package.json'), 'utf8'));
-  const manifest = { ...own, dependencies: { ...dependencies, ...LEANERS }, overrides: { [layer]: `file:${tarball}` } };
-  fs.writeFileSync(path.join(folder, 'package.json'), JSON.stringify(manifest, null, 2));
+  return JSON.stringify({ ...own, dependencies: { ...dependencies, ...LEANERS }, overrides: { [layer]: `file:${tarball}` } }, null, 2);
 }
 
 /** What decides whether an earlier installation still serves: what the app asks for, and what our package asks for. */
 function keyOf(flavour) {
   const { dependencies, name } = require(path.join(ROOT, 'package.json'));
   return createHash('sha256').update(JSON.stringify([FLAVOURS[flavour], LEANERS, name, dependencies])).digest('hex').slice(0, 12);
+}
+
+async function install(flavour) {
+  const folder = path.join(ROOT, '.tmp', 'npm', `${flavour}-${keyOf(flavour)}`);
+  if (fs.existsSync(folder)) return folder;
+  const { tarball } = await packProject();
+  const partial = `${folder}.${process.pid}`;
+  fs.mkdirSync(partial, { recursive: true });
+  fs.writeFileSync(path.join(partial, 'package.json'), manifest(flavour, tarball));
+  await npm(['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], { cwd: partial });
+  try {
+    fs.renameSync(partial, folder);
+  } catch (error) {
+    // Another run of the tests was faster; its folder is as good.
+    if (!fs.existsSync(folder)) throw error;
+    fs.rmSync(partial, { recursive: true });
+  }
+  return folder;
 }
 
 /** Lays the packed files over an installed package and leaves what npm put into its node_modules. */
@@ -52,38 +70,32 @@ function assertOurs(folder, layer) {
   if (name !== 'egg-clutch') throw new Error(`${packageDir} is ${name}, the override did not take`);
 }
 
-async function install(flavour, fixture) {
+async function lay(flavour, fixture) {
+  if (!installing.has(flavour)) installing.set(flavour, install(flavour));
+  const [installed, { tarball }] = await Promise.all([installing.get(flavour), packProject()]);
   const { layer } = FLAVOURS[flavour];
-  const { tarball } = await packProject();
-  const folder = path.join(ROOT, '.tmp', 'apps', `${flavour}-${keyOf(flavour)}`);
-  const packageDir = path.join(folder, 'node_modules', layer);
-  if (fs.existsSync(path.join(folder, STAMP))) {
-    layOver(packageDir, tarball);
-  } else {
-    fs.rmSync(folder, { recursive: true, force: true });
-    fs.mkdirSync(folder, { recursive: true });
-    writeManifest(folder, flavour, tarball, fixture);
-    await npm(['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], { cwd: folder });
-    fs.writeFileSync(path.join(folder, STAMP), '');
-  }
-  assertOurs(folder, layer);
-  return { folder, layer, packageDir, tarball };
+  const source = path.join(FIXTURES, 'apps', fixture);
+  const baseDir = path.join(runFolder(), 'apps', `${flavour}-${fixture}`);
+  const packageDir = path.join(baseDir, 'node_modules', layer);
+  fs.cpSync(source, baseDir, { recursive: true });
+  fs.cpSync(path.join(FIXTURES, 'probe'), path.join(baseDir, 'probe'), { recursive: true });
+  const own = JSON.parse(fs.readFileSync(path.join(source, 'package.json'), 'utf8'));
+  fs.writeFileSync(path.join(baseDir, 'package.json'), manifest(flavour, tarball, own));
+  execFileSync('cp', ['-al', path.join(installed, 'node_modules'), baseDir]);
+  layOver(packageDir, tarball);
+  assertOurs(baseDir, layer);
+  return { baseDir, entry: path.join(baseDir, 'node_modules', 'egg'), packageDir, layer };
 }
 
 /**
- * Installs (or finds installed) the app `fixture` of test/fixtures/apps on egg 3 or egg 4 ('egg3', 'egg4').
+ * The app `fixture` of test/fixtures/apps on egg 3 or egg 4 ('egg3', 'egg4'), installed; test/fixtures/probe lies in it as `probe/`.
  * Resolves to { baseDir, entry, packageDir, layer }: `entry` is what startCluster of the driver takes, the app's own egg;
- * `packageDir` is where this package lies inside the app. One flavour has one folder, so one fixture at a time lives in it.
+ * `packageDir` is where this package lies inside the app.
  */
-async function installedApp(flavour, { fixture = 'egg' } = {}) {
-  if (!installed.has(flavour)) installed.set(flavour, install(flavour, fixture));
-  const { folder, layer, packageDir, tarball } = await installed.get(flavour);
-  for (const name of fs.readdirSync(folder)) {
-    if (name !== 'node_modules' && name !== STAMP) fs.rmSync(path.join(folder, name), { recursive: true });
-  }
-  fs.cpSync(path.join(FIXTURES, fixture), folder, { recursive: true });
-  writeManifest(folder, flavour, tarball, fixture);
-  return { baseDir: folder, entry: path.join(folder, 'node_modules', 'egg'), packageDir, layer };
+function installedApp(flavour, { fixture = flavour } = {}) {
+  const key = `${flavour} ${fixture}`;
+  if (!apps.has(key)) apps.set(key, lay(flavour, fixture));
+  return apps.get(key);
 }
 
 module.exports = { installedApp };

@@ -4,14 +4,14 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { npm } = require('./npm');
+const { runFolder } = require('./run_folder');
 
 const ROOT = path.join(__dirname, '..', '..');
 let packing;
 
 async function pack() {
-  const folder = path.join(ROOT, '.tmp', `pack-${process.pid}`);
-  fs.mkdirSync(folder, { recursive: true });
-  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  const folder = path.join(runFolder(), 'pack');
+  fs.mkdirSync(folder);
   // The addon was built before the tests began; prepack would look for a compiler that a test may have taken away.
   const printed = await npm(['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: ROOT });
   const [{ filename, files }] = JSON.parse(printed);

@@ -1,0 +1,3 @@
+'use strict';
+
+require('./shared')('egg 3', 'an egg 3 app from npm');

@@ -1,0 +1,3 @@
+'use strict';
+
+require('./shared')('embedded', 'a folder with nothing but app.js and agent.js');
