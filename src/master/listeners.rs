@@ -278,7 +278,7 @@ impl Shell {
             PrimaryRequest::Online => self.feed(Event::WorkerOnline { who }),
             PrimaryRequest::QueryServer(query) => {
                 let answer = self.listeners.answer(who, query);
-                self.push_outgoing(who, answer);
+                self.push_own(who, answer);
             }
             PrimaryRequest::Listening { address, port, address_type, .. } => {
                 if let Some(address_type) = stream_type(address_type) {
@@ -292,7 +292,7 @@ impl Shell {
             }
             PrimaryRequest::ExitedAfterDisconnect { seq } => {
                 self.feed(Event::DisconnectAnnounced { who });
-                self.push_outgoing(who, Outgoing::new(node_protocol::exited_after_disconnect_ack(seq)));
+                self.push_own(who, Outgoing::new(node_protocol::exited_after_disconnect_ack(seq)));
             }
             PrimaryRequest::NewConnectionReply { ack, accepted } => self.listeners.note_answer(who, ack, accepted),
             PrimaryRequest::Unknown { act } => debug!("[master] unknown act {act:?} of Node's cluster protocol"),
@@ -307,18 +307,11 @@ impl Shell {
                 return;
             }
             for Handover { who, outgoing } in handovers {
-                if !self.push_outgoing(who, outgoing) {
+                if !self.push_own(who, outgoing) {
                     self.listeners.forget_worker(who);
                 }
             }
         }
-    }
-
-    fn push_outgoing(&mut self, who: Occupant, outgoing: Outgoing) -> bool {
-        self.running
-            .get(&who)
-            .filter(|running| running.has_channel)
-            .is_some_and(|running| running.sender.push(outgoing).is_ok())
     }
 }
 

@@ -35,7 +35,7 @@ impl Shell {
                 // As in egg-cluster the message goes on and the handle ends here.
                 drop(descriptor);
                 let message = Bytes::copy_from_slice(message.get().as_bytes());
-                self.push(who, &[node_protocol::handle_ack(), Bytes::new()]);
+                self.push_own(who, Outgoing::new(node_protocol::handle_ack()));
                 self.route_text(Self::origin_of(who), Some(who), message);
             }
             Ok(Incoming::HandleNack) => self.listeners.note_not_arrived(who),
@@ -99,6 +99,16 @@ impl Shell {
                 self.give_to_javascript("message", &[&head[..], &tail[..]].concat());
             }
         }
+    }
+
+    /// Sends a frame of Node's own protocol. Answers whether the worker can still be written to.
+    pub(super) fn push_own(&mut self, who: Occupant, outgoing: Outgoing) -> bool {
+        let Some(running) = self.running.get(&who).filter(|running| running.has_channel) else { return false };
+        let is_sent = running.sender.push_own(outgoing).is_ok();
+        if !is_sent && !running.sender.is_closed() {
+            self.drop_worker(who, "it asks and asks, and does not read the answers");
+        }
+        is_sent
     }
 
     /// Sends one frame to a worker. What its full queue refuses is counted and said, never lost in silence.

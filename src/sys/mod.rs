@@ -16,12 +16,14 @@
 //! | [`socket`] | listening and datagram sockets, accepting, addresses | `accept4` |
 //! | [`bound_path`] | the name of a unix socket in the file system and its removal | `lstat` |
 //! | [`Watched`] | readiness of a descriptor on the runtime | epoll, through tokio |
+//! | [`heap`] | free memory given back after a great freeing | `malloc_trim` |
 //! | [`console`] | a line written completely although the pipe is full and non-blocking | `poll` |
 
 pub mod bound_path;
 pub mod child;
 pub mod console;
 mod error;
+pub mod heap;
 pub mod parent;
 mod pidfd;
 pub mod process_tree;

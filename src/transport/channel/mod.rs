@@ -17,7 +17,7 @@ use std::rc::Rc;
 use crate::sys::{SysError, Watched};
 pub use frame::{FRAME_LIMIT, FrameError};
 pub use receiver::{DESCRIPTOR_LIMIT, Frame, Receiver};
-pub use sender::{Outgoing, QUEUE_LIMIT, Sender};
+pub use sender::{FRAME_COST, Outgoing, QUEUE_LIMIT, Sender};
 
 /// Why a channel is of no use any more. The child's own doing, except for the first two.
 #[derive(Debug, thiserror::Error)]

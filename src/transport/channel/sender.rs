@@ -16,10 +16,17 @@ use tokio::task::coop;
 
 use super::ChannelError;
 use crate::sys::unix_socket::{self, Closing};
-use crate::sys::{SysError, Watched};
+use crate::sys::{SysError, Watched, heap};
 
-/// How many bytes may wait for one slow reader.
+/// How much memory may be held for one slow reader.
 pub const QUEUE_LIMIT: usize = 256 * 1024 * 1024;
+/// What a waiting frame costs beside its text: its place in the queue and the allocations of its pieces. Without it a
+/// queue of tiny frames would hold several times its bound.
+pub const FRAME_COST: usize = 160;
+/// What the frames of Node's own protocol may use beyond the bound; see [`Sender::push_own`].
+const OWN_RESERVE: usize = 1024 * 1024;
+/// A queue that has had more places than this gives its memory back when it is empty.
+const KEPT_PLACES: usize = 1024;
 /// How many pieces one system call takes.
 const PIECES: usize = 64;
 /// The pause when too many descriptors are under way to one user's processes: nobody tells when there is room again.
@@ -93,8 +100,22 @@ impl Sender {
     /// # Errors
     /// Gives the frame back when the queue is full or the channel is closed; [`Sender::is_closed`] tells which.
     pub fn push(&self, out: Outgoing) -> Result<(), Outgoing> {
+        self.push_within(QUEUE_LIMIT, out)
+    }
+
+    /// As [`Sender::push`], for a frame of Node's own protocol: an answer, or a connection. They are few and small, and a
+    /// worker that missed one would wait for ever, so they find room behind any number of messages.
+    ///
+    /// # Errors
+    /// As [`Sender::push`]. A queue that is full for these belongs to a reader that asks and asks, and never reads.
+    pub fn push_own(&self, out: Outgoing) -> Result<(), Outgoing> {
+        self.push_within(QUEUE_LIMIT + OWN_RESERVE, out)
+    }
+
+    fn push_within(&self, limit: usize, out: Outgoing) -> Result<(), Outgoing> {
+        let costs = (self.shared.queue.borrow().len() + 1).saturating_mul(FRAME_COST);
         let total = self.shared.queued_bytes.get().saturating_add(out.bytes());
-        if self.is_closed() || total > QUEUE_LIMIT {
+        if self.is_closed() || total.saturating_add(costs) > limit {
             return Err(out);
         }
         // A frame of no bytes would be the end of the stream to nobody and keep the writer busy for ever.
@@ -202,6 +223,10 @@ impl Shared {
             }
             sent -= first.bytes();
             queue.pop_front();
+        }
+        if queue.is_empty() && queue.capacity() > KEPT_PLACES {
+            queue.shrink_to(KEPT_PLACES);
+            heap::give_back();
         }
         Ok(sent)
     }

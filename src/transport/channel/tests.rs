@@ -299,16 +299,17 @@ fn a_big_frame_sends_its_descriptor_once() {
 fn a_full_queue_gives_the_frame_back_and_takes_more_when_there_is_room() {
     run(|| async {
         let (_receiver, sender, peer) = channel();
-        let piece = Bytes::from(vec![b'x'; QUEUE_LIMIT / 4]);
+        let piece = Bytes::from(vec![b'x'; QUEUE_LIMIT / 4 - FRAME_COST]);
         for _ in 0..4 {
             sender.push(Outgoing::new(piece.clone())).unwrap();
         }
         let refused = sender.push(Outgoing::new(Bytes::from_static(b"x"))).unwrap_err();
         assert_eq!(&refused.parts[0][..], b"x");
         assert!(!sender.is_closed());
-        assert_eq!(sender.queued_bytes(), QUEUE_LIMIT);
+        let full = QUEUE_LIMIT - 4 * FRAME_COST;
+        assert_eq!(sender.queued_bytes(), full);
         let task = writer(&sender);
-        while sender.queued_bytes() == QUEUE_LIMIT {
+        while sender.queued_bytes() == full {
             tokio::task::yield_now().await;
         }
         sender.push(refused).unwrap();
@@ -317,6 +318,29 @@ fn a_full_queue_gives_the_frame_back_and_takes_more_when_there_is_room() {
         assert_eq!(sender.queued_bytes(), 0, "the peer is gone, so nothing waits any more");
         assert!(sender.is_closed());
         assert!(sender.push(Outgoing::new(Bytes::from_static(b"x"))).is_err());
+    });
+}
+
+#[test]
+fn a_queue_of_tiny_frames_is_bounded_by_what_they_cost_and_not_by_their_text() {
+    run(|| async {
+        let (_receiver, sender, _peer) = channel();
+        let tiny = Bytes::from_static(b"1\n");
+        let taken =
+            std::iter::repeat_with(|| sender.push(Outgoing::new(tiny.clone()))).take_while(Result::is_ok).count();
+        assert_eq!(taken, QUEUE_LIMIT / (FRAME_COST + tiny.len()));
+    });
+}
+
+#[test]
+fn frames_of_nodes_own_find_room_behind_a_queue_full_of_messages_but_not_without_end() {
+    run(|| async {
+        let (_receiver, sender, _peer) = channel();
+        push(&sender, &"x".repeat(QUEUE_LIMIT - FRAME_COST));
+        let answer = || Outgoing::new(Bytes::from(vec![b'a'; 1000]));
+        assert!(sender.push(answer()).is_err());
+        let taken = std::iter::repeat_with(|| sender.push_own(answer())).take_while(Result::is_ok).count();
+        assert!((100..10_000).contains(&taken), "{taken}");
     });
 }
 
