@@ -29,8 +29,13 @@ function readPackageJson(file) {
   }
 }
 
+/** As for require(), a folder that may not be looked into (another user's home) has nothing in it. */
 function isFile(file) {
-  return fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+  try {
+    return fs.statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function isSameDir(a, b) {
