@@ -244,12 +244,15 @@ class Master {
 
   #onExit(code) {
     const { proc } = this.#parts;
+    const wasBooting = this.#outcome === null;
     this.#settle(this.#stopped
       ? new ClutchError('ERR_CLUTCH_CLOSED', 'the cluster was stopped before it was ready')
       : new ClutchError('ERR_CLUTCH_BOOT', `the cluster did not become ready, the master exits with code ${code}; its log says why`));
     if (!this.#whenStopped) return proc.exit(code);
-    // Whoever awaits close() gets a turn before the process goes.
     this.#whenStopped();
+    // A stop before the start is done is orderly, too; in the next turn a caller who handles no rejection would make it a failure.
+    if (wasBooting) return proc.exit(code);
+    // Whoever awaits close() gets a turn before the process goes.
     return setImmediate(() => proc.exit(code));
   }
 }

@@ -58,7 +58,10 @@ impl Shell {
     }
 
     fn report(&mut self, report: &Report) {
-        reports::log(report, &self.config);
+        if matches!(report, Report::AppRefilled { .. }) {
+            self.reforks += 1;
+        }
+        reports::log(report, &self.config, self.reforks);
         match report {
             Report::StopStarted { .. } => {
                 self.log_stop_lines();

@@ -12,7 +12,8 @@ use crate::slot::{ClusterState, Exit};
 use crate::supervisor::{ListeningAddress, Refork, Report};
 
 /// Logs a report. Lines that egg calls chatty go to DEBUG in a quiet environment.
-pub fn log(report: &Report, config: &MasterConfig) {
+/// `reforks` is how many workers have been forked anew, this report included.
+pub fn log(report: &Report, config: &MasterConfig, reforks: u32) {
     match report {
         Report::AgentForked { .. }
         | Report::AgentStarted { .. }
@@ -29,7 +30,7 @@ pub fn log(report: &Report, config: &MasterConfig) {
         Report::AppDisconnected { .. }
         | Report::AppExited { .. }
         | Report::AppDied { .. }
-        | Report::AppRefilled { .. } => log_app_loss(report, config),
+        | Report::AppRefilled { .. } => log_app_loss(report, config, reforks),
         Report::Ready { .. }
         | Report::ReloadStarted { .. }
         | Report::ReloadDone { .. }
@@ -43,6 +44,11 @@ pub fn log(report: &Report, config: &MasterConfig) {
         | Report::Abandoned { .. }
         | Report::StopDone => log_stop(report, config),
     }
+}
+
+/// Egg 4's layer words some lines differently, as its fork library does.
+fn is_egg_4(config: &MasterConfig) -> bool {
+    config.announce_agent_pid
 }
 
 fn chatty(config: &MasterConfig, text: &str) {
@@ -86,7 +92,7 @@ fn log_app_start(report: &Report, config: &MasterConfig) {
             config,
             &format!("[master] app_worker#{number}:{pid} start, state: none, current workers: {}", quoted(current)),
         ),
-        Report::AppListening { number, pid, address } => {
+        Report::AppListening { number, pid, address } if !is_egg_4(config) => {
             info!("[master] app_worker#{number}:{pid} listening on {}", address_json(address));
         }
         Report::AppStarted { number, pid, port, remain, took, .. } => chatty(
@@ -107,34 +113,37 @@ fn log_app_start(report: &Report, config: &MasterConfig) {
     }
 }
 
-fn log_app_loss(report: &Report, config: &MasterConfig) {
+fn log_app_loss(report: &Report, config: &MasterConfig, reforks: u32) {
+    let slave = if is_egg_4(config) { ", isSlave: false, slaveIndex: " } else { "" };
+    let refork_count = if is_egg_4(config) { format!(", reforkCount: {reforks}") } else { String::new() };
     match report {
         Report::AppDisconnected { number, pid, on_purpose, state, is_dead, current, refork } => {
             cfork(
                 *refork,
                 &format!(
-                    "worker:{pid} disconnect (exitedAfterDisconnect: {on_purpose}, state: {}, isDead: {is_dead}, worker.disableRefork: {})",
+                    "worker:{pid} disconnect (exitedAfterDisconnect: {on_purpose}, state: {}, isDead: {is_dead}, worker.disableRefork: {}{slave})",
                     state.as_str(),
                     *refork == Refork::Disabled
                 ),
             );
             match refork {
                 Refork::Disabled => cfork(*refork, &format!("don't fork, because worker:{pid} will be kill soon")),
-                Refork::Off => cfork(*refork, "don't fork new work (refork: false)"),
+                Refork::Off => cfork(*refork, &format!("don't fork new work (refork: false{refork_count})")),
                 Refork::Wanted => {}
             }
-            info!(
+            let text = format!(
                 "[master] app_worker#{number}:{pid} disconnect, suicide: {on_purpose}, state: {}, current workers: {}",
                 state.as_str(),
                 quoted(current)
             );
+            if is_egg_4(config) { chatty(config, &text) } else { info!("{text}") }
         }
         Report::AppExited { pid, exit, on_purpose, after_disconnect, refork, .. } => {
             let (code, _) = code_and_signal(*exit);
             cfork(
                 *refork,
                 &format!(
-                    "worker:{pid} exit (code: {code}, exitedAfterDisconnect: {on_purpose}, state: {}, isDead: true, isExpected: {after_disconnect}, worker.disableRefork: {})",
+                    "worker:{pid} exit (code: {code}, exitedAfterDisconnect: {on_purpose}, state: {}, isDead: true, isExpected: {after_disconnect}, worker.disableRefork: {}{slave})",
                     ClusterState::Dead.as_str(),
                     *refork == Refork::Disabled
                 ),
@@ -150,7 +159,7 @@ fn log_app_loss(report: &Report, config: &MasterConfig) {
             if *by_debugger { error!("{text}") } else { error!(error_name = "AppWorkerDiedError", "{text}") }
         }
         Report::AppRefilled { pid } if config.production => {
-            cfork(Refork::Wanted, &format!("new worker:{pid} fork (state: none)"));
+            cfork(Refork::Wanted, &format!("new worker:{pid} fork (state: none{refork_count})"));
         }
         _ => {}
     }
@@ -163,9 +172,12 @@ fn log_cluster(report: &Report, config: &MasterConfig) {
             info!("[master] {name} started on {address} ({}ms)", took.as_millis());
             if let Some(port) = config.debug_port {
                 let host = &config.shown_host;
-                let verb = if config.announce_agent_pid { "started debug port on" } else { "started on" };
+                let verb = if is_egg_4(config) { "started debug port on" } else { "started on" };
                 info!("[master] {name} {verb} http://{host}:{port}");
             }
+        }
+        Report::ReloadStarted { count } if is_egg_4(config) => {
+            chatty(config, &format!("[master] reload {count} workers..."));
         }
         Report::ReloadStarted { .. } => chatty(config, "[master] reload workers..."),
         Report::ReloadDone { count } => chatty(config, &format!("[master] {count} workers reloaded")),

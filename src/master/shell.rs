@@ -39,6 +39,8 @@ pub(super) enum Happening {
     TreeGone { who: Occupant },
     /// A listening socket has a connection.
     Accepted { key: String, connection: std::os::fd::OwnedFd },
+    /// A worker that could not take a connection in has had its pause.
+    Rested { who: Occupant },
     /// A task beside the loop panicked: what it should have told will never come.
     TaskPanicked,
     /// Accepting failed for a reason that is worth a line, such as no descriptors left.
@@ -58,6 +60,8 @@ pub(super) struct Shell {
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
     pub(super) dropped_messages: u64,
+    /// How many apps have been forked in the place of another.
+    pub(super) reforks: u32,
     /// Who can be reached; made when asked for, and forgotten with every event, as most messages come between two events.
     roster: Option<Rc<Roster>>,
     started: Instant,
@@ -125,6 +129,7 @@ impl Shell {
             sink,
             stop_lines: Vec::new(),
             dropped_messages: 0,
+            reforks: 0,
             roster: None,
             started: Instant::now(),
             has_ended: false,
@@ -176,6 +181,7 @@ impl Shell {
                 self.feed(Event::TreeGone { who });
             }
             Happening::Accepted { key, connection } => self.listeners.offer(&key, connection),
+            Happening::Rested { who } => self.listeners.note_rested(who),
             Happening::TaskPanicked => {
                 error!("[master] a task of the master panicked, exiting with code:1");
                 self.end(1);
