@@ -36,9 +36,15 @@ module.exports = service => describe('after a death', () => {
     assert.deepEqual(await service.ask(service.agent, 'received', 'egg-ready'), []);
     assert.deepEqual(await service.ask(service.agent, 'received', 'egg-pids'), [[second], [second, pid]]);
     assert.deepEqual(await service.ask(second, 'received', 'egg-pids'), []);
+    assert.deepEqual(await service.ask(pid, 'received', 'egg-pids'), service.subject.layerVersion === 3 ? [[service.agent]] : []);
     const said = service.cluster.stderr.slice(stderrBefore);
     assert.match(said, new RegExp(String.raw`nodejs.AppWorkerDiedError: \[master\] app_worker#1:${first} died \(code: \w+, signal: SIGKILL, suicide: (false|undefined), state: dead\), current workers: \[[\d,]*${second},${pid}\]`));
-    assert.match(said, new RegExp(String.raw`\[cfork:master:${service.cluster.pid}\] new worker:${pid} fork \(state: none\)`));
+    const [slave, count] = service.subject.layerVersion === 3 ? [', isSlave: false, slaveIndex: ', ', reforkCount: 1'] : ['', ''];
+    for (const line of [
+      `worker:${first} disconnect (exitedAfterDisconnect: false, state: disconnected, isDead: false, worker.disableRefork: false${slave})`,
+      `new worker:${pid} fork (state: none${count})`,
+      `worker:${first} exit (code: null, exitedAfterDisconnect: false, state: dead, isDead: true, isExpected: true, worker.disableRefork: false${slave})`,
+    ]) assert.ok(said.includes(`[cfork:master:${service.cluster.pid}] ${line}\n`), `${line} is missing in:\n${said}`);
     assert.match(service.cluster.stdout, new RegExp(String.raw`\[master\] app_worker#1:${first} disconnect, suicide: (false|undefined), state: disconnected, current workers: \[.*\]`));
   });
 
@@ -65,7 +71,10 @@ module.exports = service => describe('after a death', () => {
     assert.deepEqual([...inFull[0]].sort(), [...apps].sort());
     assert.deepEqual((await service.ask(pid, 'raw', 'egg-ready')).length, 1);
     assert.match(service.cluster.stderr, new RegExp(String.raw`nodejs.AgentWorkerDiedError: \[master\] agent_worker#1:${agent} died \(code: null, signal: SIGKILL\)`));
-    assert.match(service.cluster.stdout, /\[master\] try to start a new agent_worker after 1s \.\.\.\n(.*\n)*.*\[master\] new agent_worker starting\.\.\./);
+    const waited = /^(.{23}) .*try to start a new agent_worker after 1s \.\.\.\n(?:.*\n)*?(.{23}) .*new agent_worker starting\.\.\.\n/m;
+    const [, from, until] = waited.exec(service.cluster.stdout);
+    const time = text => Date.parse(text.replace(',', '.'));
+    assert.ok(time(until) - time(from) >= 1000, `${from} … ${until}`);
   });
 
   it("finds the new agent by an app's sendRandom", async () => {

@@ -25,12 +25,12 @@ module.exports = subject => describe('a start that fails', () => {
   const startFail = (role, number = '\\d+') => new RegExp(`\\[master\\] ${role}_worker#${number}:\\d+ start fail, exiting with code:1\n`);
   const END = '[master] exit with code:1\n';
 
-  for (const [how, says] of [['throw', 'the agent throws while it is loaded'], ['reject', 'the agent cannot get ready'], ['exit', '']]) {
+  for (const [how, says] of [['throw', 'the agent throws while it is loaded'], ['reject', 'the agent cannot get ready'], ['emit', 'the agent emits an error'], ['exit', '']]) {
     it(`is said of an agent that does this while it loads: ${how}`, async () => {
       const cluster = await subject.start({}, { fault: { role: 'agent', how } });
       await failed(cluster, [says, died('Agent', 1), startFail('agent', 1), END]);
       assertForks(cluster, { agents: 1, apps: 0 });
-      if (how === 'reject') assertInOrder(cluster.stderr, ['the agent cannot get ready', '[agent_worker] start error, exiting with code:1\n']);
+      if (['reject', 'emit'].includes(how)) assertInOrder(cluster.stderr, [says, '[agent_worker] start error, exiting with code:1\n']);
     });
   }
 

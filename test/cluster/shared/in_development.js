@@ -25,7 +25,7 @@ module.exports = subject => describe('in env local', () => {
     const [first, second] = cluster.appPids();
     process.kill(first, 'SIGKILL');
     await cluster.message('app-worker-died');
-    await cluster.output("don't fork new work (refork: false");
+    await cluster.output(`don't fork new work (refork: false${subject.layerVersion === 3 ? ', reforkCount: 0' : ''})\n`);
     // The way there and back goes through the master, which would have forked by now.
     assert.equal((await ask(cluster, second, 'facts')).pid, second);
     assert.deepEqual(cluster.appPids(), [second]);

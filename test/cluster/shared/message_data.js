@@ -44,6 +44,17 @@ module.exports = service => describe('the data of a message', () => {
     });
   }
 
+  it('may come under any action', async () => {
+    const [app] = service.apps;
+    for (const action of ['', 'with "quotes" and \\', '\ud83d', '\u2028', '__proto__', 'NODE_CLUSTER', 'a'.repeat(100000)]) {
+      await service.forget();
+      await service.ask(app, 'send', { method: 'send', args: [action, 1, 'agent'] });
+      await service.ask(app, 'send', { method: 'sendToAgent', args: ['fence', 0] });
+      await service.ask(service.agent, 'when', { action: 'fence' });
+      assert.deepEqual(await service.ask(service.agent, 'raw', action), [{ action, data: 1, from: 'app', to: 'agent' }]);
+    }
+  });
+
   it('is a copy that comes later, even to the sender itself', async () => {
     const [app] = service.apps;
     for (const [pid, method] of [[app, 'sendToApp'], [service.agent, 'sendToAgent'], [app, 'broadcast']]) {
