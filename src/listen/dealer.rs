@@ -1,7 +1,7 @@
 //! Which worker gets the next connection of one listening socket. Pure: the connection is any value.
 //!
 //! In turn, and never more than [`HANDOVERS_IN_FLIGHT`] that a worker has not answered for: one whose JavaScript stands still
-//! keeps at most that many and gets nothing more. What a worker refuses, or held when it died, is dealt again.
+//! keeps at most that many and gets nothing more. What a worker refuses, cannot take in, or held when it died, is dealt again.
 
 use std::collections::VecDeque;
 
@@ -54,6 +54,14 @@ struct Waiting<C> {
 struct Member<C> {
     who: Occupant,
     in_flight: VecDeque<(HandoverId, Waiting<C>)>,
+    /// What it was handed did not arrive; it gets nothing until [`Dealer::note_rested`].
+    is_resting: bool,
+}
+
+impl<C> Member<C> {
+    fn is_free(&self) -> bool {
+        !self.is_resting && self.in_flight.len() < HANDOVERS_IN_FLIGHT
+    }
 }
 
 /// The workers that serve one listening socket, and the connections between accept and hand-over.
@@ -74,7 +82,7 @@ impl<C: Clone> Dealer<C> {
     /// Adds a worker; twice is once.
     pub fn join(&mut self, who: Occupant) {
         if !self.has(who) {
-            self.members.push_back(Member { who, in_flight: VecDeque::new() });
+            self.members.push_back(Member { who, in_flight: VecDeque::new(), is_resting: false });
         }
     }
 
@@ -120,13 +128,14 @@ impl<C: Clone> Dealer<C> {
         self.waiting.push_back(Waiting { connection, refused_by: Vec::new() });
     }
 
-    /// The next hand-over, while a connection waits and a worker is free.
+    /// The next hand-over, while a worker is free for one of those that wait. A connection whose last hope is a busy worker
+    /// does not hold up those behind it.
     pub fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<(Occupant, HandoverId, C)> {
-        let waiting = self.waiting.front()?;
-        let at = self.members.iter().position(|member| {
-            member.in_flight.len() < HANDOVERS_IN_FLIGHT && !waiting.refused_by.contains(&member.who)
+        let (first, at) = self.waiting.iter().enumerate().find_map(|(place, waiting)| {
+            let takes = |member: &Member<C>| member.is_free() && !waiting.refused_by.contains(&member.who);
+            Some((place, self.members.iter().position(takes)?))
         })?;
-        let waiting = self.waiting.pop_front()?;
+        let waiting = self.waiting.remove(first)?;
         let mut member = self.members.remove(at)?;
         let id = ids.next();
         let handover = (member.who, id, waiting.connection.clone());
@@ -158,11 +167,22 @@ impl<C: Clone> Dealer<C> {
         member.in_flight.front().map(|(id, _)| *id)
     }
 
-    /// The connection of the oldest unanswered hand-over did not arrive (`NODE_HANDLE_NACK`): it is dealt again.
-    pub fn note_not_arrived(&mut self, who: Occupant) {
-        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return };
-        if let Some((_, waiting)) = member.in_flight.pop_front() {
-            self.waiting.push_front(waiting);
+    /// The connection of the oldest unanswered hand-over did not arrive (`NODE_HANDLE_NACK`): the worker has no descriptor
+    /// left. It is dealt again, and the worker rests, as asking it again at once would go on without end. Answers whether
+    /// there was such a hand-over, and so whether [`Dealer::note_rested`] is due in a while.
+    #[must_use]
+    pub fn note_not_arrived(&mut self, who: Occupant) -> bool {
+        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return false };
+        let Some((_, waiting)) = member.in_flight.pop_front() else { return false };
+        member.is_resting = true;
+        self.waiting.push_front(waiting);
+        true
+    }
+
+    /// A worker that was short of descriptors is asked again.
+    pub fn note_rested(&mut self, who: Occupant) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.who == who) {
+            member.is_resting = false;
         }
     }
 
@@ -275,13 +295,36 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_did_not_arrive_is_dealt_again() {
+    fn a_connection_that_did_not_arrive_is_dealt_to_another_and_comes_back_only_after_a_rest() {
+        let mut dealer = dealer(2);
         let mut ids = HandoverIds::default();
-        let mut dealer = dealer(1);
         dealer.offer(3);
-        let (who, _, _) = dealer.poll_handover(&mut ids).unwrap();
-        dealer.note_not_arrived(who);
-        assert_eq!(dealer.poll_handover(&mut ids).map(|(_, _, connection)| connection), Some(3));
+        let (poor, _, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert!(dealer.note_not_arrived(poor));
+        assert!(!dealer.note_not_arrived(poor), "nothing else was on its way");
+        let (other, _, connection) = dealer.poll_handover(&mut ids).unwrap();
+        assert_eq!((connection, other == poor), (3, false));
+        dealer.offer(4);
+        assert_eq!(dealer.poll_handover(&mut ids), None, "one rests, the other has not answered");
+        assert_eq!(dealer.take_hopeless(), [0; 0]);
+        dealer.note_rested(poor);
+        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((poor, 4)));
+    }
+
+    #[test]
+    fn a_connection_that_waits_for_a_busy_worker_does_not_hold_up_the_others() {
+        let mut dealer = dealer(2);
+        let mut ids = HandoverIds::default();
+        dealer.offer(1);
+        let (busy, _, _) = dealer.poll_handover(&mut ids).unwrap();
+        dealer.offer(2);
+        let (free, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert_eq!(dealer.note_answer(free, id, false), Answered::DealtAgain);
+        dealer.offer(3);
+        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((free, 3)));
+        assert_eq!(dealer.poll_handover(&mut ids), None);
+        dealer.leave(busy);
+        assert_eq!(dealer.take_hopeless(), [2]);
     }
 
     #[test]

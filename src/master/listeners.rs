@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
@@ -23,8 +24,11 @@ use crate::sys::socket::{self, AddressType, LocalAddress, Permissions, SocketKin
 use crate::transport::channel::Outgoing;
 use crate::transport::channel::node_protocol::{self, HandleKind, PrimaryRequest, QueryServer};
 
-/// How long accepting rests when the process has no descriptors left.
-const OUT_OF_DESCRIPTORS_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+/// How long accepting rests when the process has no descriptors left, and dealing to a worker that has none.
+const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
+
+/// A shortage that lasts is said once in a while; one that comes again later is said again.
+const COMPLAINT_PERIOD: Duration = Duration::from_secs(60);
 
 struct Listener {
     opened: Opened,
@@ -34,7 +38,7 @@ struct Listener {
     /// Whether connections are wanted; the accepting task waits on it.
     gate: watch::Sender<bool>,
     task: Option<AbortHandle>,
-    has_complained: bool,
+    complained_at: Option<Instant>,
 }
 
 impl Drop for Listener {
@@ -122,7 +126,7 @@ impl Listeners {
             SocketKind::Stream => Some(self.accept_from(key, &opened, wanted)?),
         };
         let data = (query.data.get() != "null").then(|| query.data.clone());
-        Ok(Listener { opened, dealer: Dealer::default(), data, gate, task, has_complained: false })
+        Ok(Listener { opened, dealer: Dealer::default(), data, gate, task, complained_at: None })
     }
 
     fn accept_from(&self, key: &str, opened: &Opened, wanted: watch::Receiver<bool>) -> Result<AbortHandle, i32> {
@@ -142,8 +146,9 @@ impl Listeners {
 
     pub(super) fn note_accept_failed(&mut self, key: &str, reason: &str) {
         if let Some(listener) = self.by_key.get_mut(key)
-            && !std::mem::replace(&mut listener.has_complained, true)
+            && listener.complained_at.is_none_or(|at| at.elapsed() > COMPLAINT_PERIOD)
         {
+            listener.complained_at = Some(Instant::now());
             warn!("[master] accepting connections rests: {reason}");
         }
     }
@@ -180,8 +185,19 @@ impl Listeners {
         let dealers = self.by_key.values_mut().map(|listener| &mut listener.dealer);
         let oldest =
             dealers.filter_map(|dealer| Some((dealer.oldest_in_flight(who)?, dealer))).min_by_key(|(id, _)| *id);
-        if let Some((_, dealer)) = oldest {
-            dealer.note_not_arrived(who);
+        if oldest.is_some_and(|(_, dealer)| dealer.note_not_arrived(who)) {
+            let happenings = self.happenings.clone();
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(OUT_OF_DESCRIPTORS_PAUSE).await;
+                let _ = happenings.send(Happening::Rested { who }).await;
+            });
+        }
+    }
+
+    /// A worker without descriptors has had its pause.
+    pub(super) fn note_rested(&mut self, who: Occupant) {
+        for listener in self.by_key.values_mut() {
+            listener.dealer.note_rested(who);
         }
     }
 

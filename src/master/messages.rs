@@ -26,13 +26,10 @@ impl Shell {
         }
         match node_protocol::parse(&line) {
             Ok(Incoming::Cluster(request)) => self.note_request(who, request),
-            // The sender holds back everything else until it hears what became of its handle; told that it did not
-            // arrive (we were out of descriptors) it tries again.
-            Ok(Incoming::WithHandle { .. }) if descriptor.is_none() => {
-                self.push(who, &[node_protocol::handle_nack(), Bytes::new()]);
-            }
             Ok(Incoming::WithHandle { message, .. }) => {
-                // As in egg-cluster the message goes on and the handle ends here.
+                // As in egg-cluster the message goes on and the handle ends here. So it is no loss when it did not arrive
+                // (we may be out of descriptors), and asking again would lose the message: Node repeats only those with
+                // a net.Socket. The sender holds back everything else until it hears of this one.
                 drop(descriptor);
                 let message = Bytes::copy_from_slice(message.get().as_bytes());
                 self.push_own(who, Outgoing::new(node_protocol::handle_ack()));
