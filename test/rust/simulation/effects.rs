@@ -5,7 +5,7 @@ use std::time::Duration;
 use egg_clutch::message::address::{Occupant, Seat, WorkerId};
 use egg_clutch::supervisor::{Effect, Notice, Refork, Report};
 
-use super::witness::{Entry, Witness};
+use super::witness::{Entry, HOST_SLACK, Witness};
 
 impl Witness {
     /// Writes an effect down.
@@ -17,7 +17,7 @@ impl Witness {
             return Err(format!("{effect:?} after Exit {code}"));
         }
         match effect {
-            Effect::Spawn { who, number } => self.see_spawn(*who, *number),
+            Effect::Spawn { who, number } => self.see_spawn(*who, *number, now),
             Effect::Terminate { who } => self.see_terminate(*who, now),
             Effect::KillDescendants { who } => self.see_kill_descendants(*who),
             Effect::Kill { who } => self.see_kill(*who, now),
@@ -27,7 +27,7 @@ impl Witness {
         }
     }
 
-    fn see_spawn(&mut self, who: Occupant, number: WorkerId) -> Result<(), String> {
+    fn see_spawn(&mut self, who: Occupant, number: WorkerId, now: Duration) -> Result<(), String> {
         if self.stopping_at.is_some() {
             return Err(format!("{who:?} is forked while the cluster stops"));
         }
@@ -49,6 +49,7 @@ impl Witness {
         if let Some(rival) = rival {
             return Err(format!("{who:?} is forked while {:?} boots", rival.who));
         }
+        self.check_backoff(who, now)?;
         if let Seat::App(index) = who.seat {
             let reasons = &mut self.reasons[index.0 as usize];
             *reasons = reasons.checked_sub(1).ok_or_else(|| format!("{who:?} is forked without a reason"))?;
@@ -71,12 +72,26 @@ impl Witness {
             killed_at: None,
             forked_at: Duration::ZERO,
             closed_at: Duration::ZERO,
+            lost_at: None,
+            descendants_killed: false,
             abandoned: false,
             reports: [0; 3],
             is_overdue: false,
             is_dismissed: false,
             is_counted: false,
         });
+        Ok(())
+    }
+
+    /// Two in a row that did not get ready are not followed by a third at once.
+    fn check_backoff(&self, who: Occupant, now: Duration) -> Result<(), String> {
+        let mut earlier = self.entries.iter().rev().filter(|entry| entry.who.seat == who.seat);
+        let lost_at = |entry: Option<&Entry>| entry.filter(|entry| !entry.started).and_then(|entry| entry.lost_at);
+        let (last, last_but_one) = (lost_at(earlier.next()), lost_at(earlier.next()));
+        let is_at_once = last == Some(now) && last_but_one.is_some();
+        if is_at_once && !who.is_agent() && !self.has_reloaded {
+            return Err(format!("{who:?} is forked at once although its slot keeps failing"));
+        }
         Ok(())
     }
 
@@ -108,7 +123,10 @@ impl Witness {
 
     fn see_kill_descendants(&mut self, who: Occupant) -> Result<(), String> {
         match self.entry(who) {
-            Some(entry) if entry.terminated_at.is_some() && !entry.abandoned => Ok(()),
+            Some(entry) if entry.terminated_at.is_some() && !entry.abandoned => {
+                entry.descendants_killed = true;
+                Ok(())
+            }
             _ => Err(format!("the descendants of {who:?} must not be killed")),
         }
     }
@@ -121,6 +139,10 @@ impl Witness {
             return Err(format!("{who:?} must not be killed"));
         }
         entry.killed_at.get_or_insert(now);
+        let is_on_time = !timeout.is_zero() && entry.terminated_at.is_some_and(|at| now == at + timeout);
+        if is_on_time && !entry.descendants_killed && self.slack == HOST_SLACK {
+            return Err(format!("{who:?} is killed before its descendants"));
+        }
         Ok(())
     }
 
@@ -209,7 +231,7 @@ impl Witness {
                 entry.abandoned = true;
                 let (who, was_there) = (entry.who, entry.is_there());
                 self.answer.apps_abandoned += u32::from(was_there && !is_agent && self.is_running());
-                self.count_loss(who);
+                self.count_loss(who, now);
             }
             Report::SlotRefillPlanned { is_slow, .. } => {
                 self.tally.delayed_refills += 1;
@@ -229,15 +251,32 @@ impl Witness {
                     entry.is_overdue = true;
                 }
                 self.fatal |= self.ready_at.is_none();
-                self.count_loss(*who);
+                self.count_loss(*who, now);
                 self.tally.overdue += 1;
             }
-            Report::ReloadDone { .. } => self.tally.reloads_done += 1,
-            Report::ReloadFailed { .. } => self.tally.reloads_failed += 1,
+            Report::ReloadStarted { .. } => {
+                (self.reload_is_on, self.reload_waits) = (true, false);
+                self.answer.reload_started = true;
+            }
+            Report::ReloadDone { .. } => {
+                self.reload_is_on = false;
+                self.tally.reloads_done += 1;
+            }
+            Report::ReloadFailed { .. } => {
+                self.reload_is_on = false;
+                self.answer.reload_failed = true;
+                self.tally.reloads_failed += 1;
+            }
+            Report::KilledByDebugger if !self.debugger_closes => {
+                return Err("the cluster closes for a debugger that killed nobody".to_owned());
+            }
             Report::KilledByDebugger => self.tally.closed_by_debugger += 1,
             _ => {}
         }
-        if let Report::AppStarted { who, .. } = report {
+        if let Report::AppStarted { who, port, .. } = report {
+            if *port != 7_001 && *port != -1 {
+                return Err(format!("{who:?} counts as started on port {port}"));
+            }
             return self.see_app_started(*who);
         }
         Ok(())

@@ -208,11 +208,16 @@ impl World {
         }
         self.supervisor.check_invariants()?;
         self.witness.judge(&event, &self.supervisor, self.now)?;
-        if let Event::WorkerExited { .. } | Event::WorkerListening { .. } | Event::ChannelClosed { .. } = event
+        let again = match event {
+            Event::WorkerExited { .. } | Event::WorkerListening { .. } | Event::ChannelClosed { .. } => Some(event),
+            Event::Spawned { who, .. } => Some(Event::SpawnFailed { who }),
+            _ => None,
+        };
+        if let Some(again) = again
             && self.chance.happens(self.plan.rates.says_twice)
         {
             let at = self.now + self.chance.millis(0, 500);
-            self.at(at, Happening::Event(event));
+            self.at(at, Happening::Event(again));
         }
         Ok(())
     }
@@ -279,7 +284,7 @@ impl World {
                     let answer = self.fork(index);
                     self.hand_over(answer);
                 } else {
-                    let delay = self.chance.pick(&[0, 0, 1, 20]);
+                    let delay = self.chance.pick(&[0, 0, 1, 20, 150]);
                     self.step_in(index, Duration::from_millis(delay), Step::Forked);
                 }
             }
