@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use egg_clutch::message::address::{Occupant, Seat, WorkerId};
-use egg_clutch::supervisor::{Effect, Notice, Refork, Report};
+use egg_clutch::supervisor::{Effect, Notice};
 
 use super::witness::{Entry, HOST_SLACK, Witness};
 
@@ -179,114 +179,6 @@ impl Witness {
             }
             Notice::AppDiedToParent => self.answer.told_parent_of_death += 1,
             Notice::AgentPidToApps(None) | Notice::AgentStartToApps | Notice::AgentDiedToParent => {}
-        }
-        Ok(())
-    }
-
-    fn see_report(&mut self, report: &Report, now: Duration) -> Result<(), String> {
-        let reported = match report {
-            Report::AppDisconnected { number, .. } => Some((0, *number)),
-            Report::AppExited { number, .. } => Some((1, *number)),
-            Report::AppDied { number, .. } => Some((2, *number)),
-            _ => None,
-        };
-        if let Some((kind, number)) = reported
-            && let Some(entry) = self.entries.iter_mut().find(|e| !e.who.is_agent() && e.number == number)
-        {
-            entry.reports[kind] += 1;
-        }
-        match report {
-            Report::AgentStarted { number, .. } => {
-                self.answer.agents_started += 1;
-                let number = *number;
-                if let Some(entry) = self.entries.iter_mut().find(|e| e.who.is_agent() && e.number == number) {
-                    entry.started = true;
-                }
-            }
-            Report::Ready { .. } if self.ready_at.replace(now).is_some() => {
-                return Err("it became ready a second time".to_owned());
-            }
-            Report::Ready { .. } => self.tally.became_ready += 1,
-            Report::AppExited { refork, .. } | Report::AppDisconnected { refork, .. }
-                if *refork == Refork::Wanted && !(self.config.refork && self.is_running()) =>
-            {
-                return Err(format!("{report:?} although nothing is reforked"));
-            }
-            Report::AppExited { .. } => self.answer.apps_exited += 1,
-            Report::StopStarted { .. } if self.stopping_at.replace(now).is_some() => {
-                return Err("it began to stop a second time".to_owned());
-            }
-            Report::StoppingAgent { .. } => self.stopping_agent = true,
-            Report::CapacityLost { .. } => {
-                self.capacity_lost = true;
-                self.tally.capacity_lost += 1;
-            }
-            Report::Abandoned { number, is_agent, .. } => {
-                self.tally.abandoned += 1;
-                let (number, is_agent) = (*number, *is_agent);
-                let entry = self.entries.iter_mut().find(|e| e.who.is_agent() == is_agent && e.number == number);
-                let Some(entry) = entry.filter(|entry| entry.killed_at.is_some_and(|at| at < now)) else {
-                    return Err(format!("#{number} is abandoned before it was killed"));
-                };
-                entry.abandoned = true;
-                let (who, was_there) = (entry.who, entry.is_there());
-                self.answer.apps_abandoned += u32::from(was_there && !is_agent && self.is_running());
-                self.count_loss(who, now);
-            }
-            Report::SlotRefillPlanned { is_slow, .. } => {
-                self.tally.delayed_refills += 1;
-                self.tally.slow_refills += u64::from(*is_slow);
-            }
-            Report::Overdue { who, is_booting, .. } => {
-                let drain = if who.is_agent() { self.config.agent_close_timeout } else { Duration::from_secs(60) };
-                let boot = self.config.boot_timeout;
-                let is_due = self.entry(*who).is_some_and(|entry| match is_booting {
-                    true => entry.boots() && now >= entry.forked_at + boot,
-                    false => entry.is_there() && entry.closed && now >= entry.closed_at + drain,
-                });
-                if !is_due {
-                    return Err(format!("{who:?} is not overdue"));
-                }
-                if let Some(entry) = self.entry(*who) {
-                    entry.is_overdue = true;
-                }
-                self.fatal |= self.ready_at.is_none();
-                self.count_loss(*who, now);
-                self.tally.overdue += 1;
-            }
-            Report::ReloadStarted { .. } => {
-                (self.reload_is_on, self.reload_waits) = (true, false);
-                self.answer.reload_started = true;
-            }
-            Report::ReloadDone { .. } => {
-                self.reload_is_on = false;
-                self.tally.reloads_done += 1;
-            }
-            Report::ReloadFailed { .. } => {
-                self.reload_is_on = false;
-                self.answer.reload_failed = true;
-                self.tally.reloads_failed += 1;
-            }
-            Report::KilledByDebugger if !self.debugger_closes => {
-                return Err("the cluster closes for a debugger that killed nobody".to_owned());
-            }
-            Report::KilledByDebugger => self.tally.closed_by_debugger += 1,
-            _ => {}
-        }
-        if let Report::AppStarted { who, port, .. } = report {
-            if *port != 7_001 && *port != -1 {
-                return Err(format!("{who:?} counts as started on port {port}"));
-            }
-            return self.see_app_started(*who);
-        }
-        Ok(())
-    }
-
-    fn see_app_started(&mut self, who: Occupant) -> Result<(), String> {
-        self.answer.apps_started += 1;
-        match self.entry(who).filter(|entry| entry.boots()) {
-            Some(entry) => entry.started = true,
-            None => return Err(format!("{who:?} started although it does not boot")),
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! [`Witness`]: keeps its own books of what the supervisor was told and what it asked for, and says when the two do not fit.
 //!
-//! It knows nothing of the supervisor's inside. What is wrong with a single effect is found in `effects`, what is wrong with the
-//! answer to an event as a whole is found here.
+//! It knows nothing of the supervisor's inside. What is wrong with a single effect is found in `effects` and `reports`, what is
+//! wrong with the answer to an event as a whole is found here.
 
 use std::time::Duration;
 

@@ -255,6 +255,9 @@ impl World {
             return Err("it is neither ready nor has it ended".to_owned());
         }
         self.witness.tally.rested += 1;
+        if self.witness.reload_is_on {
+            return Err("a reload has not come to an end".to_owned());
+        }
         if view.agent.is_none_or(|agent| agent.state != SlotState::Ready) {
             return Err(format!("the agent does not serve again: {:?}", view.agent));
         }
