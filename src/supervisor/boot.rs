@@ -69,6 +69,7 @@ impl Supervisor {
     }
 
     pub(super) fn note_real_port(&mut self, port: Option<u16>, protocol: Option<String>) {
+        self.is_port_told = true;
         if port.is_some() {
             self.port = port;
         }
@@ -104,7 +105,7 @@ impl Supervisor {
     }
 
     pub(super) fn note_listening(&mut self, who: Occupant, address: &ListeningAddress, now: Duration) {
-        let is_ours = address.is_unix() || self.port.is_none_or(|port| i64::from(port) == address.port);
+        let is_ours = address.is_unix() || self.is_own_port(address.port);
         let Some(process) = self.process_mut(who).filter(|process| process.is_attached()) else { return };
         process.cluster_state = ClusterState::Listening;
         let (number, pid) = (process.number, process.pid.unwrap_or_default());
@@ -118,6 +119,15 @@ impl Supervisor {
         process.ready_at = Some(now);
         process.overdue_at = None;
         self.note_app_started(who, address, now);
+    }
+
+    /// Other servers inside an app do not count. Where no port is configured, none counts before the app has told its own;
+    /// one that told none lets the kernel choose.
+    fn is_own_port(&self, port: i64) -> bool {
+        match self.port {
+            Some(own) => i64::from(own) == port,
+            None => self.is_port_told,
+        }
     }
 
     fn note_app_started(&mut self, who: Occupant, address: &ListeningAddress, now: Duration) {

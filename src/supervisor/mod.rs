@@ -100,6 +100,7 @@ pub struct Supervisor {
     agents_forked: u32,
     apps_forked: u32,
     port: Option<u16>,
+    is_port_told: bool,
     protocol: String,
     address: Option<String>,
     history: RestartHistory,
@@ -124,6 +125,7 @@ impl Supervisor {
             agents_forked: 0,
             apps_forked: 0,
             port: config.port,
+            is_port_told: false,
             protocol: config.protocol.clone(),
             address: None,
             history: RestartHistory::new(config.restart, config.seed),
@@ -270,9 +272,6 @@ impl Supervisor {
     }
 
     fn pass_deadlines(&mut self, now: Duration) {
-        if self.phase == Phase::Ended {
-            return;
-        }
         self.climb_ladders(now);
         self.refill_due(now);
         self.check_health(now);

@@ -54,6 +54,26 @@ fn the_port_that_an_app_tells_is_the_one_that_counts() {
 }
 
 #[test]
+fn a_server_inside_an_app_does_not_count_before_the_app_has_told_its_port() {
+    let mut stage = Stage::with_booting_apps(SupervisorConfig { workers: 1, port: None, ..production() });
+    stage.listen_on(app(0, 1), ListeningAddress { address_type: 4, address: None, port: 9_999 });
+    assert!(!stage.view().is_running);
+    stage.tell(Event::RealPortTold { port: Some(7001), protocol: None });
+    stage.listen(app(0, 1));
+    assert_eq!(stage.view().address.as_deref(), Some("http://127.0.0.1:7001"));
+}
+
+#[test]
+fn an_app_that_lets_the_kernel_choose_its_port_counts_with_any() {
+    let mut stage = Stage::with_booting_apps(SupervisorConfig { workers: 1, port: None, ..production() });
+    stage.tell(Event::RealPortTold { port: None, protocol: Some("http".to_owned()) });
+    stage.listen_on(app(0, 1), ListeningAddress { address_type: 4, address: None, port: 40_123 });
+    let address = "http://127.0.0.1:40123".to_owned();
+    let ready = Notice::ReadyToParent { port: Some(40_123), address, protocol: "http".to_owned() };
+    assert!(stage.take().told().contains(&ready));
+}
+
+#[test]
 fn a_unix_socket_always_counts_and_is_shown_as_its_path() {
     let mut stage = Stage::with_booting_apps(SupervisorConfig { workers: 1, ..production() });
     let path = "/run/app.sock".to_owned();

@@ -15,7 +15,9 @@ fn refork_happens_on_disconnect_before_the_old_process_is_gone() {
     stage.exit(app(0, 1), Exit::Code(0));
     let asked = stage.take();
     assert_eq!(asked.spawned(), []);
-    assert!(asked.has_report(|report| matches!(report, Report::AppExited { after_disconnect: true, .. })));
+    let is_expected =
+        |report: &Report| matches!(report, Report::AppExited { after_disconnect: true, refork: Refork::Wanted, .. });
+    assert!(asked.has_report(is_expected));
 }
 
 #[test]

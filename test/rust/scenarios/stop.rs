@@ -183,6 +183,23 @@ fn an_agent_whose_fork_is_done_while_the_apps_leave_is_asked_when_its_turn_comes
 }
 
 #[test]
+fn an_agent_that_boots_while_the_apps_leave_is_not_overdue() {
+    let config = SupervisorConfig { workers: 1, boot_timeout: seconds(1), ..production() };
+    for fork_is_done_before_the_stop in [true, false] {
+        let mut stage = Stage::ready(config.clone());
+        stage.forks = if fork_is_done_before_the_stop { Forks::Succeed } else { Forks::TakeTime };
+        stage.exit(agent(1), SIGKILL);
+        stage.wait(seconds(1));
+        stage.tell(stop());
+        stage.tell(Event::Spawned { who: agent(2), pid: 1_002 });
+        stage.wait(seconds(4));
+        assert_eq!(stage.take().exit(), None);
+        stage.leave(app(0, 1));
+        assert_eq!(stage.take().terminated(), [agent(2)]);
+    }
+}
+
+#[test]
 fn a_stop_before_the_start_ends_with_0_and_a_start_after_it_does_nothing() {
     let mut supervisor = Supervisor::new(production());
     supervisor.handle(stop(), Duration::ZERO);

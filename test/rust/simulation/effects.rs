@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use egg_clutch::message::address::{Occupant, Seat, WorkerId};
-use egg_clutch::supervisor::{Effect, Notice, Refork, Report};
+use egg_clutch::supervisor::{Effect, Notice};
 
-use super::witness::{Entry, Witness};
+use super::witness::{Entry, HOST_SLACK, Witness};
 
 impl Witness {
     /// Writes an effect down.
@@ -17,7 +17,7 @@ impl Witness {
             return Err(format!("{effect:?} after Exit {code}"));
         }
         match effect {
-            Effect::Spawn { who, number } => self.see_spawn(*who, *number),
+            Effect::Spawn { who, number } => self.see_spawn(*who, *number, now),
             Effect::Terminate { who } => self.see_terminate(*who, now),
             Effect::KillDescendants { who } => self.see_kill_descendants(*who),
             Effect::Kill { who } => self.see_kill(*who, now),
@@ -27,7 +27,7 @@ impl Witness {
         }
     }
 
-    fn see_spawn(&mut self, who: Occupant, number: WorkerId) -> Result<(), String> {
+    fn see_spawn(&mut self, who: Occupant, number: WorkerId, now: Duration) -> Result<(), String> {
         if self.stopping_at.is_some() {
             return Err(format!("{who:?} is forked while the cluster stops"));
         }
@@ -49,6 +49,7 @@ impl Witness {
         if let Some(rival) = rival {
             return Err(format!("{who:?} is forked while {:?} boots", rival.who));
         }
+        self.check_backoff(who, now)?;
         if let Seat::App(index) = who.seat {
             let reasons = &mut self.reasons[index.0 as usize];
             *reasons = reasons.checked_sub(1).ok_or_else(|| format!("{who:?} is forked without a reason"))?;
@@ -71,12 +72,26 @@ impl Witness {
             killed_at: None,
             forked_at: Duration::ZERO,
             closed_at: Duration::ZERO,
+            lost_at: None,
+            descendants_killed: false,
             abandoned: false,
             reports: [0; 3],
             is_overdue: false,
             is_dismissed: false,
             is_counted: false,
         });
+        Ok(())
+    }
+
+    /// Two in a row that did not get ready are not followed by a third at once.
+    fn check_backoff(&self, who: Occupant, now: Duration) -> Result<(), String> {
+        let mut earlier = self.entries.iter().rev().filter(|entry| entry.who.seat == who.seat);
+        let lost_at = |entry: Option<&Entry>| entry.filter(|entry| !entry.started).and_then(|entry| entry.lost_at);
+        let (last, last_but_one) = (lost_at(earlier.next()), lost_at(earlier.next()));
+        let is_at_once = last == Some(now) && last_but_one.is_some();
+        if is_at_once && !who.is_agent() && !self.has_reloaded {
+            return Err(format!("{who:?} is forked at once although its slot keeps failing"));
+        }
         Ok(())
     }
 
@@ -108,7 +123,10 @@ impl Witness {
 
     fn see_kill_descendants(&mut self, who: Occupant) -> Result<(), String> {
         match self.entry(who) {
-            Some(entry) if entry.terminated_at.is_some() && !entry.abandoned => Ok(()),
+            Some(entry) if entry.terminated_at.is_some() && !entry.abandoned => {
+                entry.descendants_killed = true;
+                Ok(())
+            }
             _ => Err(format!("the descendants of {who:?} must not be killed")),
         }
     }
@@ -121,6 +139,10 @@ impl Witness {
             return Err(format!("{who:?} must not be killed"));
         }
         entry.killed_at.get_or_insert(now);
+        let is_on_time = !timeout.is_zero() && entry.terminated_at.is_some_and(|at| now == at + timeout);
+        if is_on_time && !entry.descendants_killed && self.slack == HOST_SLACK {
+            return Err(format!("{who:?} is killed before its descendants"));
+        }
         Ok(())
     }
 
@@ -157,97 +179,6 @@ impl Witness {
             }
             Notice::AppDiedToParent => self.answer.told_parent_of_death += 1,
             Notice::AgentPidToApps(None) | Notice::AgentStartToApps | Notice::AgentDiedToParent => {}
-        }
-        Ok(())
-    }
-
-    fn see_report(&mut self, report: &Report, now: Duration) -> Result<(), String> {
-        let reported = match report {
-            Report::AppDisconnected { number, .. } => Some((0, *number)),
-            Report::AppExited { number, .. } => Some((1, *number)),
-            Report::AppDied { number, .. } => Some((2, *number)),
-            _ => None,
-        };
-        if let Some((kind, number)) = reported
-            && let Some(entry) = self.entries.iter_mut().find(|e| !e.who.is_agent() && e.number == number)
-        {
-            entry.reports[kind] += 1;
-        }
-        match report {
-            Report::AgentStarted { number, .. } => {
-                self.answer.agents_started += 1;
-                let number = *number;
-                if let Some(entry) = self.entries.iter_mut().find(|e| e.who.is_agent() && e.number == number) {
-                    entry.started = true;
-                }
-            }
-            Report::Ready { .. } if self.ready_at.replace(now).is_some() => {
-                return Err("it became ready a second time".to_owned());
-            }
-            Report::Ready { .. } => self.tally.became_ready += 1,
-            Report::AppExited { refork, .. } | Report::AppDisconnected { refork, .. }
-                if *refork == Refork::Wanted && !(self.config.refork && self.is_running()) =>
-            {
-                return Err(format!("{report:?} although nothing is reforked"));
-            }
-            Report::AppExited { .. } => self.answer.apps_exited += 1,
-            Report::StopStarted { .. } if self.stopping_at.replace(now).is_some() => {
-                return Err("it began to stop a second time".to_owned());
-            }
-            Report::StoppingAgent { .. } => self.stopping_agent = true,
-            Report::CapacityLost { .. } => {
-                self.capacity_lost = true;
-                self.tally.capacity_lost += 1;
-            }
-            Report::Abandoned { number, is_agent, .. } => {
-                self.tally.abandoned += 1;
-                let (number, is_agent) = (*number, *is_agent);
-                let entry = self.entries.iter_mut().find(|e| e.who.is_agent() == is_agent && e.number == number);
-                let Some(entry) = entry.filter(|entry| entry.killed_at.is_some_and(|at| at < now)) else {
-                    return Err(format!("#{number} is abandoned before it was killed"));
-                };
-                entry.abandoned = true;
-                let (who, was_there) = (entry.who, entry.is_there());
-                self.answer.apps_abandoned += u32::from(was_there && !is_agent && self.is_running());
-                self.count_loss(who);
-            }
-            Report::SlotRefillPlanned { is_slow, .. } => {
-                self.tally.delayed_refills += 1;
-                self.tally.slow_refills += u64::from(*is_slow);
-            }
-            Report::Overdue { who, is_booting, .. } => {
-                let drain = if who.is_agent() { self.config.agent_close_timeout } else { Duration::from_secs(60) };
-                let boot = self.config.boot_timeout;
-                let is_due = self.entry(*who).is_some_and(|entry| match is_booting {
-                    true => entry.boots() && now >= entry.forked_at + boot,
-                    false => entry.is_there() && entry.closed && now >= entry.closed_at + drain,
-                });
-                if !is_due {
-                    return Err(format!("{who:?} is not overdue"));
-                }
-                if let Some(entry) = self.entry(*who) {
-                    entry.is_overdue = true;
-                }
-                self.fatal |= self.ready_at.is_none();
-                self.count_loss(*who);
-                self.tally.overdue += 1;
-            }
-            Report::ReloadDone { .. } => self.tally.reloads_done += 1,
-            Report::ReloadFailed { .. } => self.tally.reloads_failed += 1,
-            Report::KilledByDebugger => self.tally.closed_by_debugger += 1,
-            _ => {}
-        }
-        if let Report::AppStarted { who, .. } = report {
-            return self.see_app_started(*who);
-        }
-        Ok(())
-    }
-
-    fn see_app_started(&mut self, who: Occupant) -> Result<(), String> {
-        self.answer.apps_started += 1;
-        match self.entry(who).filter(|entry| entry.boots()) {
-            Some(entry) => entry.started = true,
-            None => return Err(format!("{who:?} started although it does not boot")),
         }
         Ok(())
     }

@@ -167,7 +167,7 @@ impl World {
         self.close_channel(index);
         if self.chance.happens(self.plan.rates.old_news) {
             let at = self.now + self.chance.millis(6, 3_000);
-            let news = self.chance.pick(&[0, 1, 2, 3, 4, 5, 6]);
+            let news = self.chance.pick(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
             self.at(at, Happening::Event(old_news(who, news)));
         }
     }
@@ -200,6 +200,7 @@ impl World {
 
     pub fn kill_descendants(&mut self, who: Occupant) {
         let Some(index) = self.find(who) else { return };
+        self.processes[index].tree_is_killed = true;
         if self.processes[index].tree != Tree::Gone {
             let after = self.processes[index].unkillable_until.saturating_sub(self.now) + self.chance.millis(0, 20);
             self.step_in(index, after, Step::TreeLeaves);
@@ -244,6 +245,8 @@ fn old_news(who: Occupant, kind: u32) -> Event {
         3 => Event::ChannelClosed { who },
         4 => Event::ProtocolViolated { who },
         5 => Event::WorkerExited { who, exit: Exit::Code(0) },
+        6 => Event::Spawned { who, pid: 1 },
+        7 => Event::SpawnFailed { who },
         _ => Event::TreeGone { who },
     }
 }

@@ -36,6 +36,7 @@ pub struct ModelProcess {
     pub tree: Tree,
     pub is_terminated: bool,
     pub is_killed: bool,
+    pub tree_is_killed: bool,
     /// SIGKILL has no effect before this moment.
     pub unkillable_until: Duration,
     /// When the last thing that it said reaches the master: a channel keeps the order.
@@ -54,6 +55,7 @@ impl ModelProcess {
             tree: Tree::Gone,
             is_terminated: false,
             is_killed: false,
+            tree_is_killed: false,
             unkillable_until: Duration::ZERO,
             said_until: Duration::ZERO,
         }

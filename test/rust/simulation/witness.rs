@@ -1,7 +1,7 @@
 //! [`Witness`]: keeps its own books of what the supervisor was told and what it asked for, and says when the two do not fit.
 //!
-//! It knows nothing of the supervisor's inside. What is wrong with a single effect is found in `effects`, what is wrong with the
-//! answer to an event as a whole is found here.
+//! It knows nothing of the supervisor's inside. What is wrong with a single effect is found in `effects` and `reports`, what is
+//! wrong with the answer to an event as a whole is found here.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use egg_clutch::message::address::{Generation, Occupant, Seat, WorkerId};
 use egg_clutch::slot::Exit;
 use egg_clutch::supervisor::{Event, Supervisor, SupervisorConfig};
 
-use super::process::ModelProcess;
+use super::process::{ModelProcess, Tree};
 use super::tally::Tally;
 
 /// The books on one process.
@@ -26,8 +26,10 @@ pub struct Entry {
     pub terminated_at: Option<Duration>,
     pub killed_at: Option<Duration>,
     pub forked_at: Duration,
+    pub lost_at: Option<Duration>,
     pub closed_at: Duration,
     pub abandoned: bool,
+    pub descendants_killed: bool,
     /// How often its disconnect, its exit and its death were reported.
     pub reports: [u32; 3],
     pub is_overdue: bool,
@@ -71,6 +73,8 @@ pub struct Answer {
     pub told_parent_of_death: u32,
     pub ready_to_agent: u32,
     pub ready: Vec<&'static str>,
+    pub reload_started: bool,
+    pub reload_failed: bool,
 }
 
 /// The books of one life.
@@ -96,11 +100,17 @@ pub struct Witness {
     bad_looks: u32,
     pub fatal: bool,
     app_exit: bool,
-    debugger_closes: bool,
+    pub debugger_closes: bool,
+    /// A reload is going on, and another one has been asked for meanwhile.
+    pub reload_is_on: bool,
+    pub reload_waits: bool,
+    pub has_reloaded: bool,
+    /// How many processes there were when the event came.
+    known_before: usize,
 }
 
 /// What the host may add to a time limit: forks that are under way, and news on its way.
-const HOST_SLACK: Duration = Duration::from_millis(200);
+pub const HOST_SLACK: Duration = Duration::from_millis(200);
 
 impl Witness {
     pub fn new(config: &SupervisorConfig) -> Self {
@@ -123,6 +133,10 @@ impl Witness {
             fatal: false,
             app_exit: false,
             debugger_closes: false,
+            reload_is_on: false,
+            reload_waits: false,
+            has_reloaded: false,
+            known_before: 0,
         }
     }
 
@@ -143,6 +157,7 @@ impl Witness {
     pub fn begin(&mut self) {
         self.answer = Answer::default();
         self.app_exit = false;
+        self.known_before = self.entries.len();
     }
 
     /// Writes an event down, before the supervisor sees it.
@@ -151,28 +166,28 @@ impl Witness {
         let (is_debug, is_booting) = (self.config.is_debug, self.ready_at.is_none() && self.stopping_at.is_none());
         match event {
             Event::Spawned { who, pid } => {
-                if let Some(entry) = self.entry(*who) {
+                if let Some(entry) = self.entry(*who).filter(|entry| entry.is_outstanding()) {
                     (entry.pid, entry.forked_at) = (Some(*pid), now);
                 }
             }
             Event::SpawnFailed { who } => {
-                if let Some(entry) = self.entry(*who) {
+                if let Some(entry) = self.entry(*who).filter(|entry| entry.is_outstanding()) {
                     (entry.spawn_failed, entry.exited) = (true, true);
                     self.fatal |= is_booting;
-                    self.count_loss(*who);
+                    self.count_loss(*who, now);
                 }
             }
             Event::ChannelClosed { who } => {
                 if let Some(entry) = self.entry(*who).filter(|entry| entry.is_there() && !entry.closed) {
                     (entry.closed, entry.closed_at) = (true, now);
-                    self.count_loss(*who);
+                    self.count_loss(*who, now);
                 }
             }
             Event::ProtocolViolated { who } => {
                 if let Some(entry) = self.entry(*who).filter(|entry| entry.is_there()) {
                     let closed_at = if entry.closed { entry.closed_at } else { now };
                     (entry.closed, entry.closed_at, entry.violated) = (true, closed_at, true);
-                    self.count_loss(*who);
+                    self.count_loss(*who, now);
                 }
             }
             Event::WorkerExited { who, exit } => {
@@ -183,18 +198,23 @@ impl Witness {
                     self.debugger_closes |= by_debugger && self.stopping_at.is_none();
                     self.fatal |= is_booting && (who.is_agent() || !self.debugger_closes);
                     self.app_exit = !who.is_agent();
-                    self.count_loss(*who);
+                    self.count_loss(*who, now);
                 }
             }
-            Event::ReloadAsked if self.is_running() => self.reasons.iter_mut().for_each(|reason| *reason += 1),
+            Event::ReloadAsked if self.is_running() => {
+                self.reasons.iter_mut().for_each(|reason| *reason += 1);
+                self.reload_waits = self.reload_is_on;
+                self.has_reloaded = true;
+            }
             _ => {}
         }
     }
 
     /// The loss of a process is a reason to fork one more, once, and only where lost ones are replaced.
-    pub fn count_loss(&mut self, who: Occupant) {
+    pub fn count_loss(&mut self, who: Occupant, now: Duration) {
         let may_refork = self.config.refork && self.is_running();
         let Some(entry) = self.entry(who) else { return };
+        entry.lost_at.get_or_insert(now);
         if may_refork
             && !std::mem::replace(&mut entry.is_counted, true)
             && let Seat::App(index) = who.seat
@@ -231,6 +251,7 @@ impl Witness {
             }
         }
         self.check_reports(event)?;
+        self.check_reload()?;
         let answer = &self.answer;
         let became_ready = !answer.ready.is_empty();
         if self.ready_at.is_some() && !is_stopping && answer.told_parent_of_death != exits {
@@ -249,6 +270,28 @@ impl Witness {
             return Err(format!("the deadline {at:?} is still there after {event:?} at {now:?}"));
         }
         Ok(())
+    }
+
+    /// A reload replaces those that boot, a failed one leaves those that serve alone, and one that waits has its turn.
+    fn check_reload(&self) -> Result<(), String> {
+        if self.stopping_at.is_some() {
+            return Ok(());
+        }
+        if self.reload_waits && !self.reload_is_on {
+            return Err("the reload that waited was forgotten".to_owned());
+        }
+        let booting = || self.entries[..self.known_before].iter().filter(|e| !e.who.is_agent() && e.boots());
+        if self.answer.reload_started
+            && let Some(entry) = booting().next()
+        {
+            return Err(format!("{:?} boots on although it may have read the old code", entry.who));
+        }
+        let is_over = self.answer.reload_failed && !self.answer.reload_started;
+        let rival = booting().find(|e| self.entries.iter().any(|other| other.who.seat == e.who.seat && other.serves()));
+        match rival.filter(|_| is_over) {
+            Some(entry) => Err(format!("{:?} boots on although the reload failed", entry.who)),
+            None => Ok(()),
+        }
     }
 
     /// An app's disconnect and exit are reported once each; its death, where it was an accident.
@@ -307,6 +350,10 @@ impl Witness {
         }
         if let Some(left) = processes.iter().find(|process| process.is_alive && !process.is_killed) {
             return Err(format!("{:?} was left alive and not killed", left.who));
+        }
+        let is_left = |p: &&ModelProcess| p.tree != Tree::Gone && p.is_terminated && !p.tree_is_killed;
+        if let Some(left) = processes.iter().find(is_left) {
+            return Err(format!("descendants of {:?} were left alive and not killed", left.who));
         }
         match self.entries.iter().find(|entry| entry.is_outstanding()) {
             Some(entry) => Err(format!("the fork of {:?} was not waited for", entry.who)),

@@ -208,11 +208,16 @@ impl World {
         }
         self.supervisor.check_invariants()?;
         self.witness.judge(&event, &self.supervisor, self.now)?;
-        if let Event::WorkerExited { .. } | Event::WorkerListening { .. } | Event::ChannelClosed { .. } = event
+        let again = match event {
+            Event::WorkerExited { .. } | Event::WorkerListening { .. } | Event::ChannelClosed { .. } => Some(event),
+            Event::Spawned { who, .. } => Some(Event::SpawnFailed { who }),
+            _ => None,
+        };
+        if let Some(again) = again
             && self.chance.happens(self.plan.rates.says_twice)
         {
             let at = self.now + self.chance.millis(0, 500);
-            self.at(at, Happening::Event(event));
+            self.at(at, Happening::Event(again));
         }
         Ok(())
     }
@@ -250,6 +255,9 @@ impl World {
             return Err("it is neither ready nor has it ended".to_owned());
         }
         self.witness.tally.rested += 1;
+        if self.witness.reload_is_on {
+            return Err("a reload has not come to an end".to_owned());
+        }
         if view.agent.is_none_or(|agent| agent.state != SlotState::Ready) {
             return Err(format!("the agent does not serve again: {:?}", view.agent));
         }
@@ -279,7 +287,7 @@ impl World {
                     let answer = self.fork(index);
                     self.hand_over(answer);
                 } else {
-                    let delay = self.chance.pick(&[0, 0, 1, 20]);
+                    let delay = self.chance.pick(&[0, 0, 1, 20, 150]);
                     self.step_in(index, Duration::from_millis(delay), Step::Forked);
                 }
             }
