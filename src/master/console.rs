@@ -5,21 +5,34 @@
 //! because tools match on it. Nothing here may wait for ever: a reader that stands still loses lines, not the cluster.
 
 use std::fmt::Write as _;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber, span};
 
-use crate::sys::console::{self, ConsoleFd};
+use super::line_writer::LineWriter;
+use crate::sys;
+use crate::sys::console::ConsoleFd;
 
 /// The target of lines in the fork library's form.
 pub const CFORK: &str = "cfork";
 
 /// Makes the dispatcher that the master's thread and the door log through.
-#[must_use]
-pub fn dispatch(level: LevelFilter) -> Dispatch {
-    Dispatch::new(Console { level, pid: std::process::id(), lost: AtomicU64::new(0), next_span: AtomicU64::new(1) })
+///
+/// # Errors
+/// When the threads that write cannot be started.
+pub fn dispatch(level: LevelFilter) -> io::Result<Dispatch> {
+    let (out, err) = (writer(ConsoleFd::Out)?, writer(ConsoleFd::Err)?);
+    Ok(Dispatch::new(Console { level, pid: std::process::id(), out, err, next_span: AtomicU64::new(1) }))
+}
+
+fn writer(stream: ConsoleFd) -> io::Result<LineWriter> {
+    LineWriter::start(move |line| {
+        // Without a reader there is nobody to tell that the line is lost, either.
+        let _ = sys::console::write_fully(stream, line.as_bytes());
+    })
 }
 
 /// The level that `EGG_MASTER_LOGGER_LEVEL` names; INFO for a word that egg does not know, as egg has it.
@@ -38,7 +51,8 @@ pub fn level_named(word: &str) -> LevelFilter {
 struct Console {
     level: LevelFilter,
     pid: u32,
-    lost: AtomicU64,
+    out: LineWriter,
+    err: LineWriter,
     next_span: AtomicU64,
 }
 
@@ -56,10 +70,10 @@ impl Subscriber for Console {
         let line = if event.metadata().target() == CFORK {
             format!("[{}] [cfork:master:{}] {}\n", now.strftime("%Y-%m-%d %H:%M:%S.%3f"), self.pid, fields.message)
         } else {
-            self.egg_line(&now, level, &fields)
+            egg_line(&now, level, self.pid, &fields)
         };
-        let stream = if level == Level::ERROR { ConsoleFd::Err } else { ConsoleFd::Out };
-        self.write(stream, &line);
+        let writer = if level == Level::ERROR { &self.err } else { &self.out };
+        writer.write(line);
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -75,30 +89,15 @@ impl Subscriber for Console {
     fn exit(&self, _: &span::Id) {}
 }
 
-impl Console {
-    fn egg_line(&self, now: &jiff::Zoned, level: Level, fields: &Fields) -> String {
-        let prefix = format!("{} {} {} ", now.strftime("%Y-%m-%d %H:%M:%S,%3f"), level, self.pid);
-        let Some(name) = &fields.error_name else { return format!("{prefix}{}\n", fields.message) };
-        let mut text = format!("{prefix}nodejs.{name}: {}\nname: {name:?}\n", fields.message);
-        if let Some(properties) = &fields.error_properties {
-            let _ = writeln!(text, "{properties}");
-        }
-        let _ = write!(text, "pid: {}\nhostname: {}\n\n", self.pid, crate::sys::hostname());
-        text
+fn egg_line(now: &jiff::Zoned, level: Level, pid: u32, fields: &Fields) -> String {
+    let prefix = format!("{} {} {pid} ", now.strftime("%Y-%m-%d %H:%M:%S,%3f"), level);
+    let Some(name) = &fields.error_name else { return format!("{prefix}{}\n", fields.message) };
+    let mut text = format!("{prefix}nodejs.{name}: {}\nname: {name:?}\n", fields.message);
+    if let Some(properties) = &fields.error_properties {
+        let _ = writeln!(text, "{properties}");
     }
-
-    fn write(&self, stream: ConsoleFd, line: &str) {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let note = format!("(the reader of this log stood still: {lost} lines were lost)\n");
-            if console::write_fully(stream, note.as_bytes()).is_err() {
-                self.lost.fetch_add(lost, Ordering::Relaxed);
-            }
-        }
-        if console::write_fully(stream, line.as_bytes()).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    let _ = write!(text, "pid: {pid}\nhostname: {}\n\n", sys::hostname());
+    text
 }
 
 /// The fields this log knows: the text, and what makes an error of it.
@@ -138,15 +137,13 @@ mod tests {
 
     #[test]
     fn an_error_prints_in_eggs_form() {
-        let console =
-            Console { level: LevelFilter::INFO, pid: 7, lost: AtomicU64::new(0), next_span: AtomicU64::new(1) };
         let at: jiff::Zoned = "2026-01-02T03:04:05.678[UTC]".parse().unwrap();
         let fields = Fields {
             message: "[master] x".into(),
             error_name: Some("AppWorkerDiedError".into()),
             error_properties: Some("count: {\"agent\":0}".into()),
         };
-        let text = console.egg_line(&at, Level::ERROR, &fields);
+        let text = egg_line(&at, Level::ERROR, 7, &fields);
         let expected = "2026-01-02 03:04:05,678 ERROR 7 nodejs.AppWorkerDiedError: [master] x\nname: \"AppWorkerDiedError\"\ncount: {\"agent\":0}\npid: 7\nhostname: ";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.ends_with("\n\n"));

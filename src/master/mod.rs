@@ -5,12 +5,13 @@
 //! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
 //!
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (fork, channel, end), `messages` (routing),
-//! `listeners` (the primary's half of Node's cluster), `console` and `reports` (the log), `snapshot` (status).
+//! `listeners` (the primary's half of Node's cluster), `console`, `line_writer` and `reports` (the log), `snapshot` (status).
 
 mod carry_out;
 mod children;
 mod config;
 pub mod console;
+mod line_writer;
 mod listeners;
 mod messages;
 mod pid_file;
@@ -58,7 +59,8 @@ impl MasterHandle {
     /// # Errors
     /// [`ClusterError::PidFile`] or [`ClusterError::Thread`].
     pub fn new(config: MasterConfig, sink: Sink) -> Result<Self, ClusterError> {
-        let console = console::dispatch(console::level_named(&config.log_level));
+        let console = console::dispatch(console::level_named(&config.log_level))
+            .map_err(|source| ClusterError::Thread { source })?;
         let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
         let (commands, receiver) = mpsc::unbounded_channel();
         let dispatch = console.clone();

@@ -19,7 +19,7 @@ const running = new Set();
 let started = 0;
 
 class ClusterProcess {
-  constructor(options, { env, execArgv = [], nodePath = process.execPath, entry = ROOT, starter = STARTER, cwd }) {
+  constructor(options, { env, execArgv = [], nodePath = process.execPath, entry = ROOT, starter = STARTER, cwd, stdio }) {
     started += 1;
     this.marker = `${RUN}.${started}.`;
     this.options = options;
@@ -35,7 +35,7 @@ class ClusterProcess {
       execArgv,
       // egg writes its production logs below its home.
       env: { ...process.env, EGG_HOME: path.join(ROOT, '.tmp', 'home'), ...env, [MARKER]: this.marker },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: stdio ?? ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.pid = this.child.pid;
     this.listen();
@@ -45,7 +45,7 @@ class ClusterProcess {
   listen() {
     const { child } = this;
     for (const stream of ['stdout', 'stderr']) {
-      child[stream].setEncoding('utf8').on('data', text => {
+      child[stream]?.setEncoding('utf8').on('data', text => {
         this[stream] += text;
         this.waiting.look();
       });
@@ -194,7 +194,8 @@ class ClusterProcess {
 /**
  * Starts a cluster in a process of its own.
  * `options` go to startCluster as they are. Settings: `entry`, the module whose startCluster is called (this package; for an egg
- * app the path of its egg), `env` (added to ours), `execArgv`, `nodePath`, `cwd`, `starter` (another script than starter.js).
+ * app the path of its egg), `env` (added to ours), `execArgv`, `nodePath`, `cwd`, `starter` (another script than starter.js),
+ * `stdio` (as child_process has it; what is no pipe is not read).
  * What a test starts, the test ends: the hooks stop it and check that nobody is left. What a `before` starts, its `after` stops.
  */
 function startCluster(options, settings = {}) {
