@@ -139,12 +139,13 @@ fn allow(path: &Path, permissions: Permissions) -> Result<(), SysError> {
 /// A stream socket listens afterwards.
 ///
 /// # Errors
-/// `EBADF` when there is no such descriptor, `EINVAL` when it is no socket one can listen on.
+/// `EINVAL` when there is no such descriptor or it is no socket one can listen on: libuv finds out before it tries.
 pub fn duplicate(number: i32, backlog: u32) -> Result<(OwnedFd, SocketKind), SysError> {
     // SAFETY: fcntl with plain integers; an unknown number is answered with EBADF.
     let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
     if copy < 0 {
-        return Err(SysError::last("fcntl(F_DUPFD_CLOEXEC)"));
+        let errno = if Errno::last() == Errno::EBADF { Errno::EINVAL } else { Errno::last() };
+        return Err(SysError::new("fcntl(F_DUPFD_CLOEXEC)", errno));
     }
     // SAFETY: fcntl has just made this descriptor for us; nobody else knows it.
     let copy = unsafe { OwnedFd::from_raw_fd(copy) };
