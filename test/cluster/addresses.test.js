@@ -11,7 +11,7 @@ const { once } = require('node:events');
 const { freePort } = require('../helpers/free_port');
 const { get, getJson, request } = require('../helpers/http_client');
 const { assertInOrder } = require('../helpers/lines');
-const { Subject } = require('./shared/subject');
+const { Subject, NAMES } = require('./shared/subject');
 
 const subject = new Subject('embedded');
 // Self-signed, for localhost and these tests alone.
@@ -63,7 +63,7 @@ describe('debugPort', () => {
 });
 
 describe('the address by config', () => {
-  for (const name of ['egg 3', 'egg 4', 'embedded']) {
+  for (const name of NAMES) {
     const on = new Subject(name);
 
     it(`may be a unix socket, which goes with the cluster (${name})`, async function () {

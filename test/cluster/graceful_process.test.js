@@ -4,11 +4,11 @@
 
 const assert = require('node:assert/strict');
 const { assertInOrder } = require('../helpers/lines');
-const { Subject } = require('./shared/subject');
+const { Subject, NAMES } = require('./shared/subject');
 
 const INSTALL_LIMIT_MS = 300000;
 
-for (const name of ['egg 3', 'egg 4']) {
+for (const name of NAMES.filter(name => name !== 'embedded')) {
   describe(`graceful-process in the workers of an ${name} app`, () => {
     const subject = new Subject(name);
 

@@ -19,6 +19,12 @@ const KINDS = {
   },
 };
 
+// egg 4's HTTP client brings undici 7, which wants the global File of Node 20; on Node 18 no egg 4 app starts on any cluster layer.
+const RUNS_EGG_4 = Number.parseInt(process.versions.node, 10) >= 20;
+
+/** Those that can run on this Node at all. */
+const NAMES = Object.keys(KINDS).filter(name => name !== 'egg 4' || RUNS_EGG_4);
+
 class Subject {
   #app;
 
@@ -46,4 +52,4 @@ class Subject {
   }
 }
 
-module.exports = { Subject };
+module.exports = { Subject, NAMES, RUNS_EGG_4 };
