@@ -53,14 +53,17 @@ module.exports = subject => describe('a start that fails', () => {
     const other = http.createServer().listen(0);
     await once(other, 'listening');
     const { port } = other.address();
-    const cluster = await subject.start({ port });
-    await failed(cluster, [
-      `[app_worker] server got error: bind EADDRINUSE null:${port}, code: EADDRINUSE\n`,
-      startFail('app'),
-      END,
-    ]);
-    other.close();
-    assertForks(cluster, { agents: 1, apps: 2 });
+    try {
+      const cluster = await subject.start({ port });
+      await failed(cluster, [
+        `[app_worker] server got error: bind EADDRINUSE null:${port}, code: EADDRINUSE\n`,
+        startFail('app'),
+        END,
+      ]);
+      assertForks(cluster, { agents: 1, apps: 2 });
+    } finally {
+      other.close();
+    }
   });
 
   it('is said of an app that is killed while it loads', async () => {
