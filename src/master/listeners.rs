@@ -1,11 +1,13 @@
 //! The primary's half of Node's cluster: listening sockets on behalf of workers, and connections dealt to them.
 //!
-//! A socket is opened for the first worker that asks for its key and is kept while anybody serves it. The cluster's own
-//! port is kept through every worker's life, so that no connection in its backlog is lost while a slot is filled again.
+//! A socket is opened for the first worker that asks for its key and is kept while anybody serves it. Where dead workers are
+//! replaced it outlives them, so that no connection in its backlog is lost while a slot is filled again; and the cluster's
+//! own address is kept even when the last worker closes it. Elsewhere nobody would ever come: it must refuse, not hang.
 //! Datagram sockets are given away whole, as Node does: there is nothing to deal.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ use super::shell::{Happening, Shell, spawn_task};
 use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
 use crate::listen::open::{self, ListenRequest, Opened};
 use crate::message::address::Occupant;
-use crate::supervisor::{Event, ListeningAddress, View};
+use crate::supervisor::{Event, ListeningAddress};
 use crate::sys::Watched;
 use crate::sys::socket::{self, AddressType, LocalAddress, Permissions, SocketKind};
 use crate::transport::channel::Outgoing;
@@ -54,6 +56,7 @@ pub(super) struct Listeners {
     by_key: HashMap<String, Listener>,
     handover_ids: HandoverIds,
     happenings: mpsc::Sender<Happening>,
+    has_successors: bool,
     is_closing: bool,
 }
 
@@ -64,8 +67,15 @@ pub(super) struct Handover {
 }
 
 impl Listeners {
-    pub(super) fn new(happenings: mpsc::Sender<Happening>) -> Self {
-        Self { by_key: HashMap::new(), handover_ids: HandoverIds::default(), happenings, is_closing: false }
+    /// `has_successors`: whether a dead worker is replaced by one that asks for the same sockets.
+    pub(super) fn new(happenings: mpsc::Sender<Happening>, has_successors: bool) -> Self {
+        Self {
+            by_key: HashMap::new(),
+            handover_ids: HandoverIds::default(),
+            happenings,
+            has_successors,
+            is_closing: false,
+        }
     }
 
     /// The answer to a worker that wants to listen.
@@ -201,11 +211,12 @@ impl Listeners {
         }
     }
 
-    /// A worker is gone, or will not answer any more. Its sockets stay: its successor asks for the same keys.
+    /// A worker is gone: what it had not answered for is dealt again.
     pub(super) fn forget_worker(&mut self, who: Occupant) {
         for listener in self.by_key.values_mut() {
             listener.dealer.leave(who);
         }
+        self.close_hopeless();
     }
 
     /// A worker's channel broke: what it was handed is closed with it, because it may have read from it.
@@ -213,18 +224,23 @@ impl Listeners {
         for listener in self.by_key.values_mut() {
             drop(listener.dealer.give_up_on(who));
         }
+        self.close_hopeless();
     }
 
-    /// A worker closed its server. With the last one the socket goes, unless it is the cluster's own port.
-    fn close(&mut self, who: Occupant, key: &str, own_port: Option<u16>) {
+    /// A worker closed its server. With the last one the socket goes, unless it is the cluster's own.
+    fn close(&mut self, who: Occupant, key: &str, own: &OwnAddress) {
         let Some(listener) = self.by_key.get_mut(key) else { return };
         listener.dealer.leave(who);
-        let is_own = match &listener.opened.local {
-            LocalAddress::Ip(name) => own_port == Some(name.port),
-            LocalAddress::Path(_) | LocalAddress::Unnamed => false,
-        };
-        if listener.dealer.is_unserved() && (!is_own || self.is_closing) {
+        if listener.dealer.is_unserved() && !own.is(&listener.opened) {
             self.by_key.remove(key);
+        }
+        self.close_hopeless();
+    }
+
+    /// Closes what nobody serves and nobody will serve.
+    fn close_hopeless(&mut self) {
+        if self.is_closing || !self.has_successors {
+            self.by_key.retain(|_, listener| !listener.dealer.is_unserved());
         }
     }
 
@@ -239,11 +255,21 @@ impl Listeners {
     pub(super) fn close_all(&mut self) {
         self.by_key.clear();
     }
+}
 
-    /// Where dead workers are not replaced, a port that nobody will ever serve again must refuse, not hang.
-    pub(super) fn close_if_unwanted(&mut self, view: &View, refork: bool) {
-        if !refork && view.is_running && view.apps.is_empty() && !self.by_key.is_empty() {
-            self.close_all();
+/// Where the cluster itself serves, as far as it is known.
+struct OwnAddress {
+    port: Option<u16>,
+    /// As it is shown: of a unix socket the path, which is all that is compared.
+    shown: Option<String>,
+}
+
+impl OwnAddress {
+    fn is(&self, opened: &Opened) -> bool {
+        match (&opened.local, &opened.bound_path) {
+            (LocalAddress::Ip(name), _) => opened.kind == SocketKind::Stream && self.port == Some(name.port),
+            (_, Some(bound)) => self.shown.as_deref().is_some_and(|shown| bound.path() == Path::new(shown)),
+            (LocalAddress::Path(_) | LocalAddress::Unnamed, None) => false,
         }
     }
 }
@@ -303,8 +329,8 @@ impl Shell {
                 }
             }
             PrimaryRequest::Close { key } => {
-                let own_port = self.supervisor.port();
-                self.listeners.close(who, &key, own_port);
+                let own = OwnAddress { port: self.supervisor.port(), shown: self.supervisor.view().address };
+                self.listeners.close(who, &key, &own);
             }
             PrimaryRequest::ExitedAfterDisconnect { seq } => {
                 self.feed(Event::DisconnectAnnounced { who });

@@ -121,7 +121,7 @@ impl Shell {
             .map_or(1, |time| u64::from(time.subsec_nanos()) ^ (u64::from(std::process::id()) << 32));
         Self {
             supervisor: Supervisor::new(config.supervisor(seed)),
-            listeners: Listeners::new(happenings.clone()),
+            listeners: Listeners::new(happenings.clone(), config.production),
             config,
             running: HashMap::new(),
             trees: HashMap::new(),
@@ -251,7 +251,6 @@ impl Shell {
         while let Some(effect) = self.supervisor.poll_effect() {
             self.carry_out(effect);
         }
-        self.listeners.close_if_unwanted(&self.supervisor.view(), self.config.production);
     }
 
     /// As [`Shell::feed`], from within an effect: what follows is carried out by the loop that is above us.

@@ -67,7 +67,8 @@ describe('a try to listen', () => {
     const tcp = net.createServer().listen(0);
     await Promise.all([once(udp, 'listening'), once(tcp, 'listening')]);
     taken = [udp, tcp];
-    Object.assign(given, { FREE: await freePort(), TAKEN: tcp.address().port, TAKEN_UDP: udp.address().port, FOLDER: folder, SHORT: short });
+    const [TAKEN, TAKEN_UDP] = [tcp.address().port, udp.address().port];
+    Object.assign(given, { FREE: await freePort(), TAKEN, TAKEN_UDP, FOLDER: folder, SHORT: short });
   });
 
   after(async () => {

@@ -1,0 +1,163 @@
+'use strict';
+// Which worker gets which connection, and what becomes of those whose worker is not there, or goes.
+
+const assert = require('node:assert/strict');
+const net = require('node:net');
+const path = require('node:path');
+const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
+const { Connection, get } = require('../helpers/http_client');
+const { order, tell } = require('../helpers/orders');
+const { until } = require('../helpers/resources');
+const { runFolder } = require('../helpers/run_folder');
+const { Traffic, askOnce } = require('../helpers/traffic');
+
+// In development the lines that tell who has started are for those who ask for them.
+const VERBOSE = { env: { EGG_MASTER_LOGGER_LEVEL: 'DEBUG' } };
+
+const ask = (port, times) => Promise.all(Array.from({ length: times }, () => askOnce(port, '/')));
+
+function tally(bodies) {
+  const counts = {};
+  for (const body of bodies) counts[body] = (counts[body] ?? 0) + 1;
+  return counts;
+}
+
+async function start(options) {
+  const cluster = await startFolder('writes_junk', options, VERBOSE);
+  const { port } = await cluster.ready();
+  await started(cluster, options.workers - 1);
+  return { cluster, port, pids: startedPids(cluster) };
+}
+
+describe('connections to a cluster', () => {
+  let cluster;
+  let port;
+  let pids;
+
+  before(async () => { ({ cluster, port, pids } = await start({ workers: 3 })); });
+  after(() => cluster.stop());
+
+  it('go to the workers in turn', async () => {
+    const bodies = [];
+    for (let turn = 0; turn < 30; turn++) bodies.push((await get(port)).body);
+    assert.deepEqual(tally(bodies), Object.fromEntries(pids.map(pid => [pid, 10])));
+    for (const from of [0, 3, 27]) assert.deepEqual(bodies.slice(from, from + 3), bodies.slice(0, 3));
+  });
+
+  it('are spread evenly when there are many at once', async () => {
+    const traffic = new Traffic(port, { clients: 20 });
+    await cluster.waitFor(() => traffic.answered >= 900, { what: '900 answers' });
+    await traffic.stop();
+    assert.deepEqual(traffic.failures, []);
+    const counts = Object.values(tally(traffic.results.map(({ body }) => body)));
+    assert.equal(counts.length, 3);
+    for (const count of counts) assert.ok(count > traffic.answered / 6, `${counts}`);
+  });
+
+  it('stay with their worker as long as they are kept', async () => {
+    const kept = pids.map(() => new Connection(port));
+    const owners = [];
+    for (const connection of kept) owners.push((await connection.get()).body);
+    assert.equal(new Set(owners).size, 3);
+    for (let turn = 0; turn < 5; turn++) {
+      for (const [index, connection] of kept.entries()) assert.equal((await connection.get()).body, owners[index]);
+    }
+    for (const connection of kept) connection.close();
+  });
+
+  it('may carry many requests at once, which are answered in order by one worker', async () => {
+    const socket = net.connect(port, '127.0.0.1');
+    const requests = Array.from({ length: 50 }, (_, number) => number);
+    const last = 'Connection: close\r\n';
+    socket.write(requests.map(number => `GET /${number} HTTP/1.1\r\nHost: x\r\n${number === 49 ? last : ''}\r\n`).join(''));
+    let text = '';
+    for await (const chunk of socket.setEncoding('utf8')) text += chunk;
+    assert.equal(text.match(/HTTP\/1\.1 200/g).length, 50);
+    assert.equal(new Set(text.match(/^\d+(?=HTTP|$)/gm)).size, 1);
+  });
+
+  it('may come in pieces, byte by byte', async () => {
+    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
+    for (const byte of 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n') {
+      await new Promise(resolve => socket.write(byte, resolve));
+    }
+    let text = '';
+    for await (const chunk of socket.setEncoding('utf8')) text += chunk;
+    assert.match(text, /^HTTP\/1\.1 200/);
+  });
+
+  it('that say nothing, or leave at once, cost nobody anything', async () => {
+    const silent = Array.from({ length: 30 }, () => net.connect(port, '127.0.0.1'));
+    await Promise.all(silent.map(socket => new Promise(resolve => socket.once('connect', resolve))));
+    for (const socket of silent.slice(0, 15)) socket.resetAndDestroy();
+    const answers = await ask(port, 30);
+    assert.deepEqual(answers.filter(({ error }) => error), []);
+    for (const socket of silent) socket.destroy();
+  });
+});
+
+describe('a connection whose worker is killed before it took it', () => {
+  it('is dealt to another worker, unread', async () => {
+    const { cluster, port, pids: [stopped, other] } = await start({ workers: 2 });
+    process.kill(stopped, 'SIGSTOP');
+    const asked = Array.from({ length: 5 }, () => askOnce(port, '/'));
+    // Four of them are answered; the fifth is on its way to the one that stands still.
+    let answered = 0;
+    await new Promise(resolve => asked.forEach(one => one.then(() => ++answered === 4 && resolve())));
+    assert.deepEqual(tally(cluster.stdout.match(/^hand \d+/gm)), { [`hand ${other}`]: 4 });
+    process.kill(stopped, 'SIGKILL');
+    const answers = await Promise.all(asked);
+    assert.deepEqual(answers.filter(({ error, body }) => error || Number(body) === stopped), []);
+  });
+});
+
+describe('connections that come while no worker is there', () => {
+  it('wait, and are answered by the next one', async () => {
+    const { cluster, port, pids: [only] } = await start({ workers: 1 });
+    process.kill(only, 'SIGKILL');
+    await cluster.output(`app_worker#1:${only} disconnect`);
+    const answers = await ask(port, 100);
+    const successor = await started(cluster, 1);
+    assert.deepEqual(tally(answers.map(({ body, error }) => error ?? body)), { [successor]: 100 });
+  });
+
+  for (const [what, where] of [['port', () => ({})], ['unix socket', () => ({ LISTEN_PATH: path.join(runFolder(), 'own.sock') })]]) {
+    it(`wait on the cluster's own ${what} although its only worker has closed it, and are answered by the next one`, async () => {
+      const env = where();
+      const cluster = await startFolder('leaves_on_order', { workers: 1 }, { env });
+      const { port } = await cluster.ready();
+      const only = await started(cluster, 0);
+      const target = env.LISTEN_PATH ? { socketPath: env.LISTEN_PATH } : port;
+      tell(cluster, only, 'disconnect');
+      await cluster.output(`app_worker#1:${only} disconnect, suicide: true`);
+      const answers = await Promise.all(Array.from({ length: 20 }, () => get(target)));
+      const successor = await started(cluster, 1);
+      assert.deepEqual(tally(answers.map(({ body }) => body)), { [successor]: 20 });
+    });
+  }
+
+  it('are refused once nobody will ever serve again', async () => {
+    const { cluster, port, pids: [only] } = await start({ workers: 1, env: 'local' });
+    process.kill(only, 'SIGKILL');
+    await cluster.output(/app_worker#1:\d+ died/);
+    const seen = [];
+    await until(async () => {
+      const { error } = await askOnce(port, '/');
+      seen.push(error);
+      return error === 'ECONNREFUSED';
+    }, 'the port is closed');
+    assert.ok(seen.every(error => ['ECONNREFUSED', 'ECONNRESET'].includes(error) || /^CUT/.test(error)), `${seen}`);
+  });
+
+  it('are refused at an extra server whose only worker is gone for good, while the others serve the rest', async () => {
+    const cluster = await startFolder('listens_on_order', { env: 'local' }, VERBOSE);
+    const { port } = await cluster.ready();
+    await started(cluster, 1);
+    const [owner, other] = startedPids(cluster);
+    const extra = await order(cluster, owner, 'listen', { name: 'extra', options: { port: 0 } });
+    process.kill(owner, 'SIGKILL');
+    await cluster.output(new RegExp(`app_worker#\\d:${owner} died`));
+    await until(() => get(extra.port).then(() => false, ({ code }) => code === 'ECONNREFUSED'), 'the extra port is closed');
+    assert.equal((await get(port)).body, String(other));
+  });
+});
