@@ -168,6 +168,8 @@ impl World {
         if self.chance.happens(self.plan.rates.old_news) {
             let at = self.now + self.chance.millis(6, 3_000);
             let news = self.chance.pick(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+            // Old news are late, not false: descendants that are there are not said to be gone.
+            let news = if self.processes[index].tree == Tree::Gone { news } else { news.min(7) };
             self.at(at, Happening::Event(old_news(who, news)));
         }
     }

@@ -213,7 +213,9 @@ impl World {
             Event::Spawned { who, .. } => Some(Event::SpawnFailed { who }),
             _ => None,
         };
+        // Not for ever, or a world in which everything is said again would never come to rest.
         if let Some(again) = again
+            && self.now < self.plan.faults_until
             && self.chance.happens(self.plan.rates.says_twice)
         {
             let at = self.now + self.chance.millis(0, 500);
