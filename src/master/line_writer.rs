@@ -153,14 +153,20 @@ mod tests {
         (writer.unwrap(), allow, taken)
     }
 
-    fn wait_until(taken: &Mutex<Vec<String>>, count: usize) -> Vec<String> {
+    /// Looks again and again until `find` finds something; the watchdog is for the day it never does.
+    fn look_for<T>(mut find: impl FnMut() -> Option<T>) -> T {
+        let began = std::time::Instant::now();
         loop {
-            let lines = taken.lock().unwrap().clone();
-            if lines.len() >= count {
-                return lines;
+            if let Some(found) = find() {
+                return found;
             }
+            assert!(began.elapsed() < Duration::from_secs(60), "looked for in vain");
             std::thread::yield_now();
         }
+    }
+
+    fn wait_until(taken: &Mutex<Vec<String>>, count: usize) -> Vec<String> {
+        look_for(|| Some(taken.lock().unwrap().clone()).filter(|lines| lines.len() >= count))
     }
 
     #[test]
@@ -191,6 +197,7 @@ mod tests {
         let long = format!("{}\n", "x".repeat(QUEUE_BYTES / 2 - 1));
         // The first one is in the reader's hands, two fit behind it.
         writer.write("first\n".to_owned());
+        look_for(|| writer.shared.lock().queue.is_empty().then_some(()));
         (0..7).for_each(|_| writer.write(long.clone()));
         (0..3).for_each(|_| allow.send(()).unwrap());
         wait_until(&taken, 3);
@@ -208,9 +215,7 @@ mod tests {
         allow.send(()).unwrap();
         wait_until(&taken, 1);
         let patient = LineWriter { patience: Duration::from_secs(3600), shared: Arc::clone(&writer.shared) };
-        while patient.shared.lock().is_behind {
-            std::thread::yield_now();
-        }
+        look_for(|| (!patient.shared.lock().is_behind).then_some(()));
         allow.send(()).unwrap();
         patient.write("in time\n".to_owned());
         assert_eq!(taken.lock().unwrap().len(), 2);
