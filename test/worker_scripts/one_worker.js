@@ -20,6 +20,7 @@ class OneWorker {
     this.messages = [];
     this.address = null;
     this.ended = null;
+    this.isDestroyed = false;
     this.waiting = new Waiting(() => `${JSON.stringify(this.messages)}\n${this.stdout}${this.stderr}`);
     for (const stream of ['stdout', 'stderr']) {
       child[stream].setEncoding('utf8').on('data', text => {
@@ -27,6 +28,10 @@ class OneWorker {
         this.waiting.look();
       });
     }
+    // Node's primary may be about to answer a worker that the test has just destroyed.
+    handle.on('error', error => {
+      if (!this.isDestroyed) throw error;
+    });
     handle.on('message', message => {
       this.messages.push(message);
       this.waiting.look();
@@ -69,6 +74,7 @@ class OneWorker {
   }
 
   destroy() {
+    this.isDestroyed = true;
     if (!this.ended) this.child.kill('SIGKILL');
   }
 }
