@@ -1,7 +1,7 @@
 //! One child of the master: how it is forked, the tasks that listen to it, and what is kept of it while it runs.
 
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use tokio::sync::mpsc;
@@ -60,13 +60,19 @@ pub(super) fn start(
         SpawnRequest { program: &config.exec_path, args: &args, env: &env, inherit: &inherit, die_with_parent: true };
     let child = Rc::new(spawn::spawn(&request).map_err(|error| super::chain(&error))?);
     drop(theirs);
-    let (receiver, sender) = channel::open(ours).map_err(|error| super::chain(&error))?;
-    let watched = child.pidfd().try_clone_to_owned().map_err(|error| super::chain(&error))?;
-    let watched = Watched::new(watched).map_err(|error| super::chain(&error))?;
+    // A child that cannot be listened to must not run on unseen.
+    let (receiver, sender, watched) = watch(&child, ours).inspect_err(|_| child.end())?;
     spawn_task(happenings, listen(who, receiver, happenings.clone()));
     spawn_task(happenings, write(who, sender.clone(), happenings.clone()));
     spawn_task(happenings, wait_for_exit(who, watched, Rc::clone(&child), happenings.clone()));
     Ok(Running { number, sender, has_channel: true, exit: None, child })
+}
+
+fn watch(child: &Child, channel: OwnedFd) -> Result<(Receiver, Sender, Watched), String> {
+    let (receiver, sender) = channel::open(channel).map_err(|error| super::chain(&error))?;
+    let pidfd = child.pidfd().try_clone_to_owned().map_err(|error| super::chain(&error))?;
+    let watched = Watched::new(pidfd).map_err(|error| super::chain(&error))?;
+    Ok((receiver, sender, watched))
 }
 
 impl Running {

@@ -142,6 +142,14 @@ impl Child {
         self.ended.set(status);
         Ok(status)
     }
+
+    /// Kills the process and waits until it is gone and reaped; for one that is of no use from its start.
+    pub fn end(&self) {
+        // Fails for one that is gone already.
+        let _ = self.send_signal(Signal::KILL);
+        let _ = pidfd::wait_for_end(self.pidfd(), nix::poll::PollTimeout::NONE);
+        let _ = self.try_reap();
+    }
 }
 
 fn reap(pidfd: BorrowedFd<'_>) -> Result<Option<ExitStatus>, SysError> {

@@ -248,6 +248,18 @@ fn a_running_child_is_not_reaped_and_takes_signals() {
     assert_eq!(end_of(&child), ExitStatus::Signal { number: 9, core_dumped: false });
 }
 
+#[test]
+fn a_child_of_no_use_is_gone_and_reaped_when_its_end_returns() {
+    let _watchdog = Watchdog::start();
+    let args = strings(&["-c", "trap '' TERM; exec sleep 3600"]);
+    let child = spawn(&shell(&args, &[], &[])).unwrap();
+    child.end();
+    let status = child.try_reap().unwrap().unwrap();
+    assert_eq!(status.signal_name(), Some("SIGKILL"));
+    assert!(child.send_signal(Signal::TERM).unwrap_err().is_gone(), "a zombie would still take it");
+    child.end();
+}
+
 /// Node ignores SIGPIPE, and a thread may have signals blocked; neither may be inherited.
 #[test]
 fn signals_are_neither_ignored_nor_blocked_in_the_child() {

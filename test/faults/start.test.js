@@ -68,10 +68,22 @@ describe('a cluster whose processes cannot be started', () => {
     assert.match(stderr, /app_worker#\d:\d+ start fail, exiting with code:1/);
   });
 
-  it('ends with code 1 when the process may open no more descriptors', async () => {
-    const { stderr } = await fail('dies_while_booting', {}, { starter: master('short_of_descriptors') });
-    assert.match(stderr, /agent_worker#1 could not be forked: .*EMFILE/);
-    assert.match(stderr, /agent_worker#1:0 start fail, exiting with code:1/);
+  it('ends with code 1 and leaves nobody, whichever descriptor is the one that is missing', async () => {
+    const reasons = new Set();
+    for (let room = 0; ; room++) {
+      const cluster = await startFolder('dies_while_booting', {}, { starter: master('short_of_descriptors'), env: { ROOM: String(room) } });
+      const ready = await cluster.waitFor(() => cluster.messages.length > 0 || cluster.closed && 'closed', { what: 'a start or an end' });
+      if (ready === true) {
+        await cluster.stop();
+        break;
+      }
+      assert.deepEqual(await cluster.exit(), FAILED);
+      await cluster.assertNothingLeft();
+      const [, who, reason] = cluster.stderr.match(/(\w+)_worker#\d could not be forked: (.*EMFILE.*)/);
+      assert.match(cluster.stderr, new RegExp(`${who}_worker#\\d:0 start fail, exiting with code:1`));
+      reasons.add(`${who}: ${reason}`);
+    }
+    assert.ok(reasons.size > 3, [...reasons].join('\n'));
   });
 });
 
