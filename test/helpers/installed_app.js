@@ -1,5 +1,6 @@
 'use strict';
-// A real egg app from npm with this package in the place of its cluster layer, by "overrides" as the README says.
+// A real egg app from npm with this package in the place of its cluster layer, by "overrides" as the README says; or, for comparison,
+// with the cluster layer that egg brings.
 // Installing takes long, so node_modules are kept in .tmp/npm by what is installed. Every run of the tests has copies of its own
 // in .tmp/run-<pid> (hard links, so they cost little), with our package as it is now laid over the one that npm installed.
 
@@ -24,24 +25,26 @@ const LEANERS = { 'graceful': '^2.0.0', 'graceful-process': '^2.0.0' };
 const installing = new Map();
 const apps = new Map();
 
-function manifest(flavour, tarball, own = { private: true }) {
+function manifest({ flavour, stock, extras }, tarball, own = { private: true }) {
   const { layer, dependencies } = FLAVOURS[flavour];
-  return JSON.stringify({ ...own, dependencies: { ...dependencies, ...LEANERS }, overrides: { [layer]: `file:${tarball}` } }, null, 2);
+  const overrides = stock ? {} : { overrides: { [layer]: `file:${tarball}` } };
+  return JSON.stringify({ ...own, dependencies: { ...dependencies, ...LEANERS, ...extras }, ...overrides }, null, 2);
 }
 
 /** What decides whether an earlier installation still serves: what the app asks for, and what our package asks for. */
-function keyOf(flavour) {
+function installationKey({ flavour, stock, extras }) {
   const { dependencies, name } = require(path.join(ROOT, 'package.json'));
-  return createHash('sha256').update(JSON.stringify([FLAVOURS[flavour], LEANERS, name, dependencies])).digest('hex').slice(0, 12);
+  const asked = JSON.stringify([FLAVOURS[flavour], LEANERS, extras, stock ? 'stock' : [name, dependencies]]);
+  return `${flavour}-${createHash('sha256').update(asked).digest('hex').slice(0, 12)}`;
 }
 
-async function install(flavour) {
-  const folder = path.join(ROOT, '.tmp', 'npm', `${flavour}-${keyOf(flavour)}`);
+async function install(kind, key) {
+  const folder = path.join(ROOT, '.tmp', 'npm', key);
   if (fs.existsSync(folder)) return folder;
   const { tarball } = await packProject();
   const partial = `${folder}.${process.pid}`;
   fs.mkdirSync(partial, { recursive: true });
-  fs.writeFileSync(path.join(partial, 'package.json'), manifest(flavour, tarball));
+  fs.writeFileSync(path.join(partial, 'package.json'), manifest(kind, tarball));
   await npm(['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], { cwd: partial });
   try {
     fs.renameSync(partial, folder);
@@ -61,41 +64,44 @@ function layOver(packageDir, tarball) {
   execFileSync('tar', ['-xzf', tarball, '-C', packageDir, '--strip-components=1']);
 }
 
-/** The one copy of the layer must be ours: a second one beside it would be what egg really loads. */
-function assertOurs(folder, layer) {
+/** There must be one copy of the layer: a second one beside it could be what egg really loads. */
+function assertOnly(folder, layer, expected) {
   const found = execFileSync('find', [folder, '-type', 'd', '-path', `*/node_modules/${layer}`], { encoding: 'utf8' }).trim().split('\n');
   const packageDir = path.join(folder, 'node_modules', layer);
   if (found.length !== 1 || found[0] !== packageDir) throw new Error(`expected one ${layer} in ${folder}, found ${found.join(', ')}`);
   const { name } = JSON.parse(fs.readFileSync(path.join(packageDir, 'package.json'), 'utf8'));
-  if (name !== 'egg-clutch') throw new Error(`${packageDir} is ${name}, the override did not take`);
+  if (name !== expected) throw new Error(`${packageDir} is ${name}, not ${expected}`);
 }
 
-async function lay(flavour, fixture) {
-  if (!installing.has(flavour)) installing.set(flavour, install(flavour));
-  const [installed, { tarball }] = await Promise.all([installing.get(flavour), packProject()]);
-  const { layer } = FLAVOURS[flavour];
+async function lay(kind, key, fixture) {
+  if (!installing.has(key)) installing.set(key, install(kind, key));
+  const [installed, { tarball }] = await Promise.all([installing.get(key), packProject()]);
+  const { layer } = FLAVOURS[kind.flavour];
   const source = path.join(FIXTURES, 'apps', fixture);
-  const baseDir = path.join(runFolder(), 'apps', `${flavour}-${fixture}`);
+  const baseDir = path.join(runFolder(), 'apps', `${key}-${fixture}`);
   const packageDir = path.join(baseDir, 'node_modules', layer);
   fs.cpSync(source, baseDir, { recursive: true });
   fs.cpSync(path.join(FIXTURES, 'probe'), path.join(baseDir, 'probe'), { recursive: true });
   const own = JSON.parse(fs.readFileSync(path.join(source, 'package.json'), 'utf8'));
-  fs.writeFileSync(path.join(baseDir, 'package.json'), manifest(flavour, tarball, own));
+  fs.writeFileSync(path.join(baseDir, 'package.json'), manifest(kind, tarball, own));
   execFileSync('cp', ['-al', path.join(installed, 'node_modules'), baseDir]);
-  layOver(packageDir, tarball);
-  assertOurs(baseDir, layer);
+  if (!kind.stock) layOver(packageDir, tarball);
+  assertOnly(baseDir, layer, kind.stock ? layer : 'egg-clutch');
   return { baseDir, entry: path.join(baseDir, 'node_modules', 'egg'), packageDir, layer };
 }
 
 /**
  * The app `fixture` of test/fixtures/apps on egg 3 or egg 4 ('egg3', 'egg4'), installed; test/fixtures/probe lies in it as `probe/`.
+ * `extras` are further dependencies ({ name: range }); with `stock` the cluster layer is the one that egg brings, for comparison.
  * Resolves to { baseDir, entry, packageDir, layer }: `entry` is what startCluster of the driver takes, the app's own egg;
- * `packageDir` is where this package lies inside the app.
+ * `packageDir` is where the cluster layer lies inside the app.
  */
-function installedApp(flavour, { fixture = flavour } = {}) {
-  const key = `${flavour} ${fixture}`;
-  if (!apps.has(key)) apps.set(key, lay(flavour, fixture));
-  return apps.get(key);
+function installedApp(flavour, { fixture = flavour, extras = {}, stock = false } = {}) {
+  const kind = { flavour, extras, stock };
+  const key = installationKey(kind);
+  const name = `${key} ${fixture}`;
+  if (!apps.has(name)) apps.set(name, lay(kind, key, fixture));
+  return apps.get(name);
 }
 
 module.exports = { installedApp };
