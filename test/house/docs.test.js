@@ -87,7 +87,7 @@ describe('the documents', () => {
     assert.match(readme, /^npm ci && npm start$/m);
     assert.match(readme, /^npm ci && npm test$/m);
     assert.match(read('.ci/run'), /^npm ci$/m);
-    assert.match(read('.ci/run'), /^npm run ready$/m);
+    assert.match(read('.ci/run'), /^npm run ready\b/m);
     assert.match(read('scripts/ready.js'), /'npm', \['test'\]/);
   });
 });
