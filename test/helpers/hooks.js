@@ -2,7 +2,7 @@
 // Root hooks of mocha: every test ends the clusters that it began, and leaves no process of theirs.
 
 const processes = require('./processes');
-const { running, MARKER, RUN } = require('./cluster');
+const { running, MARKER, RUN } = require('./process_tree');
 
 let before = new Set();
 

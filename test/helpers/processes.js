@@ -4,6 +4,8 @@
 const fs = require('node:fs');
 const { setTimeout: pause } = require('node:timers/promises');
 
+const WORKER_SCRIPT = /(agent|app)_worker\.\w+$/;
+
 function read(pid, file) {
   try {
     return fs.readFileSync(`/proc/${pid}/${file}`, 'utf8');
@@ -56,6 +58,15 @@ function descendantsOf(pid) {
   return found;
 }
 
+/** The children of a master: [{ pid, role: 'agent' | 'app' | 'other', startTime, argv }]. */
+function workersOf(pid) {
+  return childrenOf(pid).map(child => {
+    const argv = commandLine(child.pid);
+    const script = argv.find(argument => WORKER_SCRIPT.test(argument)) ?? '';
+    return { ...child, role: WORKER_SCRIPT.exec(script)?.[1] ?? 'other', argv };
+  });
+}
+
 /** All living processes whose environment holds `name=value…`. */
 function withVariable(name, value) {
   const wanted = `${name}=${value}`;
@@ -76,4 +87,4 @@ async function waitUntilGone(find, limitMs) {
   return left;
 }
 
-module.exports = { look, isAlive, childrenOf, descendantsOf, commandLine, withVariable, waitUntilGone };
+module.exports = { look, isAlive, childrenOf, descendantsOf, workersOf, commandLine, withVariable, waitUntilGone };

@@ -4,7 +4,7 @@
 const cluster = require('node:cluster');
 const path = require('node:path');
 const { fork } = require('node:child_process');
-const { MARKER, RUN } = require('../helpers/cluster');
+const { MARKER, RUN } = require('../helpers/process_tree');
 const { Waiting } = require('../helpers/waiting');
 
 const LIB = path.join(__dirname, '..', '..', 'lib');
