@@ -32,8 +32,13 @@ function environmentOf(nodePath) {
   return { PATH: `${path.dirname(nodePath)}${path.delimiter}${process.env.PATH}` };
 }
 
+/** Where a runner leaves what it counted. */
+function reportFile(lane) {
+  return path.join(ROOT, '.tmp', `${lane}.report.json`);
+}
+
 async function javascript(lane, nodePath, args, readCounts) {
-  const file = path.join(ROOT, '.tmp', `${lane}.report.json`);
+  const file = reportFile(lane);
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.rmSync(file, { force: true });
   const ended = await run(nodePath, args(file), { env: environmentOf(nodePath), timeoutMs: RUNNER_TIMEOUT_MS });
@@ -69,4 +74,4 @@ function binding({ nodePath = process.execPath, lane = 'binding', extra = [] } =
   }));
 }
 
-module.exports = { rust, cluster, binding };
+module.exports = { rust, cluster, binding, reportFile };
