@@ -3,7 +3,7 @@
 // How the contract is written down: a scenario starts one cluster per subject, all of them side by side, and its lines are asked of
 // each. The title of a test is what scripts/contract.js makes its table of: "<id> <text> · <subject>".
 
-const { running } = require('../helpers/cluster');
+const { running } = require('../helpers/process_tree');
 const { LINES } = require('./lines');
 const { SUBJECTS } = require('./subjects');
 
