@@ -132,12 +132,12 @@ describe('messenger', () => {
     expect(clutch.messenger).toBe(clutch.messenger);
   });
 
-  test.each(['app_worker.js', 'agent_worker.js'])('is the one over the channel in %s', script => {
+  test.each(['app', 'agent'].flatMap(role => [`lib/${role}_worker.js`, `dist/commonjs/${role}_worker.js`]))('is the one over the channel in %s', script => {
     const dir = tree({
-      [`lib/${script}`]: `const { messenger } = require(${JSON.stringify(ROOT)});
+      [script]: `const { messenger } = require(${JSON.stringify(ROOT)});
         process.send(messenger === require(${JSON.stringify(path.join(ROOT, 'lib/messenger.js'))}).processMessenger());`,
     });
-    const parent = `const child = require('child_process').fork(${JSON.stringify(path.join(dir, 'lib', script))}, ['{}']);
+    const parent = `const child = require('child_process').fork(${JSON.stringify(path.join(dir, script))}, ['{}']);
       child.on('message', message => console.log(message));`;
     expect(runNode(['-e', parent]).stdout).toBe('true\n');
   });

@@ -42,6 +42,7 @@ describe('what the native half gets', () => {
     expect(native.config).toMatchObject({
       production: true, isDebug: true, debugPort: 7002, pidFile, host: 'h', logLevel: 'DEBUG', appCloseTimeoutMs: 1, agentCloseTimeoutMs: 2,
       agentInspectPort: 3, announceAgentPid: true,
+      agentScript: path.join(ROOT, 'dist/commonjs/agent_worker.js'), appScript: path.join(ROOT, 'dist/commonjs/app_worker.js'),
     });
   });
 

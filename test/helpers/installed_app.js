@@ -81,7 +81,7 @@ async function lay(kind, key, fixture) {
   const baseDir = path.join(runFolder(), 'apps', `${key}-${fixture}`);
   const packageDir = path.join(baseDir, 'node_modules', layer);
   fs.cpSync(source, baseDir, { recursive: true });
-  fs.cpSync(path.join(FIXTURES, 'probe'), path.join(baseDir, 'probe'), { recursive: true });
+  for (const half of ['probe', 'orders']) fs.cpSync(path.join(FIXTURES, half), path.join(baseDir, half), { recursive: true });
   const own = JSON.parse(fs.readFileSync(path.join(source, 'package.json'), 'utf8'));
   fs.writeFileSync(path.join(baseDir, 'package.json'), manifest(kind, tarball, own));
   execFileSync('cp', ['-al', path.join(installed, 'node_modules'), baseDir]);
@@ -91,7 +91,7 @@ async function lay(kind, key, fixture) {
 }
 
 /**
- * The app `fixture` of test/fixtures/apps on egg 3 or egg 4 ('egg3', 'egg4'), installed; test/fixtures/probe lies in it as `probe/`.
+ * The app `fixture` of test/fixtures/apps on egg 3 or egg 4 ('egg3', 'egg4'), installed; test/fixtures/probe and orders lie in it.
  * `extras` are further dependencies ({ name: range }); with `stock` the cluster layer is the one that egg brings, for comparison.
  * Resolves to { baseDir, entry, packageDir, layer }: `entry` is what startCluster of the driver takes, the app's own egg;
  * `packageDir` is where the cluster layer lies inside the app.

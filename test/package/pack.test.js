@@ -41,7 +41,7 @@ describe('the packed package', () => {
     const addons = packed.files.filter(file => file.endsWith('.node'));
     assert.equal(addons.length, 1, `one addon, of this platform: ${addons}`);
     assert.deepEqual([...top].sort(), [
-      'CHANGELOG.md', 'LICENSE', 'README.md', 'binding.d.ts', 'binding.js', addons[0], 'index.d.ts', 'index.js', 'lib', 'package.json',
+      'CHANGELOG.md', 'LICENSE', 'README.md', 'binding.d.ts', 'binding.js', 'dist', addons[0], 'index.d.ts', 'index.js', 'lib', 'package.json',
     ].sort());
   });
 
