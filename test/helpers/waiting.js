@@ -1,6 +1,8 @@
 'use strict';
 // Waiting for something to become true, asked again at every event and never by the clock.
 
+const { setTimeout: pause } = require('node:timers/promises');
+
 const WATCHDOG_MS = 30000;
 
 class Waiting {
@@ -59,4 +61,15 @@ class Waiting {
   }
 }
 
-module.exports = { Waiting };
+/** Resolves to the first truthy result of `find()`, for things that send no event, such as another process' file: looks again and again. */
+async function poll(find, { what = String(find), timeoutMs = WATCHDOG_MS } = {}) {
+  const limit = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await find();
+    if (found) return found;
+    if (Date.now() > limit) throw new Error(`looked in vain for ${what}: not within ${timeoutMs} ms`);
+    await pause(20);
+  }
+}
+
+module.exports = { Waiting, poll };
