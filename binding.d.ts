@@ -76,6 +76,8 @@ export interface ClusterConfig {
   inspectPort?: number
   /** The configured port. */
   port?: number
+  /** The port that apps listen on in sticky mode; absent in any other mode. */
+  stickyWorkerPort?: number
   /** `http` or `https`. */
   protocol: string
   /** The port of the plain http server beside https. */

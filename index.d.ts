@@ -82,8 +82,13 @@ export interface ClusterOptions {
   ports?: never[] | null;
   /** Not available in this version: only `false` is allowed. */
   reusePort?: false | null;
-  /** Not available in this version: only `false` is allowed. */
-  sticky?: false | null;
+  /**
+   * Gives all connections from one address to one app worker, and to the worker that takes its place; while there is none, to another
+   * one. The master listens on the cluster's port, the app workers on `stickyWorkerPort` of 127.0.0.1. The forms of an object are
+   * not available in this version.
+   * @default false
+   */
+  sticky?: boolean | null;
   /** Only the default is available in this version. */
   messenger?: { serialization?: 'json' } | null;
   /** Not available in this version; set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms). */
@@ -132,6 +137,8 @@ export interface ParsedClusterOptions {
 export interface MasterOptions extends ParsedClusterOptions {
   /** A free TCP port for cluster-client's server in the agent; the same for the life of the master. */
   clusterPort?: number;
+  /** The port of 127.0.0.1 that the app workers listen on where `sticky` is given; the same for the life of the master. */
+  stickyWorkerPort?: number;
 }
 
 /** Stable; new ones may come. */

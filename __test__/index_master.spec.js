@@ -58,7 +58,21 @@ describe('what the native half gets', () => {
     const asked = [];
     const given = { ...parts(), findFreePort: async options => { asked.push(options); return 1; } };
     await boot({ port: 7001, debugPort: 7002 }, given);
-    expect(asked).toEqual([{ except: [7001, 7002] }]);
+    expect(asked).toEqual([{ purpose: 'clusterPort', except: [7001, 7002] }]);
+  });
+
+  test.each([[{ sticky: true }, 4002], [{ sticky: false }, undefined], [{}, undefined]])('the port behind a sticky one is there for %p only', async (options, expected) => {
+    const { native } = await boot(options, parts({ ports: [4001, 4002] }));
+    expect(native.config.stickyWorkerPort).toBe(expected);
+    expect(JSON.parse(native.config.optionsJson)).toMatchObject({ clusterPort: 4001, ...options });
+    expect(JSON.parse(native.config.optionsJson).stickyWorkerPort).toBe(expected);
+  });
+
+  test('the port behind a sticky one keeps off all others', async () => {
+    const asked = [];
+    const given = { ...parts(), findFreePort: async options => asked.push(options) };
+    await boot({ port: 7001, debugPort: 7002, sticky: true }, given);
+    expect(asked[1]).toEqual({ purpose: 'stickyWorkerPort', except: [7001, 7002, 1] });
   });
 });
 

@@ -126,12 +126,18 @@ class Master {
     const { options, flavour, workersReason } = await parse(given);
     const framework = readFramework(options.framework);
     this.#parts.native = this.#parts.loadNative();
-    const clusterPort = await this.#parts.findFreePort({ except: [options.port, options.debugPort] });
-    this.options = { ...options, clusterPort };
+    this.options = { ...options, ...await this.#findPorts(options) };
     const config = clusterConfig(this.options, { flavour, framework, proc, environment });
     const { production, quiet } = config;
     const lines = bannerLines({ options, flavour, framework, workersReason, production, quiet, nodeEnv: environment.nodeEnv });
     return { lines, config };
+  }
+
+  async #findPorts({ port, debugPort, sticky }) {
+    const { findFreePort } = this.#parts;
+    const clusterPort = await findFreePort({ purpose: 'clusterPort', except: [port, debugPort] });
+    if (!sticky) return { clusterPort };
+    return { clusterPort, stickyWorkerPort: await findFreePort({ purpose: 'stickyWorkerPort', except: [port, debugPort, clusterPort] }) };
   }
 
   #construct(config) {

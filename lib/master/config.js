@@ -51,7 +51,7 @@ function toArgument(options) {
 }
 
 /**
- * @param {object} options parsed, with clusterPort
+ * @param {object} options parsed, with the ports that the master found
  * @param {{ flavour: 2 | 3, framework: { name: string }, proc: NodeJS.Process, environment: object }} facts
  * @returns {object} ClusterConfig of the binding
  */
@@ -73,6 +73,7 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     agentInspectPort: environment.agentInspectPort,
     inspectPort: debugPort,
     port: options.port,
+    stickyWorkerPort: options.stickyWorkerPort,
     protocol: options.https ? 'https' : 'http',
     debugPort: options.debugPort,
     pidFile: options.pidFile ? path.resolve(options.pidFile) : undefined,

@@ -44,10 +44,10 @@ const LATER = {
     instead: "leave it out or give 'round-robin'",
   },
   sticky: {
-    today: value => !value,
-    known: value => value === true || isPlainObject(value),
+    today: value => value === true || !value,
+    known: isPlainObject,
     allowed: "true, false or { by: 'address' | 'proxy-protocol' | { header } | { cookie } }",
-    instead: 'leave it out and keep sessions in a place that all app workers can reach',
+    instead: "give true: connections are kept together by the client's address",
   },
   messenger: {
     today: value => isEmptyObject(value) || (isPlainObject(value) && Object.keys(value).length === 1 && value.serialization === 'json'),

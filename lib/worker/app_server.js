@@ -7,6 +7,8 @@ const fs = require('fs');
 const http = require('http');
 const https = require('https');
 
+const { listenBehindMaster } = require('./sticky_server');
+
 /**
  * @typedef {object} Address
  * @property {unknown} port from the options, else from the app's config
@@ -37,7 +39,8 @@ function readAddress(app, options) {
  * @param {Address} address
  * @param {import('./boot').WorkerContext} context
  */
-function serve(app, address, { options, logger, flavour, terminate }) {
+function serve(app, address, context) {
+  const { options, logger, flavour, terminate } = context;
   const server = createServer(app, address);
   server.once('error', error => {
     logger.error('[app_worker] server got error: %s, code: %s', error.message, error.code);
@@ -45,13 +48,15 @@ function serve(app, address, { options, logger, flavour, terminate }) {
   });
   app.emit('server', server);
 
-  if (address.path) {
+  if (address.path && !options.sticky) {
     server.listen(address.path);
   } else if (typeof address.port !== 'number') {
     const label = flavour === 3 ? `app_worker:${process.pid}` : 'app_worker';
     logger.error('[%s] port should be number, but got %s(%s)', label, address.port, typeof address.port);
     terminate();
     return;
+  } else if (options.sticky) {
+    listenBehindMaster(server, address, context);
   } else if (address.hostname) {
     server.listen(address.port, address.hostname);
   } else {

@@ -46,6 +46,8 @@ pub struct ClusterConfig {
     pub inspect_port: Option<u16>,
     /// The configured port.
     pub port: Option<u16>,
+    /// The port that apps listen on in sticky mode; absent in any other mode.
+    pub sticky_worker_port: Option<u16>,
     /// `http` or `https`.
     pub protocol: String,
     /// The port of the plain http server beside https.
@@ -177,6 +179,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             agent_inspect_port: config.agent_inspect_port.unwrap_or(5800),
             inspect_port: config.inspect_port.unwrap_or(9229),
             port: config.port,
+            sticky_worker_port: config.sticky_worker_port,
             protocol: config.protocol,
             debug_port: config.debug_port,
             pid_file: config.pid_file.map(PathBuf::from),

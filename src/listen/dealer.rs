@@ -24,7 +24,7 @@ pub struct HandoverIds {
 }
 
 impl HandoverIds {
-    fn next(&mut self) -> HandoverId {
+    pub(super) fn next(&mut self) -> HandoverId {
         self.last += 1;
         HandoverId(self.last)
     }
@@ -160,20 +160,14 @@ impl<C: Clone> Dealer<C> {
         Answered::DealtAgain
     }
 
-    /// The oldest hand-over that a worker has not answered.
+    /// The connection of a hand-over did not arrive (`NODE_HANDLE_NACK`): the worker has no descriptor left. It is dealt
+    /// again, and the worker rests, as asking it again at once would go on without end. Answers whether there was such a
+    /// hand-over, and so whether [`Dealer::note_rested`] is due in a while.
     #[must_use]
-    pub fn oldest_in_flight(&self, who: Occupant) -> Option<HandoverId> {
-        let member = self.members.iter().find(|member| member.who == who)?;
-        member.in_flight.front().map(|(id, _)| *id)
-    }
-
-    /// The connection of the oldest unanswered hand-over did not arrive (`NODE_HANDLE_NACK`): the worker has no descriptor
-    /// left. It is dealt again, and the worker rests, as asking it again at once would go on without end. Answers whether
-    /// there was such a hand-over, and so whether [`Dealer::note_rested`] is due in a while.
-    #[must_use]
-    pub fn note_not_arrived(&mut self, who: Occupant) -> bool {
+    pub fn note_not_arrived(&mut self, who: Occupant, id: HandoverId) -> bool {
         let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return false };
-        let Some((_, waiting)) = member.in_flight.pop_front() else { return false };
+        let Some(at) = member.in_flight.iter().position(|(other, _)| *other == id) else { return false };
+        let Some((_, waiting)) = member.in_flight.remove(at) else { return false };
         member.is_resting = true;
         self.waiting.push_front(waiting);
         true
@@ -299,9 +293,9 @@ mod tests {
         let mut dealer = dealer(2);
         let mut ids = HandoverIds::default();
         dealer.offer(3);
-        let (poor, _, _) = dealer.poll_handover(&mut ids).unwrap();
-        assert!(dealer.note_not_arrived(poor));
-        assert!(!dealer.note_not_arrived(poor), "nothing else was on its way");
+        let (poor, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert!(dealer.note_not_arrived(poor, id));
+        assert!(!dealer.note_not_arrived(poor, id), "nothing else was on its way");
         let (other, _, connection) = dealer.poll_handover(&mut ids).unwrap();
         assert_eq!((connection, other == poor), (3, false));
         dealer.offer(4);

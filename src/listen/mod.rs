@@ -4,3 +4,5 @@ pub mod dealer;
 pub mod open;
 #[cfg(test)]
 mod open_tests;
+pub mod rendezvous;
+pub mod sticky_dealer;

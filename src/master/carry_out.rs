@@ -25,6 +25,7 @@ impl Shell {
                     running.kill();
                 }
             }
+            Effect::OpenStickyPort { port, address } => self.open_sticky_port(port, address),
             Effect::Tell(notice) => self.tell(notice),
             Effect::Report(report) => self.report(&report),
             Effect::Exit { code } => self.end(code),
@@ -54,6 +55,17 @@ impl Shell {
             }
         };
         // Straight to the supervisor: the loop that drains the effects is above us.
+        self.handle_now(event);
+    }
+
+    fn open_sticky_port(&mut self, port: Option<u16>, address: Option<String>) {
+        let event = match self.listeners.open_sticky_port(port, address) {
+            Ok(address) => Event::StickyPortOpened { address },
+            Err(reason) => {
+                error!("[master] the sticky port could not be opened: {reason}, exiting with code:1");
+                Event::StickyPortFailed
+            }
+        };
         self.handle_now(event);
     }
 

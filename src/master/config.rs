@@ -39,6 +39,8 @@ pub struct MasterConfig {
     pub inspect_port: u16,
     /// The configured port.
     pub port: Option<u16>,
+    /// The port that apps listen on in sticky mode; none in any other mode.
+    pub sticky_worker_port: Option<u16>,
     /// The configured protocol.
     pub protocol: String,
     /// The port of the plain http server beside https.
@@ -70,6 +72,7 @@ impl MasterConfig {
             refork: self.production,
             is_debug: self.is_debug,
             port: self.port,
+            sticky_worker_port: self.sticky_worker_port,
             protocol: self.protocol.clone(),
             shown_host: self.shown_host.clone(),
             app_close_timeout: self.app_close_timeout,

@@ -35,8 +35,13 @@ impl Shell {
                 self.push_own(who, Outgoing::new(node_protocol::handle_ack()));
                 self.route_text(Self::origin_of(who), Some(who), message);
             }
-            Ok(Incoming::HandleNack) => self.listeners.note_not_arrived(who),
-            Ok(Incoming::Message(_) | Incoming::HandleAck | Incoming::OtherInternal) => {}
+            Ok(Incoming::HandleAck) => self.listeners.note_arrived(who),
+            Ok(Incoming::HandleNack) => {
+                if let Some(answer) = self.listeners.note_not_arrived(who) {
+                    self.push_own(who, answer);
+                }
+            }
+            Ok(Incoming::Message(_) | Incoming::OtherInternal) => {}
             Err(error) => self.drop_worker(who, &super::chain(&error)),
         }
     }
@@ -88,7 +93,8 @@ impl Shell {
                     envelope.data().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
                 let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
                 let protocol = told["protocol"].as_str().map(ToOwned::to_owned);
-                self.feed(Event::RealPortTold { port, protocol });
+                let address = told["hostname"].as_str().map(ToOwned::to_owned);
+                self.feed(Event::RealPortTold { port, protocol, address });
             }
             Some("reload-worker") => self.feed(Event::ReloadAsked),
             _ => {

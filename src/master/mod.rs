@@ -5,8 +5,9 @@
 //! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
 //!
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (fork, channel, end), `messages` (routing),
-//! `listeners` (the primary's half of Node's cluster), `console`, `line_writer` and `reports` (the log), `snapshot` (status).
+//! `listeners` (the primary's half of Node's cluster), `sticky_port`, `acceptor`, `console`, `line_writer` and `reports` (the log), `snapshot` (status).
 
+mod acceptor;
 mod carry_out;
 mod children;
 mod config;
@@ -18,6 +19,7 @@ mod pid_file;
 mod reports;
 mod shell;
 mod snapshot;
+mod sticky_port;
 
 pub use config::MasterConfig;
 

@@ -169,7 +169,8 @@ fn log_cluster(report: &Report, config: &MasterConfig) {
     let name = &config.framework_name;
     match report {
         Report::Ready { address, took, .. } => {
-            info!("[master] {name} started on {address} ({}ms)", took.as_millis());
+            let sticky = if config.sticky_worker_port.is_some() { " with STICKY MODE!" } else { "" };
+            info!("[master] {name} started on {address} ({}ms){sticky}", took.as_millis());
             if let Some(port) = config.debug_port {
                 let host = &config.shown_host;
                 let verb = if is_egg_4(config) { "started debug port on" } else { "started on" };

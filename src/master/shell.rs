@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
+use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
 use super::listeners::Listeners;
@@ -38,13 +39,13 @@ pub(super) enum Happening {
     /// The descendants of a process that was asked to leave are gone.
     TreeGone { who: Occupant },
     /// A listening socket has a connection.
-    Accepted { key: String, connection: std::os::fd::OwnedFd },
+    Accepted { door: Door, connection: std::os::fd::OwnedFd },
     /// A worker that could not take a connection in has had its pause.
     Rested { who: Occupant },
     /// A task beside the loop panicked: what it should have told will never come.
     TaskPanicked,
     /// Accepting failed for a reason that is worth a line, such as no descriptors left.
-    AcceptFailed { key: String, reason: String },
+    AcceptFailed { door: Door, reason: String },
 }
 
 /// All that the master holds.
@@ -121,7 +122,7 @@ impl Shell {
             .map_or(1, |time| u64::from(time.subsec_nanos()) ^ (u64::from(std::process::id()) << 32));
         Self {
             supervisor: Supervisor::new(config.supervisor(seed)),
-            listeners: Listeners::new(happenings.clone(), config.production),
+            listeners: Listeners::new(happenings.clone(), config.production, config.sticky_worker_port),
             config,
             running: HashMap::new(),
             trees: HashMap::new(),
@@ -180,13 +181,13 @@ impl Shell {
                 self.trees.remove(&who);
                 self.feed(Event::TreeGone { who });
             }
-            Happening::Accepted { key, connection } => self.listeners.offer(&key, connection),
+            Happening::Accepted { door, connection } => self.listeners.offer(&door, connection),
             Happening::Rested { who } => self.listeners.note_rested(who),
             Happening::TaskPanicked => {
                 error!("[master] a task of the master panicked, exiting with code:1");
                 self.end(1);
             }
-            Happening::AcceptFailed { key, reason } => self.listeners.note_accept_failed(&key, &reason),
+            Happening::AcceptFailed { door, reason } => self.listeners.note_accept_failed(&door, &reason),
         }
         self.deal_connections();
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::ListeningAddress;
-use super::{HEALTH_CHECK_PERIOD, Notice, Phase, Report, Supervisor};
+use super::{Effect, HEALTH_CHECK_PERIOD, Notice, Phase, Report, Supervisor};
 use crate::message::address::{Occupant, Seat, SlotIndex, WorkerId};
 use crate::slot::{ClusterState, ProcessEvent, SlotState, Transition};
 
@@ -68,8 +68,11 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn note_real_port(&mut self, port: Option<u16>, protocol: Option<String>) {
+    pub(super) fn note_real_port(&mut self, port: Option<u16>, protocol: Option<String>, address: Option<String>) {
         self.is_port_told = true;
+        if address.is_some() {
+            self.sticky_address = address;
+        }
         if port.is_some() {
             self.port = port;
         }
@@ -105,7 +108,7 @@ impl Supervisor {
     }
 
     pub(super) fn note_listening(&mut self, who: Occupant, address: &ListeningAddress, now: Duration) {
-        let is_ours = address.is_unix() || self.is_own_port(address.port);
+        let is_ours = self.is_own(address);
         let Some(process) = self.process_mut(who).filter(|process| process.is_attached()) else { return };
         process.cluster_state = ClusterState::Listening;
         let (number, pid) = (process.number, process.pid.unwrap_or_default());
@@ -123,9 +126,10 @@ impl Supervisor {
 
     /// Other servers inside an app do not count. Where no port is configured, none counts before the app has told its own;
     /// one that told none lets the kernel choose.
-    fn is_own_port(&self, port: i64) -> bool {
-        match self.port {
-            Some(own) => i64::from(own) == port,
+    fn is_own(&self, address: &ListeningAddress) -> bool {
+        match self.workers_port() {
+            _ if address.is_unix() => self.config.sticky_worker_port.is_none(),
+            Some(own) => i64::from(own) == address.port,
             None => self.is_port_told,
         }
     }
@@ -148,12 +152,34 @@ impl Supervisor {
         let took = now.saturating_sub(self.apps_started_at);
         self.report(Report::AppStarted { who, number, pid, port: address.port, remain, took });
         match self.phase {
-            Phase::AppsBooting { .. } if remain == 0 => self.become_ready(address, now),
+            Phase::AppsBooting { .. } if remain == 0 => self.open_up(address, now),
             Phase::Running => {
                 self.tell(Notice::ReadyToApps);
                 self.retire_predecessors(who, now);
             }
             _ => {}
+        }
+    }
+
+    /// All apps serve. In sticky mode nobody can reach them before the master has opened the port.
+    fn open_up(&mut self, address: &ListeningAddress, now: Duration) {
+        if self.config.sticky_worker_port.is_none() {
+            return self.become_ready(address, now);
+        }
+        let effect = Effect::OpenStickyPort { port: self.port, address: self.sticky_address.clone() };
+        self.effects.push_back(effect);
+    }
+
+    pub(super) fn note_sticky_port(&mut self, address: &ListeningAddress, now: Duration) {
+        // An app that was lost while the port was opened is the end of this start as of any other.
+        if matches!(self.phase, Phase::AppsBooting { .. }) && self.ready_apps() == self.config.workers {
+            self.become_ready(address, now);
+        }
+    }
+
+    pub(super) fn note_no_sticky_port(&mut self) {
+        if matches!(self.phase, Phase::AppsBooting { .. }) {
+            self.exit(1);
         }
     }
 

@@ -31,6 +31,13 @@ pub enum Effect {
         /// The process.
         who: Occupant,
     },
+    /// Open the port whose connections are dealt by the client's address; answered by `StickyPortOpened` or `StickyPortFailed`.
+    OpenStickyPort {
+        /// The port; any where none is known.
+        port: Option<u16>,
+        /// The one address to listen on; all where there is none.
+        address: Option<String>,
+    },
     /// Send a message of the layer itself.
     Tell(Notice),
     /// Say something to people and to JavaScript.

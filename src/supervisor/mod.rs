@@ -40,6 +40,8 @@ pub struct SupervisorConfig {
     pub is_debug: bool,
     /// The configured port, until an app tells the real one.
     pub port: Option<u16>,
+    /// The port that the apps listen on in sticky mode, where the cluster's own port is the master's; none in any other mode.
+    pub sticky_worker_port: Option<u16>,
     /// The configured protocol, until an app tells the real one.
     pub protocol: String,
     /// The host to show for a wildcard address.
@@ -101,6 +103,7 @@ pub struct Supervisor {
     apps_forked: u32,
     port: Option<u16>,
     is_port_told: bool,
+    sticky_address: Option<String>,
     protocol: String,
     address: Option<String>,
     history: RestartHistory,
@@ -126,6 +129,7 @@ impl Supervisor {
             apps_forked: 0,
             port: config.port,
             is_port_told: false,
+            sticky_address: None,
             protocol: config.protocol.clone(),
             address: None,
             history: RestartHistory::new(config.restart, config.seed),
@@ -149,7 +153,9 @@ impl Supervisor {
             Event::SpawnFailed { who } => self.note_spawn_failed(who, now),
             Event::WorkerOnline { who } => self.note_online(who),
             Event::AgentStarted { who } => self.note_agent_started(who, now),
-            Event::RealPortTold { port, protocol } => self.note_real_port(port, protocol),
+            Event::RealPortTold { port, protocol, address } => self.note_real_port(port, protocol, address),
+            Event::StickyPortOpened { address } => self.note_sticky_port(&address, now),
+            Event::StickyPortFailed => self.note_no_sticky_port(),
             Event::WorkerListening { who, address } => self.note_listening(who, &address, now),
             Event::DisconnectAnnounced { who } => self.note_announcement(who),
             Event::ChannelClosed { who } => self.note_channel_closed(who, now),

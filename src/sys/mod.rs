@@ -36,7 +36,7 @@ pub mod unix_socket;
 pub(crate) mod watchdog;
 pub mod watched;
 
-pub use error::{INVALID_ARGUMENT, SysError};
+pub use error::{INVALID_ARGUMENT, OUT_OF_DESCRIPTORS, SysError};
 pub use watched::Watched;
 
 /// This machine's name, for error logs.

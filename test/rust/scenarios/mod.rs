@@ -49,6 +49,7 @@ fn production() -> SupervisorConfig {
         refork: true,
         is_debug: false,
         port: Some(7001),
+        sticky_worker_port: None,
         protocol: "http".to_owned(),
         shown_host: "127.0.0.1".to_owned(),
         app_close_timeout: seconds(5),
@@ -96,6 +97,13 @@ impl Asked {
     fn told(&self) -> Vec<Notice> {
         let notice = |effect: &Effect| if let Effect::Tell(notice) = effect { Some(notice.clone()) } else { None };
         self.0.iter().filter_map(notice).collect()
+    }
+
+    fn has_opened_sticky_port(&self, wanted_port: Option<u16>, wanted_address: Option<&str>) -> bool {
+        self.0.iter().any(|effect| {
+            matches!(effect, Effect::OpenStickyPort { port, address }
+                if *port == wanted_port && address.as_deref() == wanted_address)
+        })
     }
 
     fn exit(&self) -> Option<i32> {

@@ -21,6 +21,7 @@ impl Witness {
             Effect::Terminate { who } => self.see_terminate(*who, now),
             Effect::KillDescendants { who } => self.see_kill_descendants(*who),
             Effect::Kill { who } => self.see_kill(*who, now),
+            Effect::OpenStickyPort { .. } => self.see_sticky_port(),
             Effect::Tell(notice) => self.see_notice(notice),
             Effect::Report(report) => self.see_report(report, now),
             Effect::Exit { code } => self.see_exit(*code, now),
@@ -142,6 +143,18 @@ impl Witness {
         let is_on_time = !timeout.is_zero() && entry.terminated_at.is_some_and(|at| now == at + timeout);
         if is_on_time && !entry.descendants_killed && self.slack == HOST_SLACK {
             return Err(format!("{who:?} is killed before its descendants"));
+        }
+        Ok(())
+    }
+
+    /// The sticky port is opened when all apps serve, and not before.
+    fn see_sticky_port(&self) -> Result<(), String> {
+        let in_service = self.entries.iter().filter(|entry| !entry.who.is_agent() && entry.is_listed()).count();
+        if self.config.sticky_worker_port.is_none() || self.ready_at.is_some() {
+            return Err("a sticky port is opened that nobody wants".to_owned());
+        }
+        if in_service != self.config.workers as usize {
+            return Err(format!("the sticky port is opened when {in_service} apps serve"));
         }
         Ok(())
     }

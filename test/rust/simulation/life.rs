@@ -120,13 +120,23 @@ impl World {
         if who.is_agent() {
             return self.say(index, Event::AgentStarted { who });
         }
-        self.say(index, Event::RealPortTold { port: Some(7_001), protocol: Some("http".to_owned()) });
-        let address = if self.plan.config.port.is_none() && self.plan.config.workers == 2 {
+        self.say(index, Event::RealPortTold { port: Some(7_001), protocol: Some("http".to_owned()), address: None });
+        let address = if let Some(port) = self.plan.config.sticky_worker_port {
+            ListeningAddress { address_type: 4, address: Some("127.0.0.1".to_owned()), port: port.into() }
+        } else if self.plan.config.port.is_none() && self.plan.config.workers == 2 {
             ListeningAddress { address_type: -1, address: Some("/run/app.sock".to_owned()), port: -1 }
         } else {
             ListeningAddress { address_type: 4, address: None, port: 7_001 }
         };
         self.say(index, Event::WorkerListening { who, address });
+    }
+
+    /// Opens the sticky port, or fails to.
+    pub fn open_sticky_port(&self) -> Event {
+        if self.plan.sticky_port_is_taken {
+            return Event::StickyPortFailed;
+        }
+        Event::StickyPortOpened { address: ListeningAddress { address_type: 6, address: None, port: 7_001 } }
     }
 
     /// Puts an event on the process' channel, which keeps the order.

@@ -87,6 +87,8 @@ pub struct Plan {
     pub rates: Rates,
     /// A fork is answered while the effects that follow it still wait, as the shell does it; else it takes its time.
     pub forks_at_once: bool,
+    /// Somebody else has the sticky port.
+    pub sticky_port_is_taken: bool,
     /// Faults begin here; a start that is spared gets to readiness.
     pub faults_from: Duration,
     /// Faults end here; from now on everything that is started works.
@@ -129,10 +131,12 @@ impl Plan {
             _ => vec![faults_until + calm - Duration::from_secs(30)],
         };
         let forks_at_once = chance.happens(50);
+        let sticky_port_is_taken = config.sticky_worker_port.is_some() && config.seed.is_multiple_of(5);
         Self {
             config,
             rates,
             forks_at_once,
+            sticky_port_is_taken,
             faults_from,
             faults_until,
             faults,
@@ -144,11 +148,12 @@ impl Plan {
 }
 
 fn draw_config(chance: &mut Chance) -> SupervisorConfig {
-    SupervisorConfig {
+    let config = SupervisorConfig {
         workers: u32::try_from(chance.between(1, 4)).unwrap_or(1),
         refork: chance.happens(75),
         is_debug: chance.happens(10),
         port: chance.pick(&[Some(7001), Some(7001), None]),
+        sticky_worker_port: None,
         protocol: "http".to_owned(),
         shown_host: "127.0.0.1".to_owned(),
         app_close_timeout: Duration::from_millis(chance.pick(&[0, 100, 500, 1_000, 5_000])),
@@ -164,5 +169,7 @@ fn draw_config(chance: &mut Chance) -> SupervisorConfig {
             intensity_period: chance.millis(2_000, 60_000),
         },
         seed: chance.below(u64::MAX),
-    }
+    };
+    // Decided by a number that is drawn anyway: every draw more would turn all lives that are kept into others.
+    SupervisorConfig { sticky_worker_port: config.seed.is_multiple_of(7).then_some(41_000), ..config }
 }

@@ -105,6 +105,7 @@ pub struct Witness {
     pub reload_is_on: bool,
     pub reload_waits: bool,
     pub has_reloaded: bool,
+    pub sticky_port_is_open: bool,
     /// How many processes there were when the event came.
     known_before: usize,
 }
@@ -136,6 +137,7 @@ impl Witness {
             reload_is_on: false,
             reload_waits: false,
             has_reloaded: false,
+            sticky_port_is_open: false,
             known_before: 0,
         }
     }
@@ -201,6 +203,11 @@ impl Witness {
                     self.count_loss(*who, now);
                 }
             }
+            Event::StickyPortOpened { .. } => {
+                self.sticky_port_is_open = true;
+                self.tally.sticky_ports += 1;
+            }
+            Event::StickyPortFailed => self.fatal |= is_booting,
             Event::ReloadAsked if self.is_running() => {
                 self.reasons.iter_mut().for_each(|reason| *reason += 1);
                 self.reload_waits = self.reload_is_on;

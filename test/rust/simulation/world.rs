@@ -296,6 +296,14 @@ impl World {
             Effect::Terminate { who } => self.terminate(who),
             Effect::KillDescendants { who } => self.kill_descendants(who),
             Effect::Kill { who } => self.kill(who),
+            Effect::OpenStickyPort { .. } => {
+                let answer = self.open_sticky_port();
+                if self.plan.forks_at_once {
+                    self.hand_over(answer);
+                } else {
+                    self.at(self.now + Duration::from_millis(20), Happening::Event(answer));
+                }
+            }
             Effect::Exit { .. } => self.has_ended = true,
             Effect::Tell(_) | Effect::Report(_) => {}
         }

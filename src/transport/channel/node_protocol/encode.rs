@@ -143,6 +143,13 @@ pub fn user_message_with_handle(kind: HandleKind, message: &RawValue) -> Bytes {
     line(&wrapped(kind, &message))
 }
 
+/// A connection for the server of a worker in sticky mode, as egg's cluster layer sends it: a message of the user's kind, a mere
+/// string; the socket must go with it.
+#[must_use]
+pub fn sticky_connection() -> Bytes {
+    line(&wrapped(HandleKind::NetSocket, &"sticky-session:connection"))
+}
+
 fn wrapped<T>(kind: HandleKind, message: &T) -> Wrapped<'_, T> {
     Wrapped { cmd: "NODE_HANDLE", kind: kind.name(), msg: message }
 }

@@ -1,0 +1,355 @@
+//! Which worker gets the next connection of the sticky port. Pure: the connection is any value.
+//!
+//! Each client has a slot, by [`rendezvous`](super::rendezvous) over those that are served; the newest process in it gets the
+//! client's connections, one at a time and the next when it has acknowledged the last. While it is busy, what comes for it
+//! waits for it, and only for it: other clients pass. A worker that has no descriptor left, or for which
+//! [`WAITING_LIMIT`] connections wait, is passed over as one that is not there.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::dealer::{HandoverId, HandoverIds};
+use super::rendezvous;
+use crate::message::address::{Generation, Occupant, Seat};
+
+/// How many connections may wait for one worker. As many as usually wait in the kernel for a whole port, so that a burst from one
+/// address stays together, and one that stands still does not use up the master's descriptors.
+pub const WAITING_LIMIT: usize = 512;
+
+#[derive(Debug)]
+struct Waiting<C> {
+    client: IpAddr,
+    connection: C,
+}
+
+#[derive(Debug)]
+struct Member<C> {
+    who: Occupant,
+    in_flight: Option<(HandoverId, Waiting<C>)>,
+    waiting: VecDeque<Waiting<C>>,
+    /// What it was handed did not arrive; it gets nothing until [`StickyDealer::note_rested`].
+    is_resting: bool,
+}
+
+impl<C> Member<C> {
+    fn has_room(&self) -> bool {
+        self.waiting.len() < WAITING_LIMIT
+    }
+
+    /// The lowest of these is the client's worker.
+    fn rank(&self, client: IpAddr) -> Option<(bool, Reverse<u64>, Reverse<Generation>)> {
+        let Seat::App(slot) = self.who.seat else { return None };
+        let draw = rendezvous::draw(client, slot);
+        self.has_room().then_some((self.is_resting, Reverse(draw), Reverse(self.who.generation)))
+    }
+}
+
+/// Where a connection comes in the queue of its worker.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    First,
+    Last,
+}
+
+/// The workers that serve the sticky port, and the connections between accept and hand-over.
+#[derive(Debug)]
+pub struct StickyDealer<C> {
+    members: Vec<Member<C>>,
+    /// Those for whom nobody is there, or nobody has room.
+    unplaced: VecDeque<Waiting<C>>,
+}
+
+impl<C> Default for StickyDealer<C> {
+    fn default() -> Self {
+        Self { members: Vec::new(), unplaced: VecDeque::new() }
+    }
+}
+
+impl<C: Clone> StickyDealer<C> {
+    /// Adds a worker; twice is once. What waits for others and belongs to it is its own from now on.
+    pub fn join(&mut self, who: Occupant) {
+        if self.members.iter().any(|member| member.who == who) {
+            return;
+        }
+        self.members.push(Member { who, in_flight: None, waiting: VecDeque::new(), is_resting: false });
+        let waiting: Vec<_> = self.members.iter_mut().flat_map(|member| member.waiting.drain(..)).collect();
+        for waiting in waiting.into_iter().chain(std::mem::take(&mut self.unplaced)) {
+            self.place(waiting, Place::Last);
+        }
+    }
+
+    /// True when no worker is there.
+    #[must_use]
+    pub fn is_unserved(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// A worker is gone: what waited for it, and what it had not acknowledged, goes to each client's next.
+    pub fn leave(&mut self, who: Occupant) {
+        if let Some(untaken) = self.remove(who) {
+            self.place(untaken, Place::First);
+        }
+    }
+
+    /// A worker's answers cannot be read any more, so it may have taken what it was handed, and read from it. Gives that back to
+    /// be closed; what only waited for it goes to each client's next.
+    #[must_use]
+    pub fn give_up_on(&mut self, who: Occupant) -> Option<C> {
+        self.remove(who).map(|waiting| waiting.connection)
+    }
+
+    fn remove(&mut self, who: Occupant) -> Option<Waiting<C>> {
+        let at = self.members.iter().position(|member| member.who == who)?;
+        let member = self.members.remove(at);
+        for waiting in member.waiting {
+            self.place(waiting, Place::Last);
+        }
+        member.in_flight.map(|(_, waiting)| waiting)
+    }
+
+    /// True while more connections may be accepted.
+    #[must_use]
+    pub fn wants_more(&self) -> bool {
+        self.members.iter().any(Member::has_room)
+    }
+
+    /// Takes in a connection that was accepted from this address.
+    pub fn offer(&mut self, client: IpAddr, connection: C) {
+        self.place(Waiting { client, connection }, Place::Last);
+    }
+
+    fn place(&mut self, waiting: Waiting<C>, place: Place) {
+        let ranks = self.members.iter_mut().filter_map(|member| Some((member.rank(waiting.client)?, member)));
+        match (ranks.min_by_key(|(rank, _)| *rank), place) {
+            (Some((_, member)), Place::First) => member.waiting.push_front(waiting),
+            (Some((_, member)), Place::Last) => member.waiting.push_back(waiting),
+            (None, Place::First) => self.unplaced.push_front(waiting),
+            (None, Place::Last) => self.unplaced.push_back(waiting),
+        }
+    }
+
+    /// The next hand-over, while one waits for a worker that is free.
+    pub fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<(Occupant, HandoverId, C)> {
+        while self.wants_more()
+            && let Some(waiting) = self.unplaced.pop_front()
+        {
+            self.place(waiting, Place::Last);
+        }
+        let is_free = |member: &&mut Member<C>| !member.is_resting && member.in_flight.is_none();
+        let member = self.members.iter_mut().filter(is_free).find(|member| !member.waiting.is_empty())?;
+        let waiting = member.waiting.pop_front()?;
+        let id = ids.next();
+        let handover = (member.who, id, waiting.connection.clone());
+        member.in_flight = Some((id, waiting));
+        Some(handover)
+    }
+
+    /// A worker has what it was handed. Gives our copy back to be closed; none where there was no such hand-over.
+    pub fn note_taken(&mut self, who: Occupant, id: HandoverId) -> Option<C> {
+        let member = self.members.iter_mut().find(|member| member.who == who)?;
+        let (_, waiting) = member.in_flight.take_if(|(other, _)| *other == id)?;
+        Some(waiting.connection)
+    }
+
+    /// What a worker was handed did not arrive: it has no descriptor left, and rests. All that is meant for it goes to each client's
+    /// next, unless those rest, too. Answers whether there was such a hand-over, and so whether [`StickyDealer::note_rested`]
+    /// is due in a while.
+    #[must_use]
+    pub fn note_not_arrived(&mut self, who: Occupant, id: HandoverId) -> bool {
+        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return false };
+        let Some((_, untaken)) = member.in_flight.take_if(|(other, _)| *other == id) else { return false };
+        member.is_resting = true;
+        for waiting in std::mem::take(&mut member.waiting) {
+            self.place(waiting, Place::Last);
+        }
+        self.place(untaken, Place::First);
+        true
+    }
+
+    /// A worker that was short of descriptors is asked again.
+    pub fn note_rested(&mut self, who: Occupant) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.who == who) {
+            member.is_resting = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::message::address::SlotIndex;
+
+    fn app(slot: u32, generation: u32) -> Occupant {
+        Occupant { seat: Seat::App(SlotIndex(slot)), generation: Generation(generation) }
+    }
+
+    fn dealer(slots: u32) -> StickyDealer<u32> {
+        let mut dealer = StickyDealer::default();
+        (0..slots).for_each(|slot| dealer.join(app(slot, 1)));
+        dealer
+    }
+
+    /// An address of a client whose first choice, and whose second, are these slots of the given ones.
+    fn client_of(slots: &[u32], first: u32, second: u32) -> IpAddr {
+        let ranked = |client: &IpAddr| {
+            let mut ranked = slots.to_vec();
+            ranked.sort_by_key(|slot| Reverse(rendezvous::draw(*client, SlotIndex(*slot))));
+            ranked[..2] == [first, second]
+        };
+        (1..).map(|n| IpAddr::V4(Ipv4Addr::from_bits(n))).find(ranked).unwrap()
+    }
+
+    fn next(dealer: &mut StickyDealer<u32>, ids: &mut HandoverIds) -> Option<(Occupant, u32)> {
+        dealer.poll_handover(ids).map(|(who, _, connection)| (who, connection))
+    }
+
+    #[test]
+    fn a_client_stays_with_its_worker() {
+        let (mut dealer, mut ids) = (dealer(3), HandoverIds::default());
+        for connection in 0..10 {
+            dealer.offer(client_of(&[0, 1, 2], 1, 2), connection);
+            let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
+            assert_eq!((who, got), (app(1, 1), connection));
+            assert_eq!(dealer.note_taken(who, id), Some(connection));
+            assert_eq!(dealer.note_taken(who, id), None, "once");
+        }
+    }
+
+    #[test]
+    fn what_comes_for_a_busy_worker_waits_for_it_and_other_clients_pass() {
+        let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
+        let (one, other) = (client_of(&[0, 1], 0, 1), client_of(&[0, 1], 1, 0));
+        dealer.offer(one, 1);
+        let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        dealer.offer(one, 2);
+        dealer.offer(one, 3);
+        dealer.offer(other, 4);
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 1), 4)));
+        assert_eq!(next(&mut dealer, &mut ids), None);
+        assert_eq!(dealer.note_taken(who, id), Some(1));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 1), 2)));
+    }
+
+    #[test]
+    fn what_a_dead_worker_had_not_taken_goes_to_each_clients_next_worker_unlike_anything_else() {
+        let (mut dealer, mut ids) = (dealer(3), HandoverIds::default());
+        let (two_then_zero, two_then_one) = (client_of(&[0, 1, 2], 2, 0), client_of(&[0, 1, 2], 2, 1));
+        dealer.offer(two_then_zero, 1);
+        dealer.offer(two_then_one, 2);
+        dealer.offer(two_then_zero, 3);
+        dealer.offer(client_of(&[0, 1, 2], 1, 2), 4);
+        let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert_eq!((who, next(&mut dealer, &mut ids)), (app(1, 1), Some((app(2, 1), 1))));
+        dealer.leave(app(2, 1));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 1), 1)), "what it had in hand is first");
+        assert_eq!(next(&mut dealer, &mut ids), None);
+        assert_eq!(dealer.note_taken(who, id), Some(4));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 1), 2)));
+    }
+
+    #[test]
+    fn clients_come_back_when_their_slot_is_filled_again_also_those_that_wait_elsewhere() {
+        let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
+        let client = client_of(&[0, 1], 1, 0);
+        dealer.leave(app(1, 1));
+        dealer.offer(client, 1);
+        dealer.offer(client, 2);
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 1), 1)));
+        dealer.join(app(1, 2));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 2), 2)));
+    }
+
+    #[test]
+    fn the_newest_process_of_a_slot_serves_its_clients_and_the_older_one_when_that_fails() {
+        let (mut dealer, mut ids) = (dealer(1), HandoverIds::default());
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        dealer.join(app(0, 2));
+        dealer.offer(client, 1);
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 2), 1)));
+        dealer.leave(app(0, 2));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 1), 1)));
+    }
+
+    #[test]
+    fn connections_wait_while_nobody_is_there() {
+        let (mut dealer, mut ids) = (dealer(1), HandoverIds::default());
+        dealer.offer(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+        dealer.leave(app(0, 1));
+        assert!(dealer.is_unserved() && !dealer.wants_more());
+        assert_eq!(next(&mut dealer, &mut ids), None);
+        dealer.join(app(0, 2));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 2), 1)));
+    }
+
+    #[test]
+    fn what_a_worker_held_whose_answers_are_lost_is_given_back_and_what_waited_for_it_is_dealt() {
+        let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
+        let client = client_of(&[0, 1], 0, 1);
+        dealer.offer(client, 1);
+        dealer.offer(client, 2);
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 1), 1)));
+        assert_eq!(dealer.give_up_on(app(0, 1)), Some(1));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 1), 2)));
+        assert_eq!(dealer.give_up_on(app(0, 1)), None);
+    }
+
+    #[test]
+    fn a_worker_without_descriptors_is_passed_over_until_it_has_rested() {
+        let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
+        let client = client_of(&[0, 1], 0, 1);
+        dealer.offer(client, 1);
+        dealer.offer(client, 2);
+        let (poor, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert!(dealer.note_not_arrived(poor, id));
+        assert!(!dealer.note_not_arrived(poor, id), "nothing else was on its way");
+        let (other, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert_eq!(dealer.note_taken(other, id), Some(1));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 1), 2)));
+        dealer.note_rested(poor);
+        dealer.offer(client, 3);
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 1), 3)));
+    }
+
+    #[test]
+    fn workers_that_all_rest_keep_their_clients_and_are_not_asked() {
+        let (mut dealer, mut ids) = (dealer(1), HandoverIds::default());
+        dealer.offer(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+        let (poor, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert!(dealer.note_not_arrived(poor, id));
+        assert_eq!(next(&mut dealer, &mut ids), None);
+        dealer.note_rested(poor);
+        assert_eq!(next(&mut dealer, &mut ids), Some((poor, 1)));
+    }
+
+    #[test]
+    fn a_worker_that_stands_still_keeps_so_many_waiting_and_the_next_serves_the_rest() {
+        let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
+        let client = client_of(&[0, 1], 0, 1);
+        let full = u32::try_from(WAITING_LIMIT).unwrap() + 1;
+        for connection in 0..full {
+            dealer.offer(client, connection);
+            assert!(connection > 0 || next(&mut dealer, &mut ids) == Some((app(0, 1), 0)));
+        }
+        assert_eq!(next(&mut dealer, &mut ids), None);
+        dealer.offer(client, full);
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 1), full)));
+    }
+
+    #[test]
+    fn accepting_stops_when_nobody_has_room_and_nothing_is_lost() {
+        let (mut dealer, mut ids) = (dealer(1), HandoverIds::default());
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let all = u32::try_from(WAITING_LIMIT).unwrap() + 3;
+        for connection in 0..all {
+            assert_eq!(dealer.wants_more(), connection < all - 3);
+            dealer.offer(client, connection);
+        }
+        for connection in 0..all {
+            let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
+            assert_eq!((got, dealer.note_taken(who, id)), (connection, Some(connection)));
+        }
+    }
+}
