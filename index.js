@@ -3,6 +3,7 @@
 // The front door. Every name is written so that `import { … }` and `export * from` see it without running anything, and
 // everything that not each process needs is loaded on first use: an app that wants the messenger must not pay for the master.
 
+require('./lib/cwd_at_load');
 const { ClutchError, ClusterAgentWorkerError, ClusterWorkerExceptionError } = require('./lib/errors');
 
 const WORKER_SCRIPT = /[/\\](lib|dist[/\\]commonjs)[/\\](agent|app)_worker\.js$/;
