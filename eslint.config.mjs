@@ -51,7 +51,7 @@ export default [
   },
   {
     // An app whose package.json says "type": "module".
-    files: ['test/fixtures/apps/egg4*/**/*.js'],
+    files: ['test/fixtures/apps/egg4*/**/*.js', 'test/fixtures/frameworks/on_egg4/**/*.js'],
     languageOptions: { sourceType: 'module' },
     rules: { strict: 'off' },
   },

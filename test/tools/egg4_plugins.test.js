@@ -16,16 +16,24 @@ describeOnEgg4('an egg 4 app under development', () => {
   let cluster;
   let baseDir;
   let apps;
+  let text;
+  let asItWas;
 
   before(async function () {
     this.timeout(INSTALL_LIMIT_MS);
     const app = await egg4App();
     ({ baseDir } = app);
+    text = path.join(baseDir, 'app', 'text.js');
+    asItWas = fs.readFileSync(text, 'utf8');
     cluster = startCluster({ baseDir, workers: 2, env: 'local', port: await freePort() }, { entry: app.entry });
     await cluster.ready();
     apps = cluster.appPids();
   });
-  after(() => cluster.stop());
+  after(async () => {
+    await cluster.stop();
+    // The other tests of this folder use the same app.
+    fs.writeFileSync(text, asItWas);
+  });
 
   function runsOf(name) {
     return cluster.messages.filter(message => message?.action === 'task' && message.data.name === name).map(({ data }) => data);
@@ -120,7 +128,7 @@ describeOnEgg4('an egg 4 app under development', () => {
   describe('@eggjs/development', () => {
     it('has the apps replaced when a file of the app changes, and the new ones run the new code', async () => {
       assert.equal((await getJson(cluster.options.port)).text, 'as it was');
-      fs.writeFileSync(path.join(baseDir, 'app', 'text.js'), "export const TEXT = 'changed';\n");
+      fs.writeFileSync(text, "export const TEXT = 'changed';\n");
       for (const [index] of apps.entries()) await cluster.message('app-worker-died', { index });
       assert.deepEqual(cluster.appPids().filter(pid => apps.includes(pid)), []);
       // No connection is refused meanwhile; egg 4's own cluster layer refuses some.
