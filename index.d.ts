@@ -80,8 +80,12 @@ export interface ClusterOptions {
   balance?: 'round-robin' | null;
   /** For worker threads, which are not available in this version: only an empty list is allowed. */
   ports?: never[] | null;
-  /** Not available in this version: only `false` is allowed. */
-  reusePort?: false | null;
+  /**
+   * Gives every app worker a socket of its own on the port, and the kernel chooses the worker of each connection; also by the app's config
+   * `cluster.listen.reusePort`. Connections that wait at a worker are lost with it. Not together with `sticky`.
+   * @default false
+   */
+  reusePort?: boolean | null;
   /**
    * Gives all connections from one address to one app worker, and to the worker that takes its place; while there is none, to another
    * one. The master listens on the cluster's port, the app workers on `stickyWorkerPort` of 127.0.0.1. The forms of an object are

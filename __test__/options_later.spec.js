@@ -15,7 +15,6 @@ const errorOf = options => parse(options).then(() => { throw new Error('was take
 const VALUES = {
   startMode: { today: ['process'], later: ['worker_threads'], bad: ['threads', 1, ''] },
   ports: { today: [[]], later: [[7001, 7002]], bad: [7001, 'x'] },
-  reusePort: { today: [false], later: [true], bad: ['yes', 1] },
   balance: { today: ['round-robin'], later: ['least-busy', 'kernel'], bad: ['random', true] },
   sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
   messenger: { today: [{}, { serialization: 'json' }], later: [{ serialization: 'advanced' }, { arena: '64mb' }], bad: ['json', true] },

@@ -28,7 +28,15 @@ function checkFields(given) {
     if (Object.hasOwn(given, name)) string(`options.${name}`, given[name]);
   }
   if (Object.hasOwn(given, 'plugins')) object('options.plugins', given.plugins);
-  if (Object.hasOwn(given, 'isDebug')) boolean('options.isDebug', given.isDebug);
+  for (const name of ['isDebug', 'reusePort']) {
+    if (Object.hasOwn(given, name)) boolean(`options.${name}`, given[name]);
+  }
+}
+
+function checkTogether({ sticky, reusePort }) {
+  if (!sticky || !reusePort) return;
+  throw new ClutchError('ERR_CLUTCH_OPTION',
+    'options.reusePort cannot be true together with options.sticky: either the kernel chooses the worker of a connection or its address does');
 }
 
 function parseRequire(value) {
@@ -98,6 +106,7 @@ async function parse(options = {}) {
   const given = dropEmpty(object('options', options));
   checkFields(given);
   refuseLater(given);
+  checkTogether(given);
 
   const { workers, reason } = parseWorkers(given.workers);
   const ports = parsePorts(given);

@@ -31,12 +31,6 @@ const LATER = {
     allowed: 'an array of TCP ports',
     instead: "it belongs to startMode 'worker_threads'; give one options.port, all app workers share it",
   },
-  reusePort: {
-    today: isToday(false),
-    known: isToday(true),
-    allowed: 'true or false',
-    instead: 'leave it out: all app workers share one listening socket',
-  },
   balance: {
     today: isToday('round-robin'),
     known: isToday('least-busy', 'kernel'),

@@ -14,6 +14,7 @@ const { listenBehindMaster } = require('./sticky_server');
  * @property {unknown} port from the options, else from the app's config
  * @property {string} [path] a unix socket; wins over the port
  * @property {string} [hostname]
+ * @property {boolean} reusePort a socket of this worker's own on the port
  * @property {'http' | 'https'} protocol
  * @property {object} tls options for https.createServer, key and cert still as given
  */
@@ -31,7 +32,14 @@ function readAddress(app, options) {
   const port = options.port || listen.port;
   options.port = port;
   if (app.options) app.options.port = port;
-  return { port, path: listen.path, hostname: listen.hostname, protocol: tls.key && tls.cert ? 'https' : 'http', tls };
+  const reusePort = Boolean(options.reusePort || listen.reusePort);
+  if (reusePort) options.reusePort = true;
+  return { port, path: listen.path, hostname: listen.hostname, reusePort, protocol: tls.key && tls.cert ? 'https' : 'http', tls };
+}
+
+/** What the master has to know of it before this worker listens. */
+function realPort({ port, protocol, reusePort }) {
+  return { to: 'master', action: 'realport', data: { port, protocol, ...(reusePort && { reusePort }) } };
 }
 
 /**
@@ -88,4 +96,4 @@ function readMaterial(value) {
   return value || undefined;
 }
 
-module.exports = { readAddress, serve };
+module.exports = { readAddress, realPort, serve };

@@ -14,7 +14,9 @@ const CONNECTION = 'sticky-session:connection';
  * @param {import('./boot').WorkerContext} context
  */
 function listenBehindMaster(server, address, { options, logger, send }) {
-  if (address.path) logger.warn('[app_worker] config cluster.listen.path is not used in sticky mode');
+  for (const name of ['path', 'reusePort']) {
+    if (address[name]) logger.warn('[app_worker] config cluster.listen.%s is not used in sticky mode', name);
+  }
   process.on('message', (message, connection) => {
     if (message === CONNECTION && connection) take(server, connection);
   });
@@ -29,7 +31,8 @@ function listenBehindMaster(server, address, { options, logger, send }) {
       server.emit('error', error);
       return;
     }
-    send({ to: 'master', action: 'realport', data: { port: address.port, protocol: address.protocol, hostname } });
+    const { port, protocol } = address;
+    send({ to: 'master', action: 'realport', data: { port, protocol, hostname } });
     listen();
   });
 }

@@ -11,11 +11,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::sys::bound_path::BoundPath;
-use crate::sys::socket::{self, AddressType, LocalAddress, Permissions, SocketKind};
+use crate::sys::socket::{self, AddressType, LocalAddress, Permissions, SocketKind, TcpOptions};
 use crate::sys::{INVALID_ARGUMENT, SysError};
 
 /// `UV_TCP_IPV6ONLY` and `UV_UDP_IPV6ONLY`.
 const IPV6_ONLY: u32 = 1;
+/// `UV_TCP_REUSEPORT`.
+pub const REUSE_PORT: u32 = 2;
 /// `UV_UDP_REUSEADDR`.
 const UDP_REUSE_ADDRESS: u32 = 4;
 /// How many connections wait where the app does not say; Node's number.
@@ -124,8 +126,12 @@ fn inherited(number: i32, request: &ListenRequest<'_>) -> Result<Opened, OpenErr
 
 fn tcp(request: &ListenRequest<'_>) -> Result<Opened, OpenError> {
     let port = port(request)?;
-    let ipv6_only = request.flags & IPV6_ONLY != 0;
-    let listen = |address| socket::tcp(address, ipv6_only, backlog(request));
+    let options = TcpOptions {
+        ipv6_only: request.flags & IPV6_ONLY != 0,
+        reuse_port: request.flags & REUSE_PORT != 0,
+        backlog: backlog(request),
+    };
+    let listen = |address| socket::tcp(address, options);
     let socket = match request.address {
         Some(_) => listen(address(request, port)?),
         None => match listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::acceptor::{Acceptor, Door, OUT_OF_DESCRIPTORS_PAUSE};
+use super::own_sockets::OwnSockets;
 use super::shell::{Happening, Shell};
 use super::sticky_port::StickyPort;
 use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
@@ -51,6 +52,7 @@ pub(super) enum Sent {
 pub(super) struct Listeners {
     by_key: HashMap<String, Listener>,
     sticky: Option<StickyPort>,
+    own_sockets: OwnSockets,
     /// What each worker has not acknowledged, in the order it was sent.
     in_transit: HashMap<Occupant, VecDeque<Sent>>,
     handover_ids: HandoverIds,
@@ -77,6 +79,7 @@ impl Listeners {
         Self {
             by_key: HashMap::new(),
             sticky: sticky_worker_port.map(StickyPort::new),
+            own_sockets: OwnSockets::default(),
             in_transit: HashMap::new(),
             handover_ids: HandoverIds::default(),
             happenings,
@@ -96,6 +99,12 @@ impl Listeners {
             query.fd.map_or_else(|| "undefined".to_owned(), |fd| fd.to_string()),
             query.index
         );
+        if self.own_sockets.is_wanted(who, &query) {
+            return match self.own_sockets.open(&key, &query) {
+                Ok((socket, data)) => self.give_socket(who, HandleKind::NetNative, query.seq, key, data, socket),
+                Err(errno) => Outgoing::new(node_protocol::server_reply(query.seq, &key, errno, None, &query.data)),
+            };
+        }
         if !self.by_key.contains_key(&key) {
             match self.open(&key, &query) {
                 Ok(listener) => {
@@ -133,16 +142,7 @@ impl Listeners {
     }
 
     fn open(&self, key: &str, query: &QueryServer) -> Result<Listener, i32> {
-        let request = ListenRequest {
-            address: query.address.as_deref(),
-            port: query.port,
-            address_type: query.address_type,
-            fd: query.fd,
-            flags: query.flags,
-            backlog: query.backlog,
-            permissions: Permissions { readable_all: query.readable_all, writable_all: query.writable_all },
-        };
-        let opened = open::open(&request).map_err(|error| {
+        let opened = open::open(&request(query)).map_err(|error| {
             debug!("[master] {}", super::chain(&error));
             error.libuv_errno()
         })?;
@@ -243,6 +243,11 @@ impl Listeners {
         self.in_transit.entry(who).or_default().push_back(sent);
     }
 
+    /// A worker wants a socket of its own on this port.
+    pub(super) fn note_own_socket_wanted(&mut self, who: Occupant, port: u16) {
+        self.own_sockets.note_wish(who, port);
+    }
+
     fn take_acknowledged(&mut self, who: Occupant) -> Option<Sent> {
         self.in_transit.get_mut(&who)?.pop_front()
     }
@@ -306,6 +311,7 @@ impl Listeners {
             sticky.dealer.leave(who);
         }
         self.in_transit.remove(&who);
+        self.own_sockets.forget(who);
         self.close_hopeless();
     }
 
@@ -318,6 +324,7 @@ impl Listeners {
             drop(sticky.dealer.give_up_on(who));
         }
         self.in_transit.remove(&who);
+        self.own_sockets.forget(who);
         self.close_hopeless();
     }
 
@@ -358,6 +365,18 @@ impl Listeners {
     pub(super) fn close_all(&mut self) {
         self.by_key.clear();
         self.sticky = None;
+    }
+}
+
+pub(super) fn request(query: &QueryServer) -> ListenRequest<'_> {
+    ListenRequest {
+        address: query.address.as_deref(),
+        port: query.port,
+        address_type: query.address_type,
+        fd: query.fd,
+        flags: query.flags,
+        backlog: query.backlog,
+        permissions: Permissions { readable_all: query.readable_all, writable_all: query.writable_all },
     }
 }
 

@@ -93,6 +93,9 @@ impl Shell {
                     envelope.data().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
                 let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
                 let protocol = told["protocol"].as_str().map(ToOwned::to_owned);
+                if let (Some(who), Some(port), Some(true)) = (who, port, told["reusePort"].as_bool()) {
+                    self.listeners.note_own_socket_wanted(who, port);
+                }
                 let address = told["hostname"].as_str().map(ToOwned::to_owned);
                 self.feed(Event::RealPortTold { port, protocol, address });
             }

@@ -5,7 +5,7 @@
 //! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
 //!
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (fork, channel, end), `messages` (routing),
-//! `listeners` (the primary's half of Node's cluster), `sticky_port`, `acceptor`, `console`, `line_writer` and `reports` (the log), `snapshot` (status).
+//! `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer` and `reports` (the log), `snapshot` (status).
 
 mod acceptor;
 mod carry_out;
@@ -15,6 +15,7 @@ pub mod console;
 mod line_writer;
 mod listeners;
 mod messages;
+mod own_sockets;
 mod pid_file;
 mod reports;
 mod shell;
