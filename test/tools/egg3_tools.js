@@ -5,7 +5,11 @@ const path = require('node:path');
 const { installedApp } = require('../helpers/installed_app');
 const { runTool } = require('../helpers/tool_process');
 
-const EXTRAS = { 'egg-bin': '^6', 'egg-mock': '^5', 'egg-scripts': '^3', 'egg-socket.io': '^4' };
+const EXTRAS = {
+  'egg-bin': '^6', 'egg-mock': '^5', 'egg-scripts': '^3', 'egg-socket.io': '^4',
+  // Later ones copy the list of middleware, and egg-mock has it composed before egg adds the router: every page is a 404.
+  'koa-compose': '~4.1.0',
+};
 // npm may have to fetch all of it first.
 const INSTALL_LIMIT_MS = 300000;
 
