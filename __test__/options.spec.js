@@ -52,6 +52,14 @@ describe('the options object', () => {
     });
   });
 
+  test('has its fields in the order of the package that it stands in for', async () => {
+    const given = { title: 'my app', workers: 2, port: 7001 };
+    expect(Object.keys(await parse(given))).toEqual([
+      'framework', 'baseDir', 'port', 'reusePort', 'workers', 'plugins', 'https', 'startMode', 'ports', 'env', 'title',
+    ]);
+    expect(Object.keys(await parse3(given))).toEqual(['baseDir', 'port', 'startMode', 'env', 'workers', 'title', 'framework']);
+  });
+
   test('keeps unknown fields as they are', async () => {
     expect(await parse({ foo: true, title: 'my app', nested: { a: [1] } })).toMatchObject({ foo: true, title: 'my app', nested: { a: [1] } });
   });

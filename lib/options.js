@@ -90,10 +90,14 @@ function checkJson(options) {
   }
 }
 
+/** In the order in which the workers' command lines and the log have always shown them. */
 function defaults(version, given, env) {
   const serverEnv = given.env || env.EGG_SERVER_ENV || undefined;
-  if (version === 3) return { startMode: 'process', env: serverEnv };
-  return { reusePort: false, plugins: null, https: false, startMode: 'process', ports: [], env: serverEnv ?? null };
+  if (version === 3) return { baseDir: null, port: undefined, startMode: 'process', env: serverEnv };
+  return {
+    framework: null, baseDir: null, port: undefined, reusePort: false, workers: null, plugins: null, https: false,
+    startMode: 'process', ports: [], env: serverEnv ?? null,
+  };
 }
 
 /**
@@ -119,7 +123,7 @@ async function parse(options = {}) {
   const base = defaults(version, given, process.env);
   await checkFramework(framework, baseDir);
 
-  const parsed = { framework, baseDir, ...base, ...given };
+  const parsed = { ...base, ...given };
   Object.assign(parsed, { framework, baseDir, workers, port: ports.port, env: base.env });
   if (Object.hasOwn(given, 'https')) parsed.https = parseHttps(given, version);
   if (Object.hasOwn(given, 'debugPort')) parsed.debugPort = ports.debugPort;

@@ -140,12 +140,14 @@ fn log_app_loss(report: &Report, config: &MasterConfig, reforks: u32) {
         }
         Report::AppExited { pid, exit, on_purpose, after_disconnect, refork, .. } => {
             let (code, _) = code_and_signal(*exit);
+            let is_disabled = *refork == Refork::Disabled;
+            // The fork library expects an exit only where it looked for a successor at the disconnect before it.
+            let is_expected = *after_disconnect && !is_disabled;
             cfork(
                 *refork,
                 &format!(
-                    "worker:{pid} exit (code: {code}, exitedAfterDisconnect: {on_purpose}, state: {}, isDead: true, isExpected: {after_disconnect}, worker.disableRefork: {}{slave})",
+                    "worker:{pid} exit (code: {code}, exitedAfterDisconnect: {on_purpose}, state: {}, isDead: true, isExpected: {is_expected}, worker.disableRefork: {is_disabled}{slave})",
                     ClusterState::Dead.as_str(),
-                    *refork == Refork::Disabled
                 ),
             );
         }
@@ -290,8 +292,10 @@ fn quoted(ids: &[WorkerId]) -> String {
     json!(ids.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string()
 }
 
+/// The members in the order in which Node's cluster module has them.
 fn address_json(address: &ListeningAddress) -> String {
-    json!({ "addressType": address.address_type, "address": address.address, "port": address.port }).to_string()
+    let ListeningAddress { address_type, address, port } = address;
+    format!(r#"{{"addressType":{address_type},"address":{},"port":{}}}"#, json!(address), json!(port))
 }
 
 fn in_seconds(time: Duration) -> String {
