@@ -73,15 +73,21 @@ function assertOnly(folder, layer, expected) {
   if (name !== expected) throw new Error(`${packageDir} is ${name}, not ${expected}`);
 }
 
-async function lay(kind, key, fixture) {
+/** Times are kept, because static files are served with them. */
+function copy(name, target) {
+  fs.cpSync(path.join(FIXTURES, name), target, { recursive: true, preserveTimestamps: true });
+}
+
+async function lay(kind, key, { fixture, base }) {
   if (!installing.has(key)) installing.set(key, install(kind, key));
   const [installed, { tarball }] = await Promise.all([installing.get(key), packProject()]);
   const { layer } = FLAVOURS[kind.flavour];
   const source = path.join(FIXTURES, 'apps', fixture);
   const baseDir = path.join(runFolder(), 'apps', `${key}-${fixture}`);
   const packageDir = path.join(baseDir, 'node_modules', layer);
-  fs.cpSync(source, baseDir, { recursive: true });
-  for (const half of ['probe', 'orders']) fs.cpSync(path.join(FIXTURES, half), path.join(baseDir, half), { recursive: true });
+  if (base) copy(base, baseDir);
+  copy(path.join('apps', fixture), baseDir);
+  for (const half of ['probe', 'orders']) copy(half, path.join(baseDir, half));
   const own = JSON.parse(fs.readFileSync(path.join(source, 'package.json'), 'utf8'));
   fs.writeFileSync(path.join(baseDir, 'package.json'), manifest(kind, tarball, own));
   execFileSync('cp', ['-al', path.join(installed, 'node_modules'), baseDir]);
@@ -92,15 +98,16 @@ async function lay(kind, key, fixture) {
 
 /**
  * The app `fixture` of test/fixtures/apps on egg 3 or egg 4 ('egg3', 'egg4'), installed; test/fixtures/probe and orders lie in it.
+ * `base` is a folder of test/fixtures that lies below the fixture, for what several apps have in common.
  * `extras` are further dependencies ({ name: range }); with `stock` the cluster layer is the one that egg brings, for comparison.
  * Resolves to { baseDir, entry, packageDir, layer }: `entry` is what startCluster of the driver takes, the app's own egg;
  * `packageDir` is where the cluster layer lies inside the app.
  */
-function installedApp(flavour, { fixture = flavour, extras = {}, stock = false } = {}) {
+function installedApp(flavour, { fixture = flavour, base, extras = {}, stock = false } = {}) {
   const kind = { flavour, extras, stock };
   const key = installationKey(kind);
   const name = `${key} ${fixture}`;
-  if (!apps.has(name)) apps.set(name, lay(kind, key, fixture));
+  if (!apps.has(name)) apps.set(name, lay(kind, key, { fixture, base }));
   return apps.get(name);
 }
 
