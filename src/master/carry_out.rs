@@ -116,7 +116,9 @@ impl Shell {
                 } else {
                     ("app", children::worker_inspect_port(&self.config, number))
                 };
-                self.tell_parent("debug", from, Some(&json!({ "debugPort": port, "pid": pid }).to_string()));
+                let worker_id = reports::is_egg_4(&self.config).then_some(pid);
+                let data = json!({ "debugPort": port, "pid": pid, "workerId": worker_id });
+                self.tell_parent("debug", from, Some(&without_nulls(data)));
             }
         }
     }

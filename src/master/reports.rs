@@ -46,8 +46,8 @@ pub fn log(report: &Report, config: &MasterConfig, reforks: u32) {
     }
 }
 
-/// Egg 4's layer words some lines differently, as its fork library does.
-fn is_egg_4(config: &MasterConfig) -> bool {
+/// Egg 4's layer words some lines differently, as its fork library does, and names a worker by its id as well.
+pub(super) fn is_egg_4(config: &MasterConfig) -> bool {
     config.announce_agent_pid
 }
 
