@@ -85,13 +85,11 @@ impl MasterConfig {
         }
     }
 
-    /// Node's rule for `--inspect-port` of cluster workers: only where the master was started with an inspect flag.
+    /// Node's rule for `--inspect-port` of cluster workers: where an inspect flag stands among the arguments or in `NODE_OPTIONS`.
     #[must_use]
     pub fn has_inspect_flag(&self) -> bool {
-        self.exec_argv.iter().filter_map(|argument| argument.to_str()).any(|argument| {
-            ["--inspect", "--inspect-brk", "--inspect-port", "--debug-port"]
-                .iter()
-                .any(|flag| argument == *flag || argument.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')))
-        })
+        let is_flag = |text: &str| text.contains("--inspect") || text.contains("--debug-port");
+        let options = self.env.iter().filter_map(|pair| pair.to_str()?.strip_prefix("NODE_OPTIONS="));
+        self.exec_argv.iter().filter_map(|argument| argument.to_str()).chain(options).any(is_flag)
     }
 }
