@@ -7,6 +7,7 @@ const fs = require('fs');
 const http = require('http');
 const https = require('https');
 
+const { ServerDrain } = require('./drain');
 const { listenBehindMaster } = require('./sticky_server');
 
 /**
@@ -48,8 +49,9 @@ function realPort({ port, protocol, reusePort }) {
  * @param {import('./boot').WorkerContext} context
  */
 function serve(app, address, context) {
-  const { options, logger, flavour, terminate } = context;
+  const { options, logger, flavour, servers, terminate } = context;
   const server = createServer(app, address);
+  servers.push(new ServerDrain(server));
   server.once('error', error => {
     logger.error('[app_worker] server got error: %s, code: %s', error.message, error.code);
     terminate();
@@ -70,7 +72,7 @@ function serve(app, address, context) {
   } else {
     server.listen(address.port);
   }
-  if (options.debugPort) serveDebugPort(app, options.debugPort, logger);
+  if (options.debugPort) serveDebugPort(app, options.debugPort, { logger, servers });
 }
 
 function createServer(app, { protocol, tls }) {
@@ -80,8 +82,9 @@ function createServer(app, { protocol, tls }) {
 }
 
 // A plain http server beside the real one. It is a convenience: that it cannot listen must not end a serving worker.
-function serveDebugPort(app, port, logger) {
+function serveDebugPort(app, port, { logger, servers }) {
   const server = http.createServer(app.callback());
+  servers.push(new ServerDrain(server));
   server.once('error', error => {
     logger.error('[app_worker] debug port server got error: %s, code: %s', error.message, error.code);
   });

@@ -6,6 +6,7 @@
 const { attach } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
 const { ConsoleLogger } = require('./console_logger');
+const { drainServers } = require('./drain');
 const { gracefulExit } = require('./graceful_exit');
 const { loadNow, loadLater, importFramework } = require('./load_framework');
 const { flavour } = require('../flavour');
@@ -14,12 +15,15 @@ const { becomeWorker, processMessenger } = require('../messenger');
 // A failed start is thrown, so that Node prints it and exits with 1. Should somebody catch it (an uncaughtException handler of
 // a preloaded module), no process without an app may stay behind; the delay lets such a handler report.
 const CAUGHT_FAILURE_LINGER_MS = 2000;
+// The master kills at the time-out. So much of it requests in flight may take; the rest is for the close hooks.
+const DRAIN_SHARE = 0.7;
 
 /**
  * @typedef {object} WorkerContext
  * @property {object} options the parsed options; the very object that the instance was constructed with
  * @property {ConsoleLogger} logger
  * @property {2 | 3} flavour which of egg's cluster packages we stand in for
+ * @property {import('./drain').ServerDrain[]} servers what is to be drained before the close hooks run
  * @property {(message: object) => void} send to the master; a closed channel is no error
  * @property {() => void} terminate ends this process through its close hooks; the failure has been logged before
  */
@@ -34,7 +38,8 @@ const CAUGHT_FAILURE_LINGER_MS = 2000;
  */
 function bootWorker({ exportName, label, logLevel, script, constructed }) {
   const role = exportName === 'Agent' ? 'agent' : 'app';
-  const attachError = attach(closeTimeoutMs(role));
+  const closeTimeout = closeTimeoutMs(role);
+  const attachError = attach(closeTimeout);
   becomeWorker(role);
   const logger = new ConsoleLogger({ level: logLevel });
   if (attachError) logger.error(attachError);
@@ -53,8 +58,13 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
     // a tick later misses them.
     processMessenger().listen();
     const send = message => sendToMaster(version === 3 ? { ...message, senderWorkerId: String(process.pid) } : message);
-    constructed(instance, { options, logger, flavour: version, send, terminate });
-    gracefulExit({ label, logger, close: () => instance.close() });
+    const servers = [];
+    constructed(instance, { options, logger, flavour: version, servers, send, terminate });
+    const close = async () => {
+      await drainServers(servers, { limitMs: closeTimeout * DRAIN_SHARE });
+      await instance.close();
+    };
+    gracefulExit({ label, logger, close });
   }
 
   try {

@@ -55,6 +55,8 @@ pub struct Opened {
     pub local: LocalAddress,
     /// The name in the file system, removed on drop: keep it as long as the socket.
     pub bound_path: Option<BoundPath>,
+    /// The master was started with it: whoever gave it may go on listening when we do not.
+    pub is_inherited: bool,
 }
 
 /// Why there is no socket.
@@ -121,7 +123,8 @@ fn inherited(number: i32, request: &ListenRequest<'_>) -> Result<Opened, OpenErr
         let address_type = request.address_type;
         return Err(OpenError::Address { address: format!("descriptor {number}"), address_type });
     }
-    finish(socket, kind, None).map_err(refused)
+    let opened = finish(socket, kind, None).map_err(refused)?;
+    Ok(Opened { is_inherited: true, ..opened })
 }
 
 fn tcp(request: &ListenRequest<'_>) -> Result<Opened, OpenError> {
@@ -168,7 +171,7 @@ fn unix(request: &ListenRequest<'_>) -> Result<Opened, OpenError> {
 
 fn finish(socket: OwnedFd, kind: SocketKind, bound_path: Option<BoundPath>) -> Result<Opened, SysError> {
     let local = socket::local_address(socket.as_fd())?;
-    Ok(Opened { socket, kind, local, bound_path })
+    Ok(Opened { socket, kind, local, bound_path, is_inherited: false })
 }
 
 fn refused(request: &ListenRequest<'_>, source: SysError) -> OpenError {

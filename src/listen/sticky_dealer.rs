@@ -30,11 +30,13 @@ struct Member<C> {
     waiting: VecDeque<Waiting<C>>,
     /// What it was handed did not arrive; it gets nothing until [`StickyDealer::note_rested`].
     is_resting: bool,
+    /// It takes what nobody else can have, and nothing more.
+    is_retired: bool,
 }
 
 impl<C> Member<C> {
     fn has_room(&self) -> bool {
-        self.waiting.len() < WAITING_LIMIT
+        !self.is_retired && self.waiting.len() < WAITING_LIMIT
     }
 
     /// The lowest of these is the client's worker.
@@ -72,11 +74,40 @@ impl<C: Clone> StickyDealer<C> {
         if self.members.iter().any(|member| member.who == who) {
             return;
         }
-        self.members.push(Member { who, in_flight: None, waiting: VecDeque::new(), is_resting: false });
+        self.members.push(Member {
+            who,
+            in_flight: None,
+            waiting: VecDeque::new(),
+            is_resting: false,
+            is_retired: false,
+        });
         let waiting: Vec<_> = self.members.iter_mut().flat_map(|member| member.waiting.drain(..)).collect();
         for waiting in waiting.into_iter().chain(std::mem::take(&mut self.unplaced)) {
             self.place(waiting, Place::Last);
         }
+    }
+
+    /// A worker is about to leave. What waits for it goes to each client's next; where all are about to leave, it stays.
+    pub fn retire(&mut self, who: Occupant) {
+        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return };
+        member.is_retired = true;
+        if self.members.iter().all(|member| member.is_retired) {
+            return;
+        }
+        let waiting: Vec<_> = self
+            .members
+            .iter_mut()
+            .filter(|member| member.is_retired)
+            .flat_map(|member| member.waiting.drain(..))
+            .collect();
+        waiting.into_iter().for_each(|waiting| self.place(waiting, Place::Last));
+    }
+
+    /// True when nothing waits for a worker and it has taken all that it was handed.
+    #[must_use]
+    pub fn is_done_with(&self, who: Occupant) -> bool {
+        let member = self.members.iter().find(|member| member.who == who);
+        member.is_none_or(|member| member.waiting.is_empty() && member.in_flight.is_none())
     }
 
     /// True when no worker is there.
@@ -271,6 +302,37 @@ mod tests {
         assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 2), 1)));
         dealer.leave(app(0, 2));
         assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 1), 1)));
+    }
+
+    #[test]
+    fn what_waits_for_one_that_is_about_to_leave_goes_to_each_clients_next() {
+        let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
+        let client = client_of(&[0, 1], 0, 1);
+        (1..=3).for_each(|connection| dealer.offer(client, connection));
+        let (leaver, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        dealer.retire(leaver);
+        assert!(!dealer.is_done_with(leaver));
+        assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 1), 2)));
+        assert_eq!(dealer.note_taken(leaver, id), Some(1));
+        assert!(dealer.is_done_with(leaver));
+        dealer.offer(client, 4);
+        assert_eq!(next(&mut dealer, &mut ids), None, "the leaver is not asked");
+    }
+
+    #[test]
+    fn what_waits_for_the_last_that_leaves_is_still_taken_by_it() {
+        let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
+        let client = client_of(&[0, 1], 0, 1);
+        dealer.retire(app(0, 1));
+        (1..=2).for_each(|connection| dealer.offer(client, connection));
+        dealer.retire(app(1, 1));
+        for connection in 1..=2 {
+            let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
+            assert_eq!((who, got), (app(1, 1), connection));
+            assert!(!dealer.is_done_with(who));
+            assert_eq!(dealer.note_taken(who, id), Some(connection));
+        }
+        assert!(dealer.is_done_with(app(1, 1)));
     }
 
     #[test]

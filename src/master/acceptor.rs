@@ -1,6 +1,6 @@
 //! Accepting on one listening socket, for as long as connections are wanted: a task beside the loop, and the gate that holds it.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -16,6 +16,10 @@ pub(super) const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100)
 
 /// A shortage that lasts is said once in a while; one that comes again later is said again.
 const COMPLAINT_PERIOD: Duration = Duration::from_secs(60);
+
+/// How many connections are taken in when listening ends: the kernel's own bound for a backlog, unless somebody raised it
+/// (listen(2), /proc/sys/net/core/somaxconn).
+const LAST_CONNECTIONS: usize = 4096;
 
 /// Which of the master's sockets a connection came in by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +70,14 @@ impl Acceptor {
             warn!("[master] accepting connections rests: {reason}");
         }
     }
+}
+
+/// Ends listening. Whoever is connected already comes out here, whoever comes later is refused at once.
+pub(super) fn take_last(socket: BorrowedFd<'_>) -> Vec<OwnedFd> {
+    // The bound is for clients that come as fast as we accept them.
+    let last = std::iter::from_fn(|| socket::accept(socket).ok().flatten()).take(LAST_CONNECTIONS).collect();
+    socket::stop_listening(socket);
+    last
 }
 
 async fn accept(door: Door, socket: Watched, mut wanted: watch::Receiver<bool>, happenings: mpsc::Sender<Happening>) {

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use super::acceptor::{Acceptor, Door, OUT_OF_DESCRIPTORS_PAUSE};
+use super::acceptor::{self, Acceptor, Door, OUT_OF_DESCRIPTORS_PAUSE};
 use super::own_sockets::OwnSockets;
 use super::shell::{Happening, Shell};
 use super::sticky_port::StickyPort;
@@ -56,6 +56,8 @@ pub(super) struct Listeners {
     /// What each worker has not acknowledged, in the order it was sent.
     in_transit: HashMap<Occupant, VecDeque<Sent>>,
     handover_ids: HandoverIds,
+    /// Those that asked to drain and wait for the answer.
+    retiring: Vec<Occupant>,
     happenings: mpsc::Sender<Happening>,
     has_successors: bool,
     is_closing: bool,
@@ -82,6 +84,7 @@ impl Listeners {
             own_sockets: OwnSockets::default(),
             in_transit: HashMap::new(),
             handover_ids: HandoverIds::default(),
+            retiring: Vec::new(),
             happenings,
             has_successors,
             is_closing: false,
@@ -312,6 +315,7 @@ impl Listeners {
         }
         self.in_transit.remove(&who);
         self.own_sockets.forget(who);
+        self.retiring.retain(|other| *other != who);
         self.close_hopeless();
     }
 
@@ -325,6 +329,7 @@ impl Listeners {
         }
         self.in_transit.remove(&who);
         self.own_sockets.forget(who);
+        self.retiring.retain(|other| *other != who);
         self.close_hopeless();
     }
 
@@ -351,14 +356,37 @@ impl Listeners {
         }
     }
 
-    /// A stop has begun: what the kernel has not accepted yet is not accepted any more.
+    /// A worker is about to leave. It gets nothing that another can have.
+    fn retire(&mut self, who: Occupant) {
+        self.by_key.values_mut().for_each(|listener| listener.dealer.retire(who));
+        if let Some(sticky) = &mut self.sticky {
+            sticky.dealer.retire(who);
+        }
+        self.retiring.push(who);
+    }
+
+    /// Those that asked to drain and have been sent all they will be sent.
+    fn take_retired(&mut self) -> Vec<Occupant> {
+        let sticky = &self.sticky;
+        self.retiring
+            .extract_if(.., |who| sticky.as_ref().is_none_or(|sticky| sticky.dealer.is_done_with(*who)))
+            .collect()
+    }
+
+    /// A stop has begun. Whoever is connected already is served, whoever comes later is refused at once.
     pub(super) fn stop_accepting(&mut self) {
         self.is_closing = true;
-        for acceptor in self.by_key.values().filter_map(|listener| listener.acceptor.as_ref()) {
+        for listener in self.by_key.values_mut() {
+            let Some(acceptor) = &listener.acceptor else { continue };
             acceptor.set_wanted(false);
+            listener.dealer.hurry();
+            if !listener.opened.is_inherited {
+                let last = acceptor::take_last(listener.opened.socket.as_fd());
+                last.into_iter().for_each(|connection| listener.dealer.offer(Rc::new(connection)));
+            }
         }
-        if let Some(sticky) = &self.sticky {
-            sticky.set_wanted(true);
+        if let Some(sticky) = &mut self.sticky {
+            sticky.stop_accepting();
         }
     }
 
@@ -420,17 +448,23 @@ impl Shell {
                 self.feed(Event::DisconnectAnnounced { who });
                 self.push_own(who, Outgoing::new(node_protocol::exited_after_disconnect_ack(seq)));
             }
+            PrimaryRequest::Drain => {
+                // What has been dealt to it is in its channel already, and so comes before the answer.
+                self.deal_connections();
+                self.listeners.retire(who);
+            }
             PrimaryRequest::NewConnectionReply { ack, accepted } => self.listeners.note_answer(who, ack, accepted),
             PrimaryRequest::Unknown { act } => debug!("[master] unknown act {act:?} of Node's cluster protocol"),
         }
     }
 
-    /// Hands over what can be handed over. A connection whose worker cannot be written to is dealt again.
+    /// Hands over what can be handed over, and tells those that leave when that was all. A connection whose worker cannot be
+    /// written to is dealt again.
     pub(super) fn deal_connections(&mut self) {
         loop {
             let handovers = self.listeners.poll_handovers();
             if handovers.is_empty() {
-                return;
+                break;
             }
             for Handover { who, outgoing, sent } in handovers {
                 if self.push_own(who, outgoing) {
@@ -439,6 +473,9 @@ impl Shell {
                     self.listeners.forget_worker(who);
                 }
             }
+        }
+        for who in self.listeners.take_retired() {
+            self.push_own(who, Outgoing::new(node_protocol::drained()));
         }
     }
 }

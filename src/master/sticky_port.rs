@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tokio::sync::mpsc;
 
-use super::acceptor::{Acceptor, Door};
+use super::acceptor::{self, Acceptor, Door};
 use super::listeners::{Handover, Sent};
 use super::shell::Happening;
 use crate::listen::dealer::HandoverIds;
@@ -29,7 +29,7 @@ pub(super) struct StickyPort {
 struct Outer {
     acceptor: Acceptor,
     /// Closed last.
-    _opened: Opened,
+    opened: Opened,
 }
 
 impl StickyPort {
@@ -68,7 +68,7 @@ impl StickyPort {
             LocalAddress::Ip(name) => (if name.family == "IPv6" { 6 } else { 4 }, name.port.into()),
             LocalAddress::Path(_) | LocalAddress::Unnamed => (4, request.port),
         };
-        self.outer = Some(Outer { acceptor, _opened: opened });
+        self.outer = Some(Outer { acceptor, opened });
         Ok(ListeningAddress { address_type, address, port })
     }
 
@@ -97,6 +97,14 @@ impl StickyPort {
         if let Some(outer) = &self.outer {
             outer.acceptor.set_wanted(!is_closing && self.dealer.wants_more());
         }
+    }
+
+    /// Ends listening, and takes in whoever is connected already.
+    pub(super) fn stop_accepting(&mut self) {
+        let Some(outer) = &self.outer else { return };
+        outer.acceptor.set_wanted(false);
+        let last = acceptor::take_last(outer.opened.socket.as_fd());
+        last.into_iter().for_each(|connection| self.offer(connection));
     }
 
     /// Closes the port, and what waits behind it.

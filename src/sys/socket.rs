@@ -49,6 +49,13 @@ pub struct IpName {
     pub port: u16,
 }
 
+/// Has a listening socket refuse from now on, through every descriptor of it. What is in its backlog is reset, so it should be
+/// empty. (The kernel's `inet_shutdown` ends listening, `unix_stream_connect` asks for the flag.)
+pub fn stop_listening(fd: BorrowedFd<'_>) {
+    // Fails only for what does not listen any more.
+    let _ = socket::shutdown(fd.as_raw_fd(), socket::Shutdown::Read);
+}
+
 /// Where a socket is bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalAddress {

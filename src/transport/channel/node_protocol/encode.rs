@@ -117,6 +117,12 @@ pub fn exited_after_disconnect_ack(ack: u64) -> Bytes {
     line(&Cluster { ack: Some(ack), ..CLUSTER })
 }
 
+/// Tells a worker that asked to drain that no connection is on its way to it any more.
+#[must_use]
+pub fn drained() -> Bytes {
+    Bytes::from_static(b"{\"cmd\":\"NODE_CLUTCH\",\"act\":\"drained\"}\n")
+}
+
 /// The descriptor of the last handle message has arrived; the sender waits for this before it sends anything else.
 #[must_use]
 pub fn handle_ack() -> Bytes {
