@@ -193,6 +193,19 @@ fn the_other_acts_are_read() {
     }
 }
 
+#[test]
+fn our_own_word_is_read_and_answered() {
+    assert!(matches!(cluster("{\"cmd\":\"NODE_CLUTCH\",\"act\":\"drain\"}"), PrimaryRequest::Drain));
+    for line in [
+        "{\"cmd\":\"NODE_CLUTCH\",\"act\":\"hatch\"}",
+        "{\"cmd\":\"NODE_CLUTCH\",\"act\":7}",
+        "{\"cmd\":\"NODE_CLUTCH\"}",
+    ] {
+        assert!(matches!(cluster(line), PrimaryRequest::Unknown { .. }), "{line}");
+    }
+    assert_eq!(decoded(&super::drained()), json!({ "cmd": "NODE_CLUTCH", "act": "drained" }));
+}
+
 fn decoded(line: &[u8]) -> Value {
     let text = std::str::from_utf8(line).unwrap();
     assert_eq!(text.find('\n'), Some(text.len() - 1), "exactly one newline, at the end: {text:?}");
