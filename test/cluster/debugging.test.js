@@ -40,11 +40,11 @@ describe('a master with an inspector', () => {
       const [own, agentPort] = [await freePorts(PORTS), await freePort()];
       const cluster = await on.start({}, { execArgv: [`--inspect=${own}`], env: { EGG_AGENT_DEBUG_PORT: String(agentPort), ...IN_SIGHT } });
       await cluster.ready();
-      const { agent, apps } = { agent: cluster.agentPid(), apps: [...cluster.stdout.matchAll(/app_worker#\d+:(\d+) start,/g)].map(match => Number(match[1])) };
-      assert.deepEqual(debugMessages(cluster).map(({ from, data }) => [from, data]), [
-        ['agent', { debugPort: agentPort, pid: agent }],
-        ['app', { debugPort: own + 1, pid: apps[0] }],
-        ['app', { debugPort: own + 2, pid: apps[1] }],
+      const agent = cluster.agentPid();
+      const apps = [...cluster.stdout.matchAll(/app_worker#\d+:(\d+) start,/g)].map(match => Number(match[1]));
+      const data = (pid, debugPort) => ({ pid, debugPort, ...(on.layerVersion === 3 && { workerId: pid }) });
+      assert.deepEqual(debugMessages(cluster).map(message => [message.from, message.data]), [
+        ['agent', data(agent, agentPort)], ['app', data(apps[0], own + 1)], ['app', data(apps[1], own + 2)],
       ]);
       assert.deepEqual(await portsOf(cluster, [agent, ...apps]), [agentPort, own + 1, own + 2].map(told));
       assert.deepEqual(await Promise.all([agentPort, own + 1, own + 2].map(inspected)), ['agent', 'app', 'app']);
