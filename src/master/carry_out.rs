@@ -4,8 +4,9 @@ use bytes::Bytes;
 use serde_json::json;
 use tracing::error;
 
+use super::children::Running;
 use super::shell::Shell;
-use super::{children, reports};
+use super::{child_process, reports};
 use crate::message::address::{Occupant, Target, WorkerId};
 use crate::supervisor::{Effect, Event, Notice, Report};
 
@@ -42,10 +43,10 @@ impl Shell {
     }
 
     fn spawn(&mut self, who: Occupant, number: WorkerId) {
-        let event = match children::start(&self.config, who, number, &self.happenings) {
-            Ok(running) => {
-                let pid = running.pid();
-                self.running.insert(who, running);
+        let event = match child_process::start(&self.config, who, number, &self.happenings) {
+            Ok(process) => {
+                let pid = process.pid();
+                self.running.insert(who, Running::new(number, process));
                 Event::Spawned { who, pid }
             }
             Err(reason) => {
@@ -114,7 +115,7 @@ impl Shell {
                 let (from, port) = if who.is_agent() {
                     ("agent", self.config.agent_inspect_port)
                 } else {
-                    ("app", children::worker_inspect_port(&self.config, number))
+                    ("app", child_process::worker_inspect_port(&self.config, number))
                 };
                 let worker_id = reports::is_egg_4(&self.config).then_some(pid);
                 let data = json!({ "debugPort": port, "pid": pid, "workerId": worker_id });

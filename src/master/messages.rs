@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tracing::{debug, warn};
 
+use super::children::Push;
 use super::shell::Shell;
 use crate::message::address::{Occupant, Origin};
 use crate::message::envelope::{Envelope, EnvelopeError};
@@ -110,18 +111,17 @@ impl Shell {
     /// Sends a frame of Node's own protocol. Answers whether the worker can still be written to.
     pub(super) fn push_own(&mut self, who: Occupant, outgoing: Outgoing) -> bool {
         let Some(running) = self.running.get(&who).filter(|running| running.has_channel) else { return false };
-        let is_sent = running.sender.push_own(outgoing).is_ok();
-        if !is_sent && !running.sender.is_closed() {
+        let push = running.push_own(outgoing);
+        if push == Push::Refused {
             self.drop_worker(who, "it asks and asks, and does not read the answers");
         }
-        is_sent
+        push == Push::Taken
     }
 
     /// Sends one frame to a worker. What its full queue refuses is counted and said, never lost in silence.
     pub(super) fn push(&mut self, who: Occupant, frame: &[Bytes; 2]) {
         let Some(running) = self.running.get(&who).filter(|running| running.has_channel) else { return };
-        let outgoing = Outgoing { parts: frame.clone(), descriptor: None };
-        if running.sender.push(outgoing).is_err() {
+        if running.push(frame) != Push::Taken {
             self.dropped_messages += 1;
             let (pid, dropped) = (running.pid(), self.dropped_messages);
             // One line for the first and then for every power of two: a worker that stands still must not fill the disk.
@@ -143,8 +143,7 @@ impl Shell {
     /// A worker that sends what the protocol forbids cannot be understood any more.
     pub(super) fn drop_worker(&mut self, who: Occupant, reason: &str) {
         let Some(running) = self.running.get_mut(&who) else { return };
-        running.has_channel = false;
-        running.sender.close_now();
+        running.close();
         let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
         let (number, pid) = (running.number, running.pid());
         tracing::error!("[master] {kind}#{number}:{pid} is dropped: {reason}");

@@ -4,11 +4,13 @@
 //! signal is tied to the thread that forked. The door talks to it by [`MasterHandle`]; it answers through the sink, with
 //! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
 //!
-//! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (fork, channel, end), `messages` (routing),
-//! `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer` and `reports` (the log), `snapshot` (status).
+//! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
+//! (fork, channel, end), `messages` (routing), `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`,
+//! `acceptor`, `console`, `line_writer` and `reports` (the log), `snapshot` (status).
 
 mod acceptor;
 mod carry_out;
+mod child_process;
 mod children;
 mod config;
 pub mod console;

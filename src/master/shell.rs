@@ -238,8 +238,8 @@ impl Shell {
 
     fn bury(&mut self, who: Occupant, exit: Exit) {
         self.feed(Event::WorkerExited { who, exit });
-        if let Some(running) = self.running.remove(&who) {
-            running.sender.close_now();
+        if let Some(mut running) = self.running.remove(&who) {
+            running.close();
         }
     }
 
