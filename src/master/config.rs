@@ -70,6 +70,8 @@ impl MasterConfig {
         SupervisorConfig {
             workers: self.workers,
             refork: self.production,
+            checks_health: self.production,
+            shares_sockets: true,
             is_debug: self.is_debug,
             port: self.port,
             sticky_worker_port: self.sticky_worker_port,

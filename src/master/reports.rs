@@ -102,7 +102,7 @@ fn log_app_start(report: &Report, config: &MasterConfig) {
         Report::AppStartFailed { number, pid } => {
             error!("[master] app_worker#{number}:{pid} start fail, exiting with code:1");
         }
-        Report::SlotRefillPlanned { slot, after, failures, is_slow } => {
+        Report::SlotRefillPlanned { slot, after, failures, is_slow, .. } => {
             let why = if *is_slow { "too many deaths in the cluster" } else { "it keeps dying" };
             warn!(
                 "[master] slot {slot} is filled again after {} ({failures} deaths in a row, {why})",

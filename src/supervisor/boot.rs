@@ -129,6 +129,7 @@ impl Supervisor {
     fn is_own(&self, address: &ListeningAddress) -> bool {
         match self.workers_port() {
             _ if address.is_unix() => self.config.sticky_worker_port.is_none(),
+            _ if !self.config.shares_sockets => true,
             Some(own) => i64::from(own) == address.port,
             None => self.is_port_told,
         }
@@ -138,6 +139,9 @@ impl Supervisor {
         let Some((number, pid)) = self.process(who).and_then(|process| Some((process.number, process.pid?))) else {
             return;
         };
+        if who.seat == Seat::App(SlotIndex(0)) {
+            self.first_slot_address = Some(address.clone());
+        }
         self.tell_app_pids();
         if self.config.announce_agent_pid
             && let Some(agent) = self.agent.occupant.as_ref().filter(|agent| agent.state() == SlotState::Ready)
@@ -152,7 +156,7 @@ impl Supervisor {
         let took = now.saturating_sub(self.apps_started_at);
         self.report(Report::AppStarted { who, number, pid, port: address.port, remain, took });
         match self.phase {
-            Phase::AppsBooting { .. } if remain == 0 => self.open_up(address, now),
+            Phase::AppsBooting { .. } if remain == 0 => self.open_up(now),
             Phase::Running => {
                 self.tell(Notice::ReadyToApps);
                 self.retire_predecessors(who, now);
@@ -161,13 +165,15 @@ impl Supervisor {
         }
     }
 
-    /// All apps serve. In sticky mode nobody can reach them before the master has opened the port.
-    fn open_up(&mut self, address: &ListeningAddress, now: Duration) {
-        if self.config.sticky_worker_port.is_none() {
-            return self.become_ready(address, now);
+    /// All apps serve. The first slot's address is the cluster's, whoever was the last to listen. In sticky mode nobody can reach
+    /// them before the master has opened the port.
+    fn open_up(&mut self, now: Duration) {
+        if self.config.sticky_worker_port.is_some() {
+            let effect = Effect::OpenStickyPort { port: self.port, address: self.sticky_address.clone() };
+            self.effects.push_back(effect);
+        } else if let Some(address) = self.first_slot_address.clone() {
+            self.become_ready(&address, now);
         }
-        let effect = Effect::OpenStickyPort { port: self.port, address: self.sticky_address.clone() };
-        self.effects.push_back(effect);
     }
 
     pub(super) fn note_sticky_port(&mut self, address: &ListeningAddress, now: Duration) {
@@ -185,7 +191,7 @@ impl Supervisor {
 
     fn become_ready(&mut self, address: &ListeningAddress, now: Duration) {
         let shown = self.shown_address(address);
-        let port = self.port.map(i64::from).or((!address.is_unix()).then_some(address.port));
+        let port = if address.is_unix() { self.port.map(i64::from) } else { Some(address.port) };
         self.phase = Phase::Running;
         self.address = Some(shown.clone());
         let protocol = self.protocol.clone();
@@ -194,7 +200,7 @@ impl Supervisor {
         self.tell(Notice::ReadyToParent { port, address: shown, protocol });
         self.tell(Notice::ReadyToApps);
         self.tell(Notice::ReadyToAgent);
-        if self.config.refork {
+        if self.config.checks_health {
             self.health_check_at = Some(now + HEALTH_CHECK_PERIOD);
         }
     }

@@ -155,7 +155,7 @@ pub enum Report {
     /// An app worker that fills a slot again was forked.
     AppRefilled { pid: u32 },
     /// A slot that cannot be filled now is tried again later.
-    SlotRefillPlanned { slot: u32, after: Duration, failures: u32, is_slow: bool },
+    SlotRefillPlanned { slot: u32, number: WorkerId, pid: u32, after: Duration, failures: u32, is_slow: bool },
     /// The cluster is ready.
     Ready { address: String, port: Option<i64>, protocol: String, took: Duration },
     /// New app workers take over from the old ones.

@@ -34,11 +34,15 @@ use crate::slot::{Process, ProcessEvent, Slot};
 pub struct SupervisorConfig {
     /// How many app slots there are; at least 1.
     pub workers: u32,
-    /// True where dead apps are replaced and the health check runs (egg's "production").
+    /// True where dead apps are replaced.
     pub refork: bool,
+    /// True where the health check runs (egg's "production").
+    pub checks_health: bool,
+    /// True where a new app can boot and listen while its predecessor still serves, because they share the socket.
+    pub shares_sockets: bool,
     /// True where a debugger is meant to be attached.
     pub is_debug: bool,
-    /// The configured port, until an app tells the real one.
+    /// The configured port, until an app tells the real one. Apps that share no socket have ports of their own, and any counts.
     pub port: Option<u16>,
     /// The port that the apps listen on in sticky mode, where the cluster's own port is the master's; none in any other mode.
     pub sticky_worker_port: Option<u16>,
@@ -106,6 +110,7 @@ pub struct Supervisor {
     sticky_address: Option<String>,
     protocol: String,
     address: Option<String>,
+    first_slot_address: Option<ListeningAddress>,
     history: RestartHistory,
     health_check_at: Option<Duration>,
     bad_health_checks: u32,
@@ -132,6 +137,7 @@ impl Supervisor {
             sticky_address: None,
             protocol: config.protocol.clone(),
             address: None,
+            first_slot_address: None,
             history: RestartHistory::new(config.restart, config.seed),
             health_check_at: None,
             bad_health_checks: 0,

@@ -47,6 +47,8 @@ fn production() -> SupervisorConfig {
     SupervisorConfig {
         workers: 2,
         refork: true,
+        checks_health: true,
+        shares_sockets: true,
         is_debug: false,
         port: Some(7001),
         sticky_worker_port: None,
@@ -64,7 +66,7 @@ fn production() -> SupervisorConfig {
 
 /// As [`production`], where dead apps are not replaced.
 fn local() -> SupervisorConfig {
-    SupervisorConfig { refork: false, ..production() }
+    SupervisorConfig { refork: false, checks_health: false, ..production() }
 }
 
 /// What was asked for.

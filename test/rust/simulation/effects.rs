@@ -51,6 +51,9 @@ impl Witness {
             return Err(format!("{who:?} is forked while {:?} boots", rival.who));
         }
         self.check_backoff(who, now)?;
+        if !self.config.shares_sockets {
+            self.check_emptied(who, now)?;
+        }
         if let Seat::App(index) = who.seat {
             let reasons = &mut self.reasons[index.0 as usize];
             *reasons = reasons.checked_sub(1).ok_or_else(|| format!("{who:?} is forked without a reason"))?;
@@ -96,6 +99,19 @@ impl Witness {
         Ok(())
     }
 
+    /// Nobody is started on a port that another one holds, nor sooner than agreed unless a reload wants it.
+    fn check_emptied(&self, who: Occupant, now: Duration) -> Result<(), String> {
+        let Some(last) = self.entries.iter().rev().find(|entry| entry.who.seat == who.seat) else { return Ok(()) };
+        if last.is_there() && !last.abandoned && !last.is_overdue {
+            return Err(format!("{who:?} is started while {:?} is there", last.who));
+        }
+        let is_early = last.lost_at.is_some_and(|at| now < at + self.config.restart.pause);
+        if is_early && !who.is_agent() && !self.has_reloaded {
+            return Err(format!("{who:?} is started too soon after the death of {:?}", last.who));
+        }
+        Ok(())
+    }
+
     fn see_terminate(&mut self, who: Occupant, now: Duration) -> Result<(), String> {
         if self.stopping_at.is_some() && who.is_agent() {
             let app =
@@ -115,11 +131,23 @@ impl Witness {
         if is_running && served {
             let seat = who.seat;
             let has_successor = self.entries.iter().any(|entry| entry.who.seat == seat && entry.serves());
-            if !has_successor {
+            if !self.config.shares_sockets {
+                self.check_turn(who)?;
+            } else if !has_successor {
                 return Err(format!("{who:?} serves and is asked to leave without a successor"));
             }
         }
         Ok(())
+    }
+
+    /// Where a seat has to be emptied first, one at a time is.
+    fn check_turn(&self, who: Occupant) -> Result<(), String> {
+        let is_emptied =
+            |entry: &&Entry| !entry.who.is_agent() && entry.who != who && entry.is_dismissed && entry.started;
+        match self.entries.iter().filter(is_emptied).find(|entry| entry.is_there() && !entry.abandoned) {
+            Some(other) => Err(format!("{who:?} has to leave before {:?} has been replaced", other.who)),
+            None => Ok(()),
+        }
     }
 
     fn see_kill_descendants(&mut self, who: Occupant) -> Result<(), String> {

@@ -74,7 +74,8 @@ impl Witness {
     fn see_app_started(&mut self, who: Occupant, port: i64) -> Result<(), String> {
         let is_expected = match self.config.sticky_worker_port {
             Some(own) => port == i64::from(own),
-            None => port == 7_001 || port == -1,
+            None if self.config.shares_sockets => port == 7_001 || port == -1,
+            None => (7_001..7_005).contains(&port) || port == -1,
         };
         if !is_expected {
             return Err(format!("{who:?} counts as started on port {port}"));

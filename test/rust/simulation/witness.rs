@@ -322,7 +322,7 @@ impl Witness {
     /// The ten-second look at capacity, done by the witness on its own.
     fn look(&mut self, now: Duration) -> Result<(), String> {
         const PERIOD: Duration = Duration::from_secs(10);
-        if self.exit.is_none() && self.is_running() && self.config.refork && self.looks_at.is_none() {
+        if self.exit.is_none() && self.is_running() && self.config.checks_health && self.looks_at.is_none() {
             self.looks_at = self.ready_at.map(|at| at + PERIOD);
         }
         let is_asked = self.stopping_at.is_none() && self.looks_at.is_some_and(|at| at <= now);
