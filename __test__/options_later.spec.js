@@ -13,8 +13,6 @@ const errorOf = options => parse(options).then(() => { throw new Error('was take
 
 // By option: what asks for what happens anyway, what this version cannot do, and what has no meaning at all.
 const VALUES = {
-  startMode: { today: ['process'], later: ['worker_threads'], bad: ['threads', 1, ''] },
-  ports: { today: [[]], later: [[7001, 7002]], bad: [7001, 'x'] },
   balance: { today: ['round-robin'], later: ['least-busy', 'kernel'], bad: ['random', true] },
   sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
   messenger: { today: [{}, { serialization: 'json' }], later: [{ serialization: 'advanced' }, { arena: '64mb' }], bad: ['json', true] },

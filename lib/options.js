@@ -14,6 +14,7 @@ const { bad, string, boolean, object, count, port } = require('./options/checks'
 const { defaultWorkers } = require('./options/cpu_count');
 const { parseHttps } = require('./options/https');
 const { refuseLater } = require('./options/later');
+const { parseThreads } = require('./options/threads');
 
 const HTTPS_PORT = 8443;
 const MAX_WORKERS = 1024;
@@ -112,8 +113,9 @@ async function parse(options = {}) {
   refuseLater(given);
   checkTogether(given);
 
-  const { workers, reason } = parseWorkers(given.workers);
   const ports = parsePorts(given);
+  const threads = parseThreads(given, ports.debugPort);
+  const { workers, reason } = threads.workers ? { workers: threads.workers, reason: null } : parseWorkers(given.workers);
   const required = given.require ? parseRequire(given.require) : undefined;
 
   const baseDir = absolute(given.baseDir);
@@ -125,6 +127,7 @@ async function parse(options = {}) {
 
   const parsed = { ...base, ...given };
   Object.assign(parsed, { framework, baseDir, workers, port: ports.port, env: base.env });
+  if (Object.hasOwn(given, 'ports')) parsed.ports = threads.ports;
   if (Object.hasOwn(given, 'https')) parsed.https = parseHttps(given, version);
   if (Object.hasOwn(given, 'debugPort')) parsed.debugPort = ports.debugPort;
   if (Object.hasOwn(given, 'require')) parsed.require = required;

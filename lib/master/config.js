@@ -57,13 +57,16 @@ function toArgument(options) {
  */
 function clusterConfig(options, { flavour, framework, proc, environment }) {
   const { env, execPath, debugPort } = proc;
+  const threads = options.startMode === 'worker_threads';
   return {
     execPath,
     execArgv: workerExecArgv(proc),
     agentScript: path.join(SCRIPT_DIRS[flavour], 'agent_worker.js'),
     appScript: path.join(SCRIPT_DIRS[flavour], 'app_worker.js'),
     env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
-    optionsJson: toArgument(options),
+    // Threads are given theirs as they are made, on no command line.
+    optionsJson: threads ? JSON.stringify(options) : toArgument(options),
+    threads,
     workers: options.workers,
     frameworkName: framework.name,
     production: isProduction(options.env, environment.nodeEnv),

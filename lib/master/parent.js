@@ -39,13 +39,19 @@ function listenToParent(proc, deliver, warn) {
   return listener;
 }
 
-function sendToParent(proc, message) {
+/**
+ * @param {NodeJS.Process} proc
+ * @param {object} message
+ * @param {(what: string) => void} warn
+ */
+function sendToParent(proc, message, warn) {
   if (!proc.connected || typeof proc.send !== 'function') return;
   try {
     // Without a callback a failed write is an 'error' event on process, and that ends the master.
     proc.send(message, undefined, undefined, () => {});
-  } catch {
-    // The channel was closed between the check and the write.
+  } catch (error) {
+    // The channel was closed between the check and the write; or a thread sent what JSON has no form for.
+    if (error.code !== 'ERR_IPC_CHANNEL_CLOSED') warn(`[master] dropped a message to the parent process: ${error.message}`);
   }
 }
 

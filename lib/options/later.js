@@ -19,18 +19,6 @@ function isToday(...values) {
  * about the value instead of about this version.
  */
 const LATER = {
-  startMode: {
-    today: isToday('process'),
-    known: isToday('worker_threads'),
-    allowed: "'process' or 'worker_threads'",
-    instead: "leave it out or give 'process': agent and apps run as processes",
-  },
-  ports: {
-    today: value => Array.isArray(value) && value.length === 0,
-    known: Array.isArray,
-    allowed: 'an array of TCP ports',
-    instead: "it belongs to startMode 'worker_threads'; give one options.port, all app workers share it",
-  },
   balance: {
     today: isToday('round-robin'),
     known: isToday('least-busy', 'kernel'),

@@ -6,6 +6,7 @@
 const fs = require('fs');
 const http = require('http');
 const https = require('https');
+const { isMainThread } = require('worker_threads');
 
 const { ServerDrain } = require('./drain');
 const { listenBehindMaster } = require('./sticky_server');
@@ -49,13 +50,17 @@ function realPort({ port, protocol, reusePort }) {
  * @param {import('./boot').WorkerContext} context
  */
 function serve(app, address, context) {
-  const { options, logger, flavour, servers, terminate } = context;
+  const { options, logger, flavour, servers, send, terminate } = context;
   const server = createServer(app, address);
   servers.push(new ServerDrain(server));
   server.once('error', error => {
     logger.error('[app_worker] server got error: %s, code: %s', error.message, error.code);
     terminate();
   });
+  // A process says it by Node's cluster protocol.
+  if (!isMainThread) {
+    server.once('listening', () => send({ to: 'master', action: 'listening', data: addressOf(server) }));
+  }
   app.emit('server', server);
 
   if (address.path && !options.sticky) {
@@ -73,6 +78,13 @@ function serve(app, address, context) {
     server.listen(address.port);
   }
   if (options.debugPort) serveDebugPort(app, options.debugPort, { logger, servers });
+}
+
+/** Where it listens, in the form of Node's cluster protocol. */
+function addressOf(server) {
+  const bound = server.address();
+  if (typeof bound === 'string') return { address: bound, addressType: -1, port: -1 };
+  return { address: bound.address, addressType: bound.family === 'IPv4' ? 4 : 6, port: bound.port };
 }
 
 function createServer(app, { protocol, tls }) {

@@ -3,6 +3,7 @@
 // What both worker scripts do before their ways part: options from the command line, the app's code, the instance, and its
 // orderly end. The scripts decide what happens when the instance is ready.
 
+const { isMainThread, parentPort, threadId } = require('worker_threads');
 const { attach } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
 const { ConsoleLogger } = require('./console_logger');
@@ -57,7 +58,7 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
     // In the same tick as the framework's own messenger: Node holds messages back until somebody listens, and whoever comes
     // a tick later misses them.
     processMessenger().listen();
-    const send = message => sendToMaster(version === 3 ? { ...message, senderWorkerId: String(process.pid) } : message);
+    const send = message => sendToMaster(version === 3 ? { ...message, senderWorkerId: ownAddress() } : message);
     const servers = [];
     constructed(instance, { options, logger, flavour: version, servers, send, terminate });
     const close = async () => {
@@ -87,13 +88,20 @@ function failStart(error) {
   throw error;
 }
 
+function ownAddress() {
+  return String(isMainThread ? process.pid : threadId);
+}
+
 function sendToMaster(message) {
+  if (!isMainThread) return void parentPort.postMessage(message);
   if (!process.send || !process.connected) return;
   process.send(message, undefined, undefined, () => {});
 }
 
 // Through SIGTERM, so that the close hooks run; the orderly exit then makes the exit code 0, and the master's code says 1.
 function terminate() {
+  // In a thread this ends the thread; nobody can send it a signal.
+  if (!isMainThread) return void process.exit(1);
   process.exitCode = 1;
   process.kill(process.pid, 'SIGTERM');
 }

@@ -10,7 +10,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
 use crate::error::ClusterError;
-use crate::master::{MasterConfig, MasterHandle};
+use crate::master::{MasterConfig, MasterHandle, ThreadKey, ThreadNews, Ticket};
 use crate::message::address::Origin;
 
 /// Everything the master needs, checked by `lib/options.js`.
@@ -28,6 +28,9 @@ pub struct ClusterConfig {
     pub env: Vec<String>,
     /// The parsed options as compact JSON: the workers' argument and the data of `egg-ready`.
     pub options_json: String,
+    /// True where agent and apps are threads of this process: `onEvent` then asks for them (`thread-start`, `thread-post`,
+    /// `thread-relay`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
+    pub threads: bool,
     /// How many app workers; at least 1.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -130,6 +133,34 @@ impl Cluster {
         self.handle.log(level, &text);
     }
 
+    /// A thread that was asked for runs; `threadId` is its id in Node and its address in messages.
+    #[napi]
+    pub fn thread_started(&self, thread: u32, thread_id: u32) -> napi::Result<(), String> {
+        self.note_thread(ThreadNews::Started { thread: ThreadKey(thread), id: thread_id })
+    }
+
+    /// A thread that was asked for could not be made.
+    #[napi]
+    pub fn thread_not_started(&self, thread: u32, reason: String) -> napi::Result<(), String> {
+        self.note_thread(ThreadNews::NotStarted { thread: ThreadKey(thread), reason })
+    }
+
+    /// A thread sent a message. `header` is its routing fields as JSON text; a `thread-relay` with this `ticket` says whom it is for.
+    #[napi]
+    pub fn thread_said(&self, thread: u32, ticket: u32, header: String) -> napi::Result<(), String> {
+        self.note_thread(ThreadNews::Said { thread: ThreadKey(thread), ticket: Ticket(ticket), header })
+    }
+
+    /// A thread has ended, after everything that it sent.
+    #[napi]
+    pub fn thread_exited(&self, thread: u32, code: i32) -> napi::Result<(), String> {
+        self.note_thread(ThreadNews::Exited { thread: ThreadKey(thread), code })
+    }
+
+    fn note_thread(&self, news: ThreadNews) -> napi::Result<(), String> {
+        self.handle.note_thread(news).map_err(|error| to_js(&error))
+    }
+
     /// A snapshot of the cluster as JSON text.
     #[napi]
     pub fn status(&self) -> napi::Result<String, String> {
@@ -170,6 +201,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             app_script: config.app_script.into(),
             env: config.env.into_iter().map(Into::into).collect(),
             options_json: config.options_json,
+            threads: config.threads,
             workers: config.workers,
             framework_name: config.framework_name,
             production: config.production,

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde_json::json;
 use tracing::error;
 
-use super::children::Running;
+use super::children::{Body, Running};
 use super::shell::Shell;
-use super::{child_process, reports};
+use super::{child_process, reports, thread_reports};
 use crate::message::address::{Occupant, Target, WorkerId};
 use crate::supervisor::{Effect, Event, Notice, Report};
 
@@ -14,11 +14,7 @@ impl Shell {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn { who, number } => self.spawn(who, number),
-            Effect::Terminate { who } => {
-                if let Some(running) = self.running.get(&who) {
-                    self.trees.insert(who, running.terminate(who, &self.happenings));
-                }
-            }
+            Effect::Terminate { who } => self.terminate(who),
             Effect::KillDescendants { who } => self.kill_descendants(who),
             Effect::Kill { who } => {
                 self.kill_descendants(who);
@@ -33,6 +29,19 @@ impl Shell {
         }
     }
 
+    fn terminate(&mut self, who: Occupant) {
+        let Some(running) = self.running.get(&who) else { return };
+        match running.terminate(who, &self.happenings) {
+            Some(tree) => {
+                self.trees.insert(who, tree);
+            }
+            None => {
+                thread_reports::log_termination(who, running.number, &self.config);
+                self.handle_now(Event::TreeGone { who });
+            }
+        }
+    }
+
     fn kill_descendants(&self, who: Occupant) {
         if let Some(tree) = self.trees.get(&who) {
             tree.kill();
@@ -43,10 +52,13 @@ impl Shell {
     }
 
     fn spawn(&mut self, who: Occupant, number: WorkerId) {
+        if self.config.threads {
+            return self.start_thread(who, number);
+        }
         let event = match child_process::start(&self.config, who, number, &self.happenings) {
             Ok(process) => {
                 let pid = process.pid();
-                self.running.insert(who, Running::new(number, process));
+                self.running.insert(who, Running::new(number, Body::Process(process)));
                 Event::Spawned { who, pid }
             }
             Err(reason) => {
@@ -111,6 +123,13 @@ impl Shell {
             Notice::AgentStartToApps => self.tell_apps("agent-start", None),
             Notice::AgentDiedToParent => self.tell_parent("agent-worker-died", "master", None),
             Notice::AppDiedToParent => self.tell_parent("app-worker-died", "master", None),
+            // All threads are reached by the inspector of this process.
+            Notice::InspectPortToParent { who, pid, .. } if self.config.threads => {
+                let port = self.config.inspect_port;
+                if !who.is_agent() {
+                    self.tell_parent("debug", "app", Some(&json!({ "debugPort": port, "pid": pid }).to_string()));
+                }
+            }
             Notice::InspectPortToParent { who, number, pid } => {
                 let (from, port) = if who.is_agent() {
                     ("agent", self.config.agent_inspect_port)

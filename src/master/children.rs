@@ -1,6 +1,6 @@
 //! One child of the master, as the shell sees it: what can be asked of it, and what is kept of it until it is buried.
 //!
-//! How it is started and heard of lies beside this file, by what it is made of: `child_process`.
+//! How it is started and heard of lies beside this file, by what it is made of: `child_process`, `child_thread`.
 
 use std::rc::Rc;
 
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::child_process::ChildProcess;
+use super::child_thread::{ChildThread, ThreadKey};
 use super::shell::Happening;
 use crate::message::address::{Occupant, WorkerId};
 use crate::slot::Exit;
@@ -22,7 +23,13 @@ pub(super) struct Running {
     pub(super) has_channel: bool,
     /// Its end, once seen; told on when its channel has been read to its end.
     pub(super) exit: Option<Exit>,
-    body: ChildProcess,
+    body: Body,
+}
+
+/// What a child is made of.
+pub(super) enum Body {
+    Process(ChildProcess),
+    Thread(ChildThread),
 }
 
 /// What became of a frame.
@@ -51,46 +58,76 @@ impl Tree {
 }
 
 impl Running {
-    pub(super) fn new(number: WorkerId, body: ChildProcess) -> Self {
+    pub(super) fn new(number: WorkerId, body: Body) -> Self {
         Self { number, has_channel: true, exit: None, body }
     }
 
-    /// Its address in messages, and the number in the log.
+    /// Its address in messages and in the log: a pid, or the id of a thread.
     pub(super) fn pid(&self) -> u32 {
-        self.body.pid()
+        match &self.body {
+            Body::Process(process) => process.pid(),
+            Body::Thread(thread) => thread.id(),
+        }
+    }
+
+    /// Its name between JavaScript and us, where it is a thread.
+    pub(super) fn thread(&self) -> Option<ThreadKey> {
+        match &self.body {
+            Body::Process(_) => None,
+            Body::Thread(thread) => Some(thread.key()),
+        }
     }
 
     /// Sends one message.
     pub(super) fn push(&self, frame: &[Bytes; 2]) -> Push {
-        self.body.push(frame)
+        match &self.body {
+            Body::Process(process) => process.push(frame),
+            Body::Thread(thread) => thread.post(frame),
+        }
     }
 
     /// Sends a frame of Node's own protocol.
     pub(super) fn push_own(&self, outgoing: Outgoing) -> Push {
-        self.body.push_own(outgoing)
+        match &self.body {
+            Body::Process(process) => process.push_own(outgoing),
+            Body::Thread(_) => Push::Closed,
+        }
     }
 
     /// Nothing that it says is heard any more, and nothing goes there.
     pub(super) fn close(&mut self) {
         self.has_channel = false;
-        self.body.close();
+        if let Body::Process(process) = &self.body {
+            process.close();
+        }
     }
 
-    /// Asks it and all its descendants to leave; `TreeGone` follows when the descendants are gone.
-    pub(super) fn terminate(&self, who: Occupant, happenings: &mpsc::Sender<Happening>) -> Tree {
-        self.body.terminate(who, happenings)
+    /// Asks it and all its descendants to leave; `TreeGone` follows when the descendants are gone. Without an answer it has none.
+    pub(super) fn terminate(&self, who: Occupant, happenings: &mpsc::Sender<Happening>) -> Option<Tree> {
+        match &self.body {
+            Body::Process(process) => Some(process.terminate(who, happenings)),
+            Body::Thread(thread) => {
+                thread.terminate();
+                None
+            }
+        }
     }
 
     /// Ends the descendants that are there now.
     pub(super) fn kill_descendants(&self) {
-        if self.exit.is_none() {
-            self.body.kill_descendants();
+        if let Body::Process(process) = &self.body
+            && self.exit.is_none()
+        {
+            process.kill_descendants();
         }
     }
 
     /// Ends it.
     pub(super) fn kill(&self) {
-        self.body.kill();
+        match &self.body {
+            Body::Process(process) => process.kill(),
+            Body::Thread(thread) => thread.terminate(),
+        }
     }
 }
 

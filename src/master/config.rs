@@ -21,6 +21,8 @@ pub struct MasterConfig {
     pub env: Vec<OsString>,
     /// The parsed options as JSON: the argument of the workers and the data of `egg-ready`.
     pub options_json: String,
+    /// True where agent and apps are threads of this process, each app with a port of its own.
+    pub threads: bool,
     /// How many app workers.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -60,6 +62,9 @@ pub struct MasterConfig {
 /// egg-cluster's delay before a new agent.
 const AGENT_REFORK_DELAY: Duration = Duration::from_secs(1);
 
+/// egg-cluster's delay before a dead app thread is started again.
+const THREAD_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long a process may boot: egg's `workerStartTimeout`, which a process that hangs cannot keep by itself.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -67,11 +72,12 @@ impl MasterConfig {
     /// The supervisor's share.
     #[must_use]
     pub fn supervisor(&self, seed: u64) -> SupervisorConfig {
+        let pause = if self.threads { THREAD_PAUSE } else { Duration::ZERO };
         SupervisorConfig {
             workers: self.workers,
-            refork: self.production,
+            refork: self.production || self.threads,
             checks_health: self.production,
-            shares_sockets: true,
+            shares_sockets: !self.threads,
             is_debug: self.is_debug,
             port: self.port,
             sticky_worker_port: self.sticky_worker_port,
@@ -82,7 +88,7 @@ impl MasterConfig {
             boot_timeout: BOOT_TIMEOUT,
             agent_refork_delay: AGENT_REFORK_DELAY,
             announce_agent_pid: self.announce_agent_pid,
-            restart: RestartPolicy::default(),
+            restart: RestartPolicy { pause, ..RestartPolicy::default() },
             seed,
         }
     }

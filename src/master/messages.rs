@@ -5,6 +5,7 @@ use tracing::{debug, warn};
 
 use super::children::Push;
 use super::shell::Shell;
+use super::threads::listening_address;
 use crate::message::address::{Occupant, Origin};
 use crate::message::envelope::{Envelope, EnvelopeError};
 use crate::router::{Delivery, route};
@@ -75,14 +76,22 @@ impl Shell {
                 let [head, tail] = envelope.frame(origin, crate::message::address::Target::Parent);
                 self.give_to_parent(&[&head[..], &tail[..]].concat());
             }
-            Delivery::Master => self.note_message_to_master(origin, who, &envelope),
+            Delivery::Master if self.note_own_action(who, &envelope) => {}
+            Delivery::Master => {
+                let [head, tail] = envelope.frame(origin, crate::message::address::Target::Master);
+                self.give_to_javascript("message", &[&head[..], &tail[..]].concat());
+            }
             Delivery::NoReceiver => {
                 debug!("[master] nobody receives {:?} from {}", envelope.action(), origin.as_str());
             }
         }
     }
 
-    fn note_message_to_master(&mut self, origin: Origin, who: Option<Occupant>, envelope: &Envelope) {
+    /// Takes in what the layer says to itself. Answers whether this is such a message.
+    pub(super) fn note_own_action(&mut self, who: Option<Occupant>, envelope: &Envelope) -> bool {
+        let data = || -> serde_json::Value {
+            envelope.data().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default()
+        };
         match envelope.action() {
             Some("agent-start") => {
                 if let Some(who) = who.filter(|who| who.is_agent()) {
@@ -90,8 +99,7 @@ impl Shell {
                 }
             }
             Some("realport") => {
-                let told: serde_json::Value =
-                    envelope.data().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+                let told = data();
                 let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
                 let protocol = told["protocol"].as_str().map(ToOwned::to_owned);
                 if let (Some(who), Some(port), Some(true)) = (who, port, told["reusePort"].as_bool()) {
@@ -101,11 +109,15 @@ impl Shell {
                 self.feed(Event::RealPortTold { port, protocol, address });
             }
             Some("reload-worker") => self.feed(Event::ReloadAsked),
-            _ => {
-                let [head, tail] = envelope.frame(origin, crate::message::address::Target::Master);
-                self.give_to_javascript("message", &[&head[..], &tail[..]].concat());
+            // A process says it by Node's cluster protocol.
+            Some("listening") if self.config.threads => {
+                if let Some((who, address)) = who.zip(listening_address(&data())) {
+                    self.feed(Event::WorkerListening { who, address });
+                }
             }
+            _ => return false,
         }
+        true
     }
 
     /// Sends a frame of Node's own protocol. Answers whether the worker can still be written to.

@@ -7,6 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use super::config::MasterConfig;
 use super::console::CFORK;
+use super::thread_reports;
 use crate::message::address::{Occupant, Seat, WorkerId};
 use crate::slot::{ClusterState, Exit};
 use crate::supervisor::{ListeningAddress, Refork, Report};
@@ -14,6 +15,9 @@ use crate::supervisor::{ListeningAddress, Refork, Report};
 /// Logs a report. Lines that egg calls chatty go to DEBUG in a quiet environment.
 /// `reforks` is how many workers have been forked anew, this report included.
 pub fn log(report: &Report, config: &MasterConfig, reforks: u32) {
+    if config.threads && thread_reports::log(report, config) {
+        return;
+    }
     match report {
         Report::AgentForked { .. }
         | Report::AgentStarted { .. }
@@ -214,7 +218,7 @@ fn log_stop(report: &Report, config: &MasterConfig) {
             let ms = within.as_millis();
             info!("[master] send kill SIGTERM to agent worker, will exit with code:0 after {ms}ms");
             info!("[master] wait {ms}ms");
-            if *present {
+            if *present && !config.threads {
                 chatty(config, "[master] kill agent worker with signal SIGTERM");
             }
         }

@@ -12,6 +12,7 @@ use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
 use super::listeners::Listeners;
+use super::threads::Threads;
 use super::{Command, Sink, snapshot};
 use crate::message::address::{Occupant, Origin};
 use crate::router::Roster;
@@ -56,6 +57,7 @@ pub(super) struct Shell {
     pub(super) running: HashMap<Occupant, Running>,
     /// Of those that were asked to leave and have descendants that are still there.
     pub(super) trees: HashMap<Occupant, Tree>,
+    pub(super) threads: Threads,
     pub(super) listeners: Listeners,
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
@@ -126,6 +128,7 @@ impl Shell {
             config,
             running: HashMap::new(),
             trees: HashMap::new(),
+            threads: Threads::default(),
             happenings,
             sink,
             stop_lines: Vec::new(),
@@ -164,6 +167,7 @@ impl Shell {
                 self.feed(Event::StopAsked { signal });
             }
             Command::Deliver { origin, text } => self.route_text(origin, None, text.into()),
+            Command::Thread(news) => self.note_thread(news),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.
                 let _ = answer.send(snapshot::status(&self.supervisor.view(), self.dropped_messages));
@@ -236,7 +240,7 @@ impl Shell {
         }
     }
 
-    fn bury(&mut self, who: Occupant, exit: Exit) {
+    pub(super) fn bury(&mut self, who: Occupant, exit: Exit) {
         self.feed(Event::WorkerExited { who, exit });
         if let Some(mut running) = self.running.remove(&who) {
             running.close();
