@@ -1,14 +1,14 @@
 'use strict';
 // A real egg app from npm with this package in the place of its cluster layer, by "overrides" as the README says; or, for comparison,
 // with the cluster layer that egg brings.
-// Installing takes long, so node_modules are kept in .tmp/npm by what is installed. Every run of the tests has copies of its own
-// in .tmp/run-<pid> (hard links, so they cost little), with our package as it is now laid over the one that npm installed.
+// Every run of the tests has copies of its own of what is installed, in .tmp/run-<pid> (hard links, so they cost little), with our
+// package as it is now laid over the one that npm installed.
 
 const fs = require('node:fs');
 const path = require('node:path');
 const { createHash } = require('node:crypto');
 const { execFileSync } = require('node:child_process');
-const { npm } = require('./npm');
+const { npmFolder } = require('./npm_folder');
 const { packProject } = require('./pack');
 const { runFolder } = require('./run_folder');
 
@@ -38,24 +38,6 @@ function installationKey({ flavour, stock, extras }) {
   return `${flavour}-${createHash('sha256').update(asked).digest('hex').slice(0, 12)}`;
 }
 
-async function install(kind, key) {
-  const folder = path.join(ROOT, '.tmp', 'npm', key);
-  if (fs.existsSync(folder)) return folder;
-  const { tarball } = await packProject();
-  const partial = `${folder}.${process.pid}`;
-  fs.mkdirSync(partial, { recursive: true });
-  fs.writeFileSync(path.join(partial, 'package.json'), manifest(kind, tarball));
-  await npm(['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], { cwd: partial });
-  try {
-    fs.renameSync(partial, folder);
-  } catch (error) {
-    // Another run of the tests was faster; its folder is as good.
-    if (!fs.existsSync(folder)) throw error;
-    fs.rmSync(partial, { recursive: true });
-  }
-  return folder;
-}
-
 /** Lays the packed files over an installed package and leaves what npm put into its node_modules. */
 function layOver(packageDir, tarball) {
   for (const name of fs.readdirSync(packageDir)) {
@@ -79,7 +61,7 @@ function copy(name, target) {
 }
 
 async function lay(kind, key, { fixture, base }) {
-  if (!installing.has(key)) installing.set(key, install(kind, key));
+  if (!installing.has(key)) installing.set(key, npmFolder(key, async () => manifest(kind, (await packProject()).tarball)));
   const [installed, { tarball }] = await Promise.all([installing.get(key), packProject()]);
   const { layer } = FLAVOURS[kind.flavour];
   const source = path.join(FIXTURES, 'apps', fixture);
