@@ -17,16 +17,20 @@
 //! | [`bound_path`] | the name of a unix socket in the file system and its removal | `lstat` |
 //! | [`Watched`] | readiness of a descriptor on the runtime | epoll, through tokio |
 //! | [`heap`] | free memory given back after a great freeing | `malloc_trim` |
+//! | [`shared_memory`] | memory that one process writes and others read, whose size can be relied on | memfd with seals (kernel 5.1) |
+//! | [`event`] | a bell between processes | eventfd |
 //! | [`console`] | a line written completely although the pipe is full and non-blocking | `poll` |
 
 pub mod bound_path;
 pub mod child;
 pub mod console;
 mod error;
+pub mod event;
 pub mod heap;
 pub mod parent;
 mod pidfd;
 pub mod process_tree;
+pub mod shared_memory;
 pub mod socket;
 pub mod spawn;
 #[cfg(test)]

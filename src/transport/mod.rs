@@ -1,3 +1,4 @@
 //! Moves messages between two processes.
 
 pub mod channel;
+pub mod switchboard;

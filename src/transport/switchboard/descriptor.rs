@@ -1,0 +1,143 @@
+//! A descriptor: everything about a message but its payload, in the eight words of a slot.
+//!
+//! Pure. What a peer wrote is decoded into a [`Descriptor`] only if its shape is right; whether its range lies in a segment
+//! that exists is asked where the segments are known.
+
+use super::layout::{ActionRef, ByteCount, ByteOffset, Position, Refused, SLOT_WORDS, SegmentId, What, pack, unpack};
+
+/// What the payload is, so that strings, numbers and bytes need no JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Kind {
+    /// No data at all.
+    Undefined = 1,
+    /// `null`.
+    Null = 2,
+    /// `true` or `false`: the lowest bit of the tag.
+    Boolean = 3,
+    /// A number: the bits of the tag.
+    Number = 4,
+    /// A string, one byte a character.
+    Latin1 = 5,
+    /// A string, two bytes a character.
+    Utf16 = 6,
+    /// Bytes that stay bytes.
+    Bytes = 7,
+    /// JSON text.
+    Json = 8,
+    /// A structured clone.
+    Structured = 9,
+}
+
+impl Kind {
+    const LAST: u16 = Self::Structured as u16;
+
+    fn from_number(number: u16) -> Result<Self, Refused> {
+        Ok(match number {
+            1 => Self::Undefined,
+            2 => Self::Null,
+            3 => Self::Boolean,
+            4 => Self::Number,
+            5 => Self::Latin1,
+            6 => Self::Utf16,
+            7 => Self::Bytes,
+            8 => Self::Json,
+            9 => Self::Structured,
+            _ => return Err(Refused { what: What::Kind, found: number.into(), limit: Self::LAST.into() }),
+        })
+    }
+}
+
+/// Bits that the layer above gives a meaning to, such as whom the message was for and whether an answer is awaited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags(pub u16);
+
+/// Where a payload lies: in which segment, and which of its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PayloadRange {
+    /// The segment of the sender.
+    pub segment: SegmentId,
+    /// A multiple of the word.
+    pub offset: ByteOffset,
+    /// How many bytes from there.
+    pub length: ByteCount,
+}
+
+/// What the sender says of a message, whoever receives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// What the payload is.
+    pub kind: Kind,
+    /// For the layer above.
+    pub flags: Flags,
+    /// The action. Where a name stands in front of the payload, this number means that name from now on.
+    pub action: ActionRef,
+    /// How many bytes at the beginning of the range are the action's name, with the zeroes that fill its last word.
+    pub name_length: u32,
+    /// A number's bits, the id of a request.
+    pub tag: u64,
+}
+
+impl Heading {
+    /// A heading without a name, flags or tag.
+    #[must_use]
+    pub fn new(kind: Kind, action: ActionRef) -> Self {
+        Self { kind, flags: Flags::default(), action, name_length: 0, tag: 0 }
+    }
+}
+
+/// One slot of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// What is said of the message.
+    pub heading: Heading,
+    /// Where its payload lies; `None` for a message that has none.
+    pub range: Option<PayloadRange>,
+}
+
+impl Descriptor {
+    /// How many bytes of payload belong to it.
+    #[must_use]
+    pub fn length(&self) -> ByteCount {
+        self.range.map_or(ByteCount(0), |range| range.length)
+    }
+
+    pub(super) fn to_words(self, sequence: Position) -> [u64; SLOT_WORDS] {
+        let Heading { kind, flags, action, name_length, tag } = self.heading;
+        let shape = u32::from(flags.0) << 16 | u32::from(kind as u16);
+        let (segment, offset, length) =
+            self.range.map_or((0, 0, 0), |range| (range.segment.to_word(), range.offset.0, range.length.0));
+        [pack(action.0, shape), sequence.0, segment, offset, length, u64::from(name_length), tag, 0]
+    }
+
+    /// Reads a slot that must hold the descriptor with this number.
+    pub(super) fn from_words(words: [u64; SLOT_WORDS], sequence: Position) -> Result<Self, Refused> {
+        let [head, number, segment, offset, length, name_length, tag, _] = words;
+        Refused::unless_equal(What::Sequence, number, sequence.0)?;
+        let (action, shape) = unpack(head);
+        #[allow(clippy::cast_possible_truncation, reason = "the halves of a word")]
+        let (flags, kind) = ((shape >> 16) as u16, shape as u16);
+        let kind = Kind::from_number(kind)?;
+        if segment == 0 {
+            Refused::unless_equal(What::Length, length, 0)?;
+        }
+        Refused::beyond(What::NameLength, name_length, length.min(u64::from(u32::MAX)))?;
+        #[allow(clippy::cast_possible_truncation, reason = "checked in the line above")]
+        let name_length = name_length as u32;
+        let range = PayloadRange {
+            segment: SegmentId::from_word(segment),
+            offset: ByteOffset(offset),
+            length: ByteCount(length),
+        };
+        Ok(Self {
+            heading: Heading { kind, flags: Flags(flags), action: ActionRef(action), name_length, tag },
+            range: (segment != 0).then_some(range),
+        })
+    }
+
+    /// The length that a slot's words claim, before anything about them has been checked.
+    pub(super) fn claimed_length(words: [u64; SLOT_WORDS]) -> u64 {
+        let [_, _, _, _, length, ..] = words;
+        length
+    }
+}

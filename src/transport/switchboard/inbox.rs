@@ -1,0 +1,191 @@
+//! The receiver's whole side: a ring and the segments of each sender, the leases on their blocks, and its own sleep.
+//!
+//! [`Inbox::next`] shows a message, [`Inbox::read`] copies its payload, and [`Inbox::pass`] gives the block back; or
+//! [`Inbox::pass_leased`] keeps it in place. How many of whose messages are taken in one turn is the caller's choice. Nothing
+//! here waits or makes a system call.
+
+use super::descriptor::{Descriptor, PayloadRange};
+use super::doorbell::Sleeper;
+use super::layout::{ByteCount, Geometry, Label, Peer, Place, Refused, Region, SegmentId, What};
+use super::lease::{LeaseIndex, Leases};
+use super::memory::{OwnMemory, PeerMemory};
+use super::ring::{ClaimLimit, Consumer};
+use super::segments::{Segments, Unreadable};
+
+#[derive(Debug)]
+struct Link {
+    sender: Peer,
+    consumer: Consumer,
+    segments: Segments,
+    leases: Leases,
+}
+
+/// A block that is read in place after it was passed. End it by [`Inbox::end_lease`]; after the sender's end that is needless,
+/// and harmless.
+#[derive(Debug)]
+#[must_use]
+pub struct Lease {
+    sender: Peer,
+    index: LeaseIndex,
+}
+
+/// All that one process receives.
+#[derive(Debug)]
+pub struct Inbox {
+    memory: OwnMemory,
+    owner: Peer,
+    geometry: Geometry,
+    sleeper: Sleeper,
+    links: Vec<Option<Link>>,
+}
+
+impl Inbox {
+    /// Labels fresh memory of [`Geometry::inbox_bytes`] as this process' inbox.
+    ///
+    /// # Errors
+    /// When the memory is too small, or the owner cannot be.
+    pub fn new(memory: OwnMemory, owner: Peer, geometry: Geometry) -> Result<Self, Refused> {
+        geometry.check(owner)?;
+        memory.write_label(label(owner, geometry))?;
+        let links = (0..geometry.places()).map(|_| None).collect();
+        Ok(Self { sleeper: Sleeper::new(&memory)?, memory, owner, geometry, links })
+    }
+
+    /// Begins to receive from a sender; whoever was at its place before is forgotten. Once for each process that sends.
+    ///
+    /// # Errors
+    /// When the outbox is not that of this sender.
+    pub fn attach(&mut self, sender: Peer, outbox: &PeerMemory) -> Result<(), Refused> {
+        self.geometry.check(sender)?;
+        outbox.check_label(super::outbox::label(sender, self.geometry))?;
+        let link = Link {
+            sender,
+            segments: Segments::new(outbox, self.geometry, sender)?,
+            leases: Leases::open(&self.memory, self.geometry, sender.place)?,
+            consumer: Consumer::open(&self.memory, outbox, self.geometry, self.owner, sender)?,
+        };
+        if let Some(seat) = self.links.get_mut(sender.place.0 as usize) {
+            *seat = Some(link);
+        }
+        Ok(())
+    }
+
+    /// Forgets a sender. What it had published is in its ring until then, also after its death: take that first.
+    pub fn detach(&mut self, sender: Place) {
+        if let Some(seat) = self.links.get_mut(sender.0 as usize) {
+            *seat = None;
+        }
+    }
+
+    /// Takes a segment of a sender's payload whose descriptor was handed over.
+    ///
+    /// # Errors
+    /// When it is not what it was said to be.
+    pub fn add_segment(
+        &mut self,
+        sender: Place,
+        segment: SegmentId,
+        size: ByteCount,
+        memory: PeerMemory,
+    ) -> Result<(), Refused> {
+        self.link_mut(sender)?.segments.add(segment, size, memory)
+    }
+
+    /// Lets go of the segments that a sender has dropped.
+    pub fn drop_unlisted(&mut self, sender: Place) {
+        if let Ok(link) = self.link_mut(sender) {
+            link.segments.drop_unlisted();
+        }
+    }
+
+    /// The next message of a sender, which stays the next one until it is passed.
+    ///
+    /// # Errors
+    /// When the sender's outbox holds what cannot be.
+    pub fn next(&mut self, sender: Place, limit: ClaimLimit) -> Result<Option<Descriptor>, Refused> {
+        let link = self.link_mut(sender)?;
+        match link.consumer.claim(limit)? {
+            0 => Ok(None),
+            _ => link.consumer.peek(),
+        }
+    }
+
+    /// Copies the beginning of a payload of the next message, as much as `into` takes; the range is the descriptor's, or
+    /// the part of it that is wanted.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn read(&self, sender: Place, range: &PayloadRange, into: &mut [u8]) -> Result<(), Unreadable> {
+        Refused::beyond(What::Length, into.len() as u64, range.length.0)?;
+        Ok(self.locate(sender, range)?.read(range.offset, into)?)
+    }
+
+    /// The memory of a payload of the next message, to read it in place until the message is passed or its lease ends.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn locate(&self, sender: Place, range: &PayloadRange) -> Result<&PeerMemory, Unreadable> {
+        self.link(sender)?.segments.find(range)
+    }
+
+    /// Is done with the next message of a sender.
+    pub fn pass(&mut self, sender: Place) {
+        if let Ok(link) = self.link_mut(sender) {
+            link.consumer.pass();
+        }
+    }
+
+    /// Passes the next message of a sender, and goes on reading its block. `None` when too many blocks of this sender are
+    /// held already: the message is still the next one then, copy it.
+    pub fn pass_leased(&mut self, sender: Place) -> Option<Lease> {
+        let link = self.link_mut(sender).ok()?;
+        let index = link.leases.enter(link.consumer.next())?;
+        link.consumer.pass();
+        Some(Lease { sender: link.sender, index })
+    }
+
+    /// The last read of a block is over.
+    pub fn end_lease(&mut self, lease: Lease) {
+        let link = self.link_mut(lease.sender.place).ok();
+        // A lease on a former process of the place must not end one on the present process.
+        if let Some(link) = link.filter(|link| link.sender == lease.sender) {
+            link.leases.end(lease.index);
+        }
+    }
+
+    /// Says that this process is about to sleep; true when it may. A sender whose outbox holds what cannot be is no reason to
+    /// stay awake: whoever drains it will see.
+    #[must_use]
+    pub fn may_sleep(&mut self) -> bool {
+        let links = &self.links;
+        self.sleeper.may_sleep(|| links.iter().flatten().any(|link| link.consumer.has_more().unwrap_or(false)))
+    }
+
+    /// Is up again, after the bell was silenced and before the rings are drained.
+    pub fn wake(&mut self) {
+        self.sleeper.wake();
+    }
+
+    /// Who is attached, by place.
+    pub fn senders(&self) -> impl Iterator<Item = Peer> + '_ {
+        self.links.iter().flatten().map(|link| link.sender)
+    }
+
+    fn link(&self, sender: Place) -> Result<&Link, Refused> {
+        self.links.get(sender.0 as usize).and_then(Option::as_ref).ok_or(self.absent(sender))
+    }
+
+    fn link_mut(&mut self, sender: Place) -> Result<&mut Link, Refused> {
+        let absent = self.absent(sender);
+        self.links.get_mut(sender.0 as usize).and_then(Option::as_mut).ok_or(absent)
+    }
+
+    fn absent(&self, sender: Place) -> Refused {
+        Refused { what: What::Place, found: sender.0.into(), limit: u64::from(self.geometry.places()) - 1 }
+    }
+}
+
+/// What stands in the first line of an inbox.
+pub(super) fn label(owner: Peer, geometry: Geometry) -> Label {
+    Label { region: Region::Inbox, owner, serial: 0, geometry, bytes: geometry.inbox_bytes() }
+}

@@ -1,0 +1,301 @@
+//! The sender's whole side: its arena, a ring and a bell for each receiver, and who still reads what.
+//!
+//! A payload is written once, however many receive it: [`Outbox::reserve`] a block, write it, [`Outbox::publish`] it. Nothing
+//! here waits. What does not fit is an answer, and what to do about it (queue, grow, withdraw, give up) is the caller's
+//! choice, as are the descriptors: this file makes no system call.
+
+use super::descriptor::{Descriptor, Heading, PayloadRange};
+use super::doorbell::Bell;
+use super::layout::{ByteCount, Geometry, Label, Peer, Place, Position, Refused, Region, SegmentId, What};
+use super::memory::{OwnMemory, PeerMemory};
+use super::reclaim::Ledger;
+use super::ring::{Producer, Pushed};
+use super::slab::{Block, NoRoom, Slab};
+
+#[derive(Debug)]
+struct Link {
+    receiver: Peer,
+    producer: Producer,
+    bell: Bell,
+}
+
+/// What one receiver gets of a block that is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The receiver.
+    pub to: Place,
+    /// What it is told of the message.
+    pub heading: Heading,
+    /// How many bytes at the beginning of the block are not for it, such as a name it knows: whole words.
+    pub skip: ByteCount,
+}
+
+/// What became of a block. Receivers that are in neither list have it.
+#[derive(Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Published {
+    /// Their rings had no room.
+    pub full: Vec<Place>,
+    /// Their inboxes hold what cannot be: nothing that they say is to be believed any more, detach them.
+    pub refused: Vec<(Place, Refused)>,
+    /// Nobody is attached there.
+    pub absent: Vec<Place>,
+    /// The block, if no receiver has it.
+    pub unsent: Option<Block>,
+}
+
+/// A message that was taken back from a receiver that had not claimed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// As it was published.
+    pub heading: Heading,
+    /// Its bytes, in private memory now.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// All that one process sends.
+#[derive(Debug)]
+pub struct Outbox {
+    memory: OwnMemory,
+    owner: Peer,
+    geometry: Geometry,
+    slab: Slab,
+    ledger: Ledger,
+    links: Vec<Option<Link>>,
+    freed: Vec<Block>,
+    held: Vec<Position>,
+}
+
+impl Outbox {
+    /// Labels fresh memory of [`Geometry::outbox_bytes`] as this process' outbox. Payload may use up to `arena` bytes.
+    ///
+    /// # Errors
+    /// When the memory is too small, or the owner cannot be.
+    pub fn new(memory: OwnMemory, owner: Peer, geometry: Geometry, arena: ByteCount) -> Result<Self, Refused> {
+        geometry.check(owner)?;
+        memory.write_label(label(owner, geometry))?;
+        Ok(Self {
+            slab: Slab::new(&memory, owner, geometry, arena)?,
+            ledger: Ledger::new(geometry.places()),
+            links: (0..geometry.places()).map(|_| None).collect(),
+            freed: Vec::new(),
+            held: Vec::new(),
+            memory,
+            owner,
+            geometry,
+        })
+    }
+
+    /// Begins to send to a receiver. Whoever was at its place before is closed first.
+    ///
+    /// # Errors
+    /// When the inbox is not that of this receiver.
+    pub fn attach(&mut self, receiver: Peer, inbox: &PeerMemory) -> Result<(), Refused> {
+        self.geometry.check(receiver)?;
+        inbox.check_label(super::inbox::label(receiver, self.geometry))?;
+        self.detach(receiver.place);
+        let producer = Producer::open(&self.memory, inbox, self.geometry, self.owner, receiver)?;
+        let link = Link { receiver, producer, bell: Bell::new(inbox)? };
+        if let Some(seat) = self.links.get_mut(receiver.place.0 as usize) {
+            *seat = Some(link);
+        }
+        Ok(())
+    }
+
+    /// A receiver is gone, or not to be believed: what it had not passed is free at once. Call for a process that may still run
+    /// only if nobody will use what it reads.
+    pub fn detach(&mut self, receiver: Place) {
+        if let Some(seat) = self.links.get_mut(receiver.0 as usize) {
+            *seat = None;
+            self.ledger.close(receiver, &mut self.freed);
+            self.free();
+        }
+    }
+
+    /// Who is attached at a place.
+    #[must_use]
+    pub fn receiver(&self, at: Place) -> Option<Peer> {
+        self.links.get(at.0 as usize)?.as_ref().map(|link| link.receiver)
+    }
+
+    /// A block for a payload, which nobody sees until it is published. Reclaims what has been passed before it says no.
+    ///
+    /// # Errors
+    /// [`NoRoom`], with what would help.
+    pub fn reserve(&mut self, length: ByteCount) -> Result<Block, NoRoom> {
+        self.slab.allocate(length).or_else(|_| {
+            self.reclaim();
+            self.slab.allocate(length)
+        })
+    }
+
+    /// Copies bytes into a block that is not published yet.
+    ///
+    /// # Errors
+    /// When they do not fit, or `at` is no multiple of the word.
+    pub fn write(&self, block: &Block, at: ByteCount, bytes: &[u8]) -> Result<(), Refused> {
+        Refused::beyond(What::Length, at.0.saturating_add(bytes.len() as u64), block.bytes().0)?;
+        self.memory_of(block)?.write(block.offset().plus(at.0), bytes)
+    }
+
+    /// The memory of a block, for those who fill it in place.
+    ///
+    /// # Errors
+    /// When it is no block of this outbox.
+    pub fn memory_of(&self, block: &Block) -> Result<&OwnMemory, Refused> {
+        self.slab.memory(block.segment()).ok_or(unknown_segment(block.segment()))
+    }
+
+    /// Gives a block back that is not to be published after all.
+    pub fn cancel(&mut self, block: &Block) {
+        self.slab.free(block);
+    }
+
+    /// Shows the first `length` bytes of a block to its receivers. Ask [`Outbox::must_ring`] for each of them afterwards.
+    pub fn publish(&mut self, block: Block, length: ByteCount, deliveries: &[Delivery]) -> Published {
+        let (segment, offset, length) = (block.segment(), block.offset(), length.0.min(block.bytes().0));
+        let mut readers = Vec::with_capacity(deliveries.len());
+        let mut published = Published::default();
+        for delivery in deliveries {
+            let skip = delivery.skip.0.min(length);
+            let range =
+                PayloadRange { segment, offset: offset.plus(skip), length: ByteCount(length - skip) };
+            let descriptor = Descriptor { heading: delivery.heading, range: Some(range) };
+            if let Some(position) = self.push(delivery.to, descriptor, &mut published) {
+                readers.push((delivery.to, position));
+            }
+        }
+        published.unsent = self.ledger.enter(block, &readers);
+        published
+    }
+
+    /// Sends a message that has no payload beside its heading.
+    pub fn publish_bare(&mut self, heading: Heading, receivers: &[Place]) -> Published {
+        let mut published = Published::default();
+        for &to in receivers {
+            let _ = self.push(to, Descriptor { heading, range: None }, &mut published);
+        }
+        published
+    }
+
+    fn push(&mut self, to: Place, descriptor: Descriptor, published: &mut Published) -> Option<Position> {
+        let Some(link) = self.links.get_mut(to.0 as usize).and_then(Option::as_mut) else {
+            published.absent.push(to);
+            return None;
+        };
+        match link.producer.try_push(descriptor) {
+            Ok(Pushed::At(position)) => return Some(position),
+            Ok(Pushed::Full(_)) => published.full.push(to),
+            Err(refused) => published.refused.push((to, refused)),
+        }
+        None
+    }
+
+    /// Whether a receiver sleeps and has not been rung for this sleep; the caller rings it then. One question after a row of
+    /// messages is enough.
+    #[must_use]
+    pub fn must_ring(&mut self, receiver: Place) -> bool {
+        self.links.get_mut(receiver.0 as usize).and_then(Option::as_mut).is_some_and(|link| link.bell.must_ring())
+    }
+
+    /// Whether a receiver's ring takes one more descriptor.
+    ///
+    /// # Errors
+    /// When its inbox holds what cannot be.
+    pub fn has_room(&mut self, receiver: Place) -> Result<bool, Refused> {
+        match self.links.get_mut(receiver.0 as usize).and_then(Option::as_mut) {
+            Some(link) => link.producer.has_room(),
+            None => Ok(false),
+        }
+    }
+
+    /// Frees what all its receivers have passed. Answers who has an inbox that holds what cannot be.
+    pub fn reclaim(&mut self) -> Vec<(Place, Refused)> {
+        let mut refused = Vec::new();
+        for link in self.links.iter_mut().flatten() {
+            match link.producer.refresh() {
+                Ok(until) => {
+                    link.producer.read_leases(&mut self.held);
+                    self.ledger.pass(link.receiver.place, until, &self.held, &mut self.freed);
+                }
+                Err(reason) => refused.push((link.receiver.place, reason)),
+            }
+        }
+        self.free();
+        refused
+    }
+
+    /// Takes back what a receiver has not claimed, but for the first `keep` messages, and copies it into private memory: it is
+    /// the head of the sender's own queue for this receiver from now on, and pins the arena no more.
+    ///
+    /// # Errors
+    /// When the receiver's inbox holds what cannot be; nothing was taken back then.
+    pub fn withdraw(&mut self, receiver: Place, keep: u64) -> Result<Vec<Withdrawn>, Refused> {
+        let Some(link) = self.links.get_mut(receiver.0 as usize).and_then(Option::as_mut) else {
+            return Ok(Vec::new());
+        };
+        let taken = link.producer.withdraw(keep)?;
+        let from = link.producer.next();
+        let copied = taken.iter().map(|descriptor| self.copy(descriptor)).collect::<Result<_, _>>();
+        self.ledger.withdraw(receiver, from, &mut self.freed);
+        self.free();
+        copied
+    }
+
+    fn copy(&self, descriptor: &Descriptor) -> Result<Withdrawn, Refused> {
+        let payload = descriptor.range.map(|range| {
+            let memory = self.slab.memory(range.segment).ok_or(unknown_segment(range.segment))?;
+            let length = usize::try_from(range.length.0).unwrap_or(usize::MAX);
+            let mut bytes = vec![0; length];
+            memory.read(range.offset, &mut bytes).map(|()| bytes)
+        });
+        Ok(Withdrawn { heading: descriptor.heading, payload: payload.transpose()? })
+    }
+
+    /// How many bytes of the arena a receiver has not passed yet.
+    #[must_use]
+    pub fn waiting_for(&self, receiver: Place) -> ByteCount {
+        self.ledger.waiting(receiver)
+    }
+
+    /// How many bytes of the arena a receiver has passed and goes on reading.
+    #[must_use]
+    pub fn leased_by(&self, receiver: Place) -> ByteCount {
+        self.ledger.leased(receiver)
+    }
+
+    /// Takes fresh memory, as [`NoRoom::Grow`] asked for it, into use. Its descriptor has to be handed to all receivers.
+    ///
+    /// # Errors
+    /// When there are too many segments.
+    pub fn add_segment(&mut self, memory: OwnMemory) -> Result<SegmentId, Refused> {
+        self.slab.add_segment(memory)
+    }
+
+    /// Drops empty segments but for `keep` bytes; names those that were dropped, for receivers that sleep.
+    pub fn drop_empty(&mut self, keep: ByteCount) -> Vec<SegmentId> {
+        self.reclaim();
+        self.slab.drop_empty(keep)
+    }
+
+    /// The arena, for counters.
+    #[must_use]
+    pub fn slab(&self) -> &Slab {
+        &self.slab
+    }
+
+    fn free(&mut self) {
+        for block in self.freed.drain(..) {
+            self.slab.free(&block);
+        }
+    }
+}
+
+fn unknown_segment(segment: SegmentId) -> Refused {
+    Refused { what: What::Segment, found: segment.to_word(), limit: 0 }
+}
+
+/// What stands in the first line of an outbox.
+pub(super) fn label(owner: Peer, geometry: Geometry) -> Label {
+    Label { region: Region::Outbox, owner, serial: 0, geometry, bytes: geometry.outbox_bytes() }
+}

@@ -1,0 +1,243 @@
+//! A sender's arena: which bytes of which segments hold a payload and which are free.
+//!
+//! All bookkeeping is private to the sender; of it, peers see only the table of segments. The lowest free address is used
+//! first, so that a quiet sender stays in the same few warm pages. Segments are added when nothing fits, each larger than the
+//! last, and dropped when empty. Who still reads a block is `reclaim.rs`'s business.
+
+use super::layout::{
+    BLOCKS_START, ByteCount, ByteOffset, Geometry, LINE_BYTES, Label, PAGE_BYTES, Peer, Refused, Region, SEGMENT_LIMIT,
+    SEGMENT_TABLE, SegmentId, WORD_BYTES, What, round_up,
+};
+use super::memory::{OwnMemory, OwnWord};
+
+/// The first segment. Small enough to stay in a processor's cache, and large enough for most applications for ever.
+const FIRST_SEGMENT: u64 = 256 * 1024;
+/// No segment that is made in advance is more than this part of the arena.
+const LARGEST_PART: u64 = 4;
+
+/// Bytes that belong to one payload until they are freed.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Block {
+    segment: SegmentId,
+    offset: ByteOffset,
+    bytes: u64,
+}
+
+impl Block {
+    /// Where it lies.
+    #[must_use]
+    pub fn segment(&self) -> SegmentId {
+        self.segment
+    }
+
+    /// Its first byte, on a line of its own.
+    #[must_use]
+    pub fn offset(&self) -> ByteOffset {
+        self.offset
+    }
+
+    /// How many bytes it has, which is at least what was asked for.
+    #[must_use]
+    pub fn bytes(&self) -> ByteCount {
+        ByteCount(self.bytes)
+    }
+}
+
+/// Why there is no block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum NoRoom {
+    /// There will be when a segment of this size has been added.
+    Grow(ByteCount),
+    /// Not before others are freed.
+    Full,
+    /// Never: the whole arena is smaller.
+    TooBig {
+        /// The longest payload that fits into this arena.
+        limit: ByteCount,
+    },
+}
+
+/// A run of free bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Gap {
+    offset: u64,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct Segment {
+    id: SegmentId,
+    memory: OwnMemory,
+    size: u64,
+    /// By offset; no two of them touch.
+    gaps: Vec<Gap>,
+    free: u64,
+}
+
+impl Segment {
+    fn take(&mut self, bytes: u64) -> Option<Block> {
+        if self.free < bytes {
+            return None;
+        }
+        let (at, gap) = self.gaps.iter_mut().enumerate().find(|(_, gap)| gap.bytes >= bytes)?;
+        let offset = ByteOffset(gap.offset);
+        gap.offset += bytes;
+        gap.bytes -= bytes;
+        if gap.bytes == 0 {
+            self.gaps.remove(at);
+        }
+        self.free -= bytes;
+        Some(Block { segment: self.id, offset, bytes })
+    }
+
+    fn give(&mut self, block: &Block) {
+        let (start, end) = (block.offset.0, block.offset.0 + block.bytes);
+        let at = self.gaps.partition_point(|gap| gap.offset < start);
+        let joins_next = self.gaps.get(at).is_some_and(|gap| gap.offset == end);
+        let before = at.checked_sub(1).and_then(|before| self.gaps.get_mut(before));
+        match before.filter(|gap| gap.offset + gap.bytes == start) {
+            Some(before) => {
+                before.bytes += block.bytes;
+                if joins_next {
+                    let joined = self.gaps.remove(at);
+                    self.gaps[at - 1].bytes += joined.bytes;
+                }
+            }
+            None if joins_next => self.gaps[at] = Gap { offset: start, bytes: block.bytes + self.gaps[at].bytes },
+            None => self.gaps.insert(at, Gap { offset: start, bytes: block.bytes }),
+        }
+        self.free += block.bytes;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.free == self.size - BLOCKS_START.0
+    }
+}
+
+/// The arena of one sender.
+#[derive(Debug)]
+pub struct Slab {
+    owner: Peer,
+    geometry: Geometry,
+    arena: u64,
+    table: Vec<OwnWord>,
+    /// By index in the table.
+    segments: Vec<Option<Segment>>,
+    last_serial: u32,
+}
+
+impl Slab {
+    /// Without a segment yet.
+    ///
+    /// # Errors
+    /// When the memory is no outbox.
+    pub fn new(outbox: &OwnMemory, owner: Peer, geometry: Geometry, arena: ByteCount) -> Result<Self, Refused> {
+        let entry = |index: usize| outbox.word(SEGMENT_TABLE.plus(index as u64 * WORD_BYTES));
+        let table = (0..SEGMENT_LIMIT).map(entry).collect::<Result<_, _>>()?;
+        let segments = (0..SEGMENT_LIMIT).map(|_| None).collect();
+        Ok(Self { owner, geometry, arena: arena.0 / PAGE_BYTES * PAGE_BYTES, table, segments, last_serial: 0 })
+    }
+
+    /// A block for `length` bytes.
+    ///
+    /// # Errors
+    /// [`NoRoom`], with what would help.
+    pub fn allocate(&mut self, length: ByteCount) -> Result<Block, NoRoom> {
+        let bytes = round_up(length.0.max(1), LINE_BYTES);
+        let found = self.segments.iter_mut().flatten().find_map(|segment| segment.take(bytes));
+        found.ok_or_else(|| self.missing(bytes))
+    }
+
+    /// Makes a block's bytes free again.
+    pub fn free(&mut self, block: &Block) {
+        let segment = self.segments.get_mut(block.segment.index as usize).and_then(Option::as_mut);
+        if let Some(segment) = segment.filter(|segment| segment.id == block.segment) {
+            segment.give(block);
+        }
+    }
+
+    fn missing(&self, bytes: u64) -> NoRoom {
+        let needed = round_up(bytes.saturating_add(BLOCKS_START.0), PAGE_BYTES);
+        let reserved = self.reserved().0;
+        if needed > self.arena {
+            return NoRoom::TooBig { limit: ByteCount(self.arena.saturating_sub(BLOCKS_START.0)) };
+        }
+        if needed > self.arena - reserved || self.segments.iter().all(Option::is_some) {
+            return NoRoom::Full;
+        }
+        let largest = self.segments.iter().flatten().map(|segment| segment.size).max().unwrap_or(0);
+        let in_advance = FIRST_SEGMENT.max(largest * 2).min(self.arena / LARGEST_PART / PAGE_BYTES * PAGE_BYTES);
+        NoRoom::Grow(ByteCount(needed.max(in_advance).min(self.arena - reserved)))
+    }
+
+    /// Takes a segment of fresh memory into use, and lists it in the outbox.
+    ///
+    /// # Errors
+    /// When there are too many, or the memory is too small to hold a label.
+    pub fn add_segment(&mut self, memory: OwnMemory) -> Result<SegmentId, Refused> {
+        let limit = SEGMENT_LIMIT as u64;
+        let none = Refused { what: What::Segment, found: limit, limit };
+        let index = self.segments.iter().position(Option::is_none).ok_or(none)?;
+        let (Some(seat), Some(word), Ok(number)) =
+            (self.segments.get_mut(index), self.table.get(index), u32::try_from(index))
+        else {
+            return Err(none);
+        };
+        let id = SegmentId { index: number, serial: self.last_serial.wrapping_add(1).max(1) };
+        let bytes = memory.bytes();
+        memory.write_label(label(self.owner, self.geometry, id, bytes))?;
+        let free = bytes.0.saturating_sub(BLOCKS_START.0) / LINE_BYTES * LINE_BYTES;
+        self.last_serial = id.serial;
+        let gaps = vec![Gap { offset: BLOCKS_START.0, bytes: free }];
+        *seat = Some(Segment { id, memory, size: free + BLOCKS_START.0, gaps, free });
+        // SYNC segment-table: release here ↔ acquire in Segments::is_listed. The label is complete.
+        word.store_release(id.to_word());
+        Ok(id)
+    }
+
+    /// Drops empty segments, the last first, until only `keep` bytes of empty ones are left. Their peers find them unlisted
+    /// and let go of them; the memory is free when the last one has.
+    pub fn drop_empty(&mut self, keep: ByteCount) -> Vec<SegmentId> {
+        let mut kept = 0;
+        let mut dropped = Vec::new();
+        for (seat, word) in self.segments.iter_mut().zip(&self.table) {
+            let Some(segment) = seat.as_ref().filter(|segment| segment.is_empty()) else { continue };
+            if kept + segment.size <= keep.0 {
+                kept += segment.size;
+            } else {
+                dropped.push(segment.id);
+                // Nothing is read of it any more: each of its blocks was passed by all who might.
+                word.store_release(0);
+                *seat = None;
+            }
+        }
+        dropped
+    }
+
+    /// The memory that a block lies in.
+    #[must_use]
+    pub fn memory(&self, segment: SegmentId) -> Option<&OwnMemory> {
+        let found = self.segments.get(segment.index as usize).and_then(Option::as_ref);
+        found.filter(|found| found.id == segment).map(|found| &found.memory)
+    }
+
+    /// The size of all segments together.
+    #[must_use]
+    pub fn reserved(&self) -> ByteCount {
+        ByteCount(self.segments.iter().flatten().map(|segment| segment.size).sum())
+    }
+
+    /// The size of all blocks together.
+    #[must_use]
+    pub fn used(&self) -> ByteCount {
+        let used = |segment: &Segment| segment.size - BLOCKS_START.0 - segment.free;
+        ByteCount(self.segments.iter().flatten().map(used).sum())
+    }
+}
+
+/// What stands in the first line of a segment.
+pub(super) fn label(owner: Peer, geometry: Geometry, id: SegmentId, bytes: ByteCount) -> Label {
+    Label { region: Region::Segment, owner, serial: id.serial, geometry, bytes }
+}

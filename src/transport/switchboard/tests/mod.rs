@@ -1,0 +1,16 @@
+//! Tests of the switchboard as a whole. `models.rs` tries every order of events under `cfg(cluster_loom)`, where nothing else
+//! can run; the others use the same code over memory of the heap, or of real files.
+
+#[cfg(cluster_loom)]
+mod models;
+
+use super::layout::{Geometry, Peer, Place};
+use crate::message::address::Generation;
+
+fn peer(place: u32, generation: u32) -> Peer {
+    Peer { place: Place(place), generation: Generation(generation) }
+}
+
+fn geometry(places: u32, slots: u32) -> Geometry {
+    Geometry::new(places, slots).unwrap()
+}
