@@ -43,6 +43,45 @@ export declare class Cluster {
   exiting(code: number): void
 }
 
+/** A worker's own end of the switchboard. One per process; its methods may be called on the main thread only. */
+export declare class Endpoint {
+  /**
+   * Joins by the master's invitation (`<descriptor>:<place>:<generation>`). Payload may use up to `arenaBytes` bytes of shared memory.
+   * `onWake` is called on the event loop when there are messages or news; it keeps no process alive.
+   *
+   * Throws `ERR_CLUTCH_PLATFORM` where this machine has no shared memory that can be sealed.
+   */
+  constructor(invitation: string, arenaBytes: number, onWake: () => void)
+  /** The place and the generation of this process. */
+  own(): Array<number>
+  /** Reads what the master has told, and what was found out about peers. */
+  hear(): Array<SwitchboardNews>
+  /** What this peer sent by the channel has all come: its messages here may be received. */
+  open(place: number, generation: number): void
+  /** Forgets a peer, and what it has sent and nobody received. */
+  letGo(place: number): void
+  /**
+   * Sends the first `length` bytes of `payload`, of which `nameLength` are the action's name, to all `places`. 0: all have it. 1: the
+   * rings of those that `full()` names were full, the others have it. -1: there is no room for it now, nobody has it. -2: it is larger
+   * than all room there will ever be.
+   */
+  send(places: Uint32Array, kind: number, flags: number, nameLength: number, number: number, payload: Uint8Array, length: number): number
+  /** Whose rings were full at the last `send`. */
+  full(): Array<number>
+  /**
+   * Takes the next message: its bytes into `into`, and into `head`, the bytes of six doubles, its sender's place, kind, flags, length of
+   * the name, length and number.
+   * 1: there was one. 0: there is none. Below 0: `into` needs so many bytes.
+   */
+  receive(into: Buffer, head: Buffer): number
+  /** Is awake. To be called before the first `receive` of a turn. */
+  wake(): void
+  /** Whether nothing is left to receive: the next message calls `onWake` then. Otherwise go on receiving. */
+  maySleep(): boolean
+  /** Gives back memory that is not used. */
+  tidy(): void
+}
+
 /**
  * Starts the guard that ends this process when its master is gone: `graceMs` milliseconds after the master's end
  * (5000 if absent, as egg's close time-out), whatever JavaScript does, the process gets SIGKILL. Takes back the parent-death signal that covered the boot.
@@ -105,4 +144,18 @@ export interface ClusterConfig {
   host?: string
   /** True where egg 4's sequence of `egg-pids` is expected. */
   announceAgentPid: boolean
+}
+
+/** What happened on the switchboard. */
+export interface SwitchboardNews {
+  /** `joined`, `gone` or `broken`. */
+  kind: string
+  /** Its place. */
+  place: number
+  /** Which of the place's processes it is. */
+  generation: number
+  /** `agent` or `app`; only of one that joined. */
+  role?: string
+  /** Its address in messages; only of one that joined. */
+  pid?: number
 }

@@ -836,4 +836,5 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Cluster = nativeBinding.Cluster
+module.exports.Endpoint = nativeBinding.Endpoint
 module.exports.attach = nativeBinding.attach

@@ -1,4 +1,6 @@
 //! All of napi: converts between JavaScript and the crate, decides nothing.
 
+mod callback;
 mod cluster;
+mod endpoint;
 mod worker;

@@ -55,13 +55,20 @@ impl Shell {
         if self.config.threads {
             return self.start_thread(who, number);
         }
-        let event = match child_process::start(&self.config, who, number, &self.happenings) {
+        let invitation = self.switchboard.invite();
+        let event = match child_process::start(&self.config, who, number, invitation.as_ref(), &self.happenings) {
             Ok(process) => {
                 let pid = process.pid();
+                if let Some(invitation) = invitation {
+                    self.switchboard.seat(who, pid, invitation);
+                }
                 self.running.insert(who, Running::new(number, Body::Process(process)));
                 Event::Spawned { who, pid }
             }
             Err(reason) => {
+                if let Some(invitation) = invitation {
+                    self.switchboard.withdraw(invitation.peer);
+                }
                 let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
                 error!("[master] {kind}#{number} could not be forked: {reason}");
                 Event::SpawnFailed { who }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::children::{Push, Tree, kill_all};
 use super::config::MasterConfig;
 use super::shell::{Happening, spawn_task};
+use super::switchboard::Invitation;
 use crate::message::address::{Occupant, Seat, WorkerId};
 use crate::slot::Exit;
 use crate::sys::Watched;
@@ -20,6 +21,10 @@ use crate::transport::channel::{self, Outgoing, Receiver, Sender};
 
 /// The descriptor number of the channel in the child; the first after the standard ones, as libuv gives it.
 const CHANNEL_FD: i32 = 3;
+/// And that of the socket to the switchboard.
+const SWITCHBOARD_FD: i32 = 4;
+/// What tells the worker of it; the worker takes it out of its environment at once, so that its own children do not see it.
+const SWITCHBOARD_VARIABLE: &str = "EGG_CLUTCH_SWITCHBOARD";
 
 /// A forked worker and our end of its channel.
 pub(super) struct ChildProcess {
@@ -35,14 +40,19 @@ pub(super) fn start(
     config: &MasterConfig,
     who: Occupant,
     number: WorkerId,
+    invitation: Option<&Invitation>,
     happenings: &mpsc::Sender<Happening>,
 ) -> Result<ChildProcess, String> {
     let (ours, theirs) = unix_socket::channel_pair().map_err(|error| super::chain(&error))?;
     let args = arguments(config, who, number);
-    let env = environment(config, who, number);
+    let mut env = environment(config, who, number);
     // Node marks its standard descriptors close-on-exec, so they are handed over by name like the channel.
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    let inherit = [(stdin.as_fd(), 0), (stdout.as_fd(), 1), (stderr.as_fd(), 2), (theirs.as_fd(), CHANNEL_FD)];
+    let mut inherit = vec![(stdin.as_fd(), 0), (stdout.as_fd(), 1), (stderr.as_fd(), 2), (theirs.as_fd(), CHANNEL_FD)];
+    if let Some(Invitation { peer, theirs, .. }) = invitation {
+        inherit.push((theirs.as_fd(), SWITCHBOARD_FD));
+        env.push(format!("{SWITCHBOARD_VARIABLE}={SWITCHBOARD_FD}:{}:{}", peer.place.0, peer.generation.0).into());
+    }
     let request =
         SpawnRequest { program: &config.exec_path, args: &args, env: &env, inherit: &inherit, die_with_parent: true };
     let child = Rc::new(spawn::spawn(&request).map_err(|error| super::chain(&error))?);
@@ -150,12 +160,13 @@ pub(super) fn worker_inspect_port(config: &MasterConfig, number: WorkerId) -> u1
 }
 
 fn environment(config: &MasterConfig, who: Occupant, number: WorkerId) -> Vec<OsString> {
-    const OURS: [&str; 5] = [
+    const OURS: [&str; 6] = [
         "NODE_CHANNEL_FD",
         "NODE_CHANNEL_SERIALIZATION_MODE",
         "NODE_UNIQUE_ID",
         "CFORK_WORKER_INDEX",
         "CFORK_WORKER_COUNT",
+        SWITCHBOARD_VARIABLE,
     ];
     let is_ours = |pair: &OsString| {
         let bytes = pair.as_encoded_bytes();

@@ -22,12 +22,13 @@ use super::shell::{Happening, Shell};
 use super::sticky_port::StickyPort;
 use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
 use crate::listen::open::{self, ListenRequest, Opened};
-use crate::message::address::Occupant;
+use crate::message::address::{Generation, Occupant};
 use crate::supervisor::{Event, ListeningAddress};
 use crate::sys::OUT_OF_DESCRIPTORS;
 use crate::sys::socket::{AddressType, LocalAddress, Permissions, SocketKind};
 use crate::transport::channel::Outgoing;
 use crate::transport::channel::node_protocol::{self, HandleKind, PrimaryRequest, QueryServer};
+use crate::transport::switchboard::layout::{Peer, Place};
 
 struct Listener {
     opened: Opened,
@@ -426,6 +427,13 @@ impl OwnAddress {
 }
 
 impl Shell {
+    /// What a worker sent to another by the channel has come before this: from now on it sends by the switchboard.
+    fn pass_fence(&mut self, who: Occupant, receiver: Peer) {
+        if let (Some(sender), Some(receiver)) = (self.switchboard.peer(who), self.switchboard.occupant(receiver)) {
+            self.push_own(receiver, Outgoing::new(node_protocol::fence(sender.place.0, sender.generation.0)));
+        }
+    }
+
     /// A request of Node's cluster protocol.
     pub(super) fn note_request(&mut self, who: Occupant, request: PrimaryRequest) {
         match request {
@@ -447,6 +455,10 @@ impl Shell {
             PrimaryRequest::ExitedAfterDisconnect { seq } => {
                 self.feed(Event::DisconnectAnnounced { who });
                 self.push_own(who, Outgoing::new(node_protocol::exited_after_disconnect_ack(seq)));
+            }
+            PrimaryRequest::Fence { place, generation } => {
+                let receiver = Peer { place: Place(place), generation: Generation(generation) };
+                self.pass_fence(who, receiver);
             }
             PrimaryRequest::Drain => {
                 // What has been dealt to it is in its channel already, and so comes before the answer.

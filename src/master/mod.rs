@@ -25,6 +25,7 @@ mod reports;
 mod shell;
 mod snapshot;
 mod sticky_port;
+mod switchboard;
 mod thread_reports;
 mod threads;
 

@@ -12,6 +12,7 @@ use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
 use super::listeners::Listeners;
+use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
 use super::{Command, Sink, snapshot};
 use crate::message::address::{Occupant, Origin};
@@ -43,6 +44,10 @@ pub(super) enum Happening {
     Accepted { door: Door, connection: std::os::fd::OwnedFd },
     /// A worker that could not take a connection in has had its pause.
     Rested { who: Occupant },
+    /// A worker told something of the switchboard.
+    Record { who: Occupant, record: Record },
+    /// A worker's end of the switchboard's socket is closed.
+    Parted { who: Occupant },
     /// A task beside the loop panicked: what it should have told will never come.
     TaskPanicked,
     /// Accepting failed for a reason that is worth a line, such as no descriptors left.
@@ -59,6 +64,7 @@ pub(super) struct Shell {
     pub(super) trees: HashMap<Occupant, Tree>,
     pub(super) threads: Threads,
     pub(super) listeners: Listeners,
+    pub(super) switchboard: Switchboard,
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
@@ -125,6 +131,7 @@ impl Shell {
         Self {
             supervisor: Supervisor::new(config.supervisor(seed)),
             listeners: Listeners::new(happenings.clone(), config.production, config.sticky_worker_port),
+            switchboard: Switchboard::new(happenings.clone()),
             config,
             running: HashMap::new(),
             trees: HashMap::new(),
@@ -187,6 +194,8 @@ impl Shell {
             }
             Happening::Accepted { door, connection } => self.listeners.offer(&door, connection),
             Happening::Rested { who } => self.listeners.note_rested(who),
+            Happening::Record { who, record } => self.switchboard.note_record(who, record),
+            Happening::Parted { who } => self.switchboard.part(who),
             Happening::TaskPanicked => {
                 error!("[master] a task of the master panicked, exiting with code:1");
                 self.end(1);
@@ -245,6 +254,7 @@ impl Shell {
         if let Some(mut running) = self.running.remove(&who) {
             running.close();
         }
+        self.switchboard.bury(who);
     }
 
     /// Gives the supervisor an event and carries out what it wants, and what that leads to.

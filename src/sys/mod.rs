@@ -26,6 +26,7 @@ pub mod child;
 pub mod console;
 mod error;
 pub mod event;
+pub mod event_loop;
 pub mod heap;
 pub mod parent;
 mod pidfd;

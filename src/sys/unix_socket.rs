@@ -1,4 +1,5 @@
-//! Node's channel as the kernel sees it: a stream socket pair, bytes both ways, and descriptors that ride on them.
+//! Socket pairs between master and worker as the kernel sees them, and the descriptors that ride on them: Node's channel, which
+//! is a stream of bytes, and the switchboard's, which keeps its records apart.
 //!
 //! Never blocks and never waits; the tokio side lives in `transport::channel`.
 #![allow(unsafe_code)] // recvmsg by hand: nix drops, and so leaks, the descriptors of a truncated control message
@@ -11,7 +12,8 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, sendmsg, shutdown, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, getsockopt, sendmsg, shutdown, socketpair,
+    sockopt,
 };
 
 use super::SysError;
@@ -49,6 +51,15 @@ pub fn channel_pair() -> Result<(OwnedFd, OwnedFd), SysError> {
         socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC).named("socketpair")?;
     set_nonblocking(ours.as_fd())?;
     Ok((ours, theirs))
+}
+
+/// A connected pair that keeps records apart and in order. Neither end blocks; both are close-on-exec.
+///
+/// # Errors
+/// When there is no descriptor left.
+pub fn record_pair() -> Result<(OwnedFd, OwnedFd), SysError> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).named("socketpair")
 }
 
 pub(super) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), SysError> {
@@ -128,6 +139,40 @@ pub fn send(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], descriptor: Option<Borrow
     }
 }
 
+/// Sends one record with its descriptors, all of it or nothing.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_record(fd: BorrowedFd<'_>, record: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), SysError> {
+    let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&numbers)];
+    let control = if numbers.is_empty() { &[][..] } else { &rights[..] };
+    let parts = [IoSlice::new(record)];
+    loop {
+        match sendmsg::<()>(fd.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT, None) {
+            Err(Errno::EINTR) => {}
+            answer => return answer.named("sendmsg").map(drop),
+        }
+    }
+}
+
+/// Takes over a socket that this process was started with, close-on-exec from now on.
+///
+/// # Errors
+/// When there is no such descriptor, or it is no socket that keeps records apart: somebody else's that came by the same number.
+pub fn inherited(number: RawFd) -> Result<OwnedFd, SysError> {
+    // SAFETY: only borrowed, for as long as it is looked at; the calls fail for a number that is no descriptor.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let kind = getsockopt(&borrowed, sockopt::SockType).named("getsockopt(SO_TYPE)")?;
+    if kind != SockType::SeqPacket {
+        return Err(SysError::new("getsockopt(SO_TYPE)", Errno::EPROTOTYPE));
+    }
+    let copy = fcntl(borrowed, FcntlArg::F_DUPFD_CLOEXEC(3)).named("fcntl(F_DUPFD_CLOEXEC)")?;
+    nix::unistd::close(number).named("close")?;
+    // SAFETY: the kernel has just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
 /// Ends a connection, whoever else still holds its descriptor.
 pub fn close(fd: BorrowedFd<'_>, closing: Closing) {
     let how = match closing {
@@ -188,6 +233,23 @@ mod tests {
         assert_eq!(descriptors.len(), 1);
         assert_eq!(text(&theirs, &mut descriptors).0, "after");
         assert_eq!(descriptors.len(), 1);
+    }
+
+    #[test]
+    fn records_arrive_whole_and_apart_each_with_its_descriptors() {
+        let (ours, theirs) = record_pair().unwrap();
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+        send_record(ours.as_fd(), b"first", &[reader.as_fd(), writer.as_fd()]).unwrap();
+        send_record(ours.as_fd(), b"second", &[]).unwrap();
+        let mut descriptors = Vec::new();
+        assert_eq!(text(&theirs, &mut descriptors).0, "first");
+        assert_eq!(descriptors.len(), 2);
+        assert!(descriptors.iter().all(is_close_on_exec));
+        assert_eq!(text(&theirs, &mut descriptors).0, "second");
+        assert_eq!(descriptors.len(), 2);
+        assert!(receive(theirs.as_fd(), &mut [0; 8], &mut descriptors).unwrap_err().is_would_block());
+        drop(ours);
+        assert_eq!(text(&theirs, &mut descriptors).1.bytes, 0);
     }
 
     #[test]

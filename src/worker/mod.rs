@@ -1,3 +1,4 @@
 //! A worker process seen from inside: what it does besides running the app.
 
+pub mod endpoint;
 pub mod guard;

@@ -32,7 +32,13 @@ pub enum Kind {
 impl Kind {
     const LAST: u16 = Self::Structured as u16;
 
-    fn from_number(number: u16) -> Result<Self, Refused> {
+    /// The kind with this number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        u16::try_from(number).ok().and_then(|number| Self::checked(number).ok())
+    }
+
+    fn checked(number: u16) -> Result<Self, Refused> {
         Ok(match number {
             1 => Self::Undefined,
             2 => Self::Null,
@@ -117,7 +123,7 @@ impl Descriptor {
         let (action, shape) = unpack(head);
         #[allow(clippy::cast_possible_truncation, reason = "the halves of a word")]
         let (flags, kind) = ((shape >> 16) as u16, shape as u16);
-        let kind = Kind::from_number(kind)?;
+        let kind = Kind::checked(kind)?;
         if segment == 0 {
             Refused::unless_equal(What::Length, length, 0)?;
         }

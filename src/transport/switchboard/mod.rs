@@ -8,6 +8,7 @@
 //! A pure core: no system call, clock, thread or log. Files, bells and who is handed which descriptor are the caller's.
 //! `docs/ARCHITECTURE.md` tells the life of a message and why each atomic has the order it has.
 
+pub mod control;
 pub mod descriptor;
 pub mod doorbell;
 pub mod inbox;

@@ -117,6 +117,12 @@ pub fn exited_after_disconnect_ack(ack: u64) -> Bytes {
     line(&Cluster { ack: Some(ack), ..CLUSTER })
 }
 
+/// Tells a worker that everything has come that this process, by its place on the switchboard, sent to it by the channel.
+#[must_use]
+pub fn fence(place: u32, generation: u32) -> Bytes {
+    format!("{{\"cmd\":\"NODE_CLUTCH\",\"act\":\"fence\",\"place\":{place},\"generation\":{generation}}}\n").into()
+}
+
 /// Tells a worker that asked to drain that no connection is on its way to it any more.
 #[must_use]
 pub fn drained() -> Bytes {

@@ -75,6 +75,13 @@ pub enum PrimaryRequest {
     },
     /// It is about to leave: no connection may be handed to it any more. This one is no word of Node's but our own.
     Drain,
+    /// It sends to this process by the switchboard from now on; what it sent by the channel before comes first. Our own word, too.
+    Fence {
+        /// The receiver's place on the switchboard.
+        place: u32,
+        /// Which of the place's processes is meant.
+        generation: u32,
+    },
     /// An act of a Node that is newer than this.
     Unknown {
         /// Its name; empty if there is none.
@@ -185,6 +192,8 @@ struct Members<'a> {
     key: Option<&'a RawValue>,
     kind: Option<&'a RawValue>,
     message: Option<&'a RawValue>,
+    place: Option<&'a RawValue>,
+    generation: Option<&'a RawValue>,
 }
 
 impl<'a> Members<'a> {
@@ -213,6 +222,8 @@ impl<'a> Members<'a> {
             b"key" => &mut self.key,
             b"type" => &mut self.kind,
             b"msg" => &mut self.message,
+            b"place" => &mut self.place,
+            b"generation" => &mut self.generation,
             _ => return None,
         })
     }
@@ -242,7 +253,12 @@ impl<'a> Members<'a> {
 
     fn own_request(&self) -> PrimaryRequest {
         let act = self.act.and_then(text_of).unwrap_or_default();
-        if act == "drain" { PrimaryRequest::Drain } else { PrimaryRequest::Unknown { act: act.into_owned() } }
+        let number = |member: Option<&RawValue>| u32::try_from(member.and_then(number_of::<i64>)?).ok();
+        match (act.as_ref(), number(self.place), number(self.generation)) {
+            ("drain", ..) => PrimaryRequest::Drain,
+            ("fence", Some(place), Some(generation)) => PrimaryRequest::Fence { place, generation },
+            _ => PrimaryRequest::Unknown { act: act.into_owned() },
+        }
     }
 
     fn cluster(&self) -> Result<PrimaryRequest, ProtocolError> {

@@ -1,0 +1,81 @@
+//! Calling JavaScript from Node's event loop, outside of any call that JavaScript made: what `node::MakeCallback` is for.
+//!
+//! The call is a turn of its own: when it returns, Node runs the ticks and promises that it left, and what it throws is uncaught.
+#![allow(unsafe_code)] // napi's raw interface: napi-rs calls back only through another thread's queue
+
+use std::ptr;
+
+use napi::bindgen_prelude::{Function, FunctionRef, JsValue, Object};
+use napi::{Env, sys};
+
+use crate::worker::endpoint::EventLoop;
+
+/// A function of JavaScript's and where it is called.
+pub(super) struct LoopCallback {
+    env: Env,
+    function: FunctionRef<(), ()>,
+    context: sys::napi_async_context,
+}
+
+impl LoopCallback {
+    /// Call it on the thread of `env`, as everything here.
+    pub(super) fn new(env: Env, name: &str, function: &Function<'_, (), ()>) -> napi::Result<Self> {
+        let resource = Object::new(&env)?;
+        let name = env.create_string(name)?;
+        let mut context = ptr::null_mut();
+        // SAFETY: all are values of this environment, and the result is a place for one pointer.
+        let status = unsafe { sys::napi_async_init(env.raw(), resource.raw(), name.raw(), &raw mut context) };
+        napi::check_status!(status)?;
+        Ok(Self { env, function: function.create_ref()?, context })
+    }
+
+    /// Calls it. Nothing is done about an environment that is going down.
+    pub(super) fn call(&self) {
+        let mut scope = ptr::null_mut();
+        // SAFETY: we are on the environment's thread, as the event loop that calls this is its own.
+        if unsafe { sys::napi_open_handle_scope(self.env.raw(), &raw mut scope) } != sys::Status::napi_ok {
+            return;
+        }
+        if let Ok(function) = self.function.borrow_back(&self.env)
+            && let Ok(global) = self.env.get_global()
+        {
+            let mut result = ptr::null_mut();
+            // SAFETY: the function and the receiver live in the scope that was opened above.
+            let status = unsafe {
+                sys::napi_make_callback(
+                    self.env.raw(),
+                    self.context,
+                    global.raw(),
+                    function.raw(),
+                    0,
+                    ptr::null(),
+                    &raw mut result,
+                )
+            };
+            if status == sys::Status::napi_pending_exception {
+                self.report();
+            }
+        }
+        // SAFETY: opened above, and nothing of it is used any more.
+        let _ = unsafe { sys::napi_close_handle_scope(self.env.raw(), scope) };
+    }
+
+    /// What it threw is an uncaught exception like any other.
+    fn report(&self) {
+        let mut error = ptr::null_mut();
+        // SAFETY: takes the exception that is pending.
+        if unsafe { sys::napi_get_and_clear_last_exception(self.env.raw(), &raw mut error) } == sys::Status::napi_ok {
+            // SAFETY: the value is the one that was just taken.
+            let _ = unsafe { sys::napi_fatal_exception(self.env.raw(), error) };
+        }
+    }
+}
+
+/// The event loop of this environment's thread.
+pub(super) fn event_loop(env: Env) -> napi::Result<EventLoop> {
+    let address = ptr::NonNull::new(env.get_uv_event_loop()?)
+        .ok_or_else(|| napi::Error::from_reason("this thread has no event loop"))?;
+    // SAFETY: Node promises the loop of the environment, which lives as long as the environment does; its objects, and so whoever
+    // watches something on it, are gone before.
+    Ok(unsafe { EventLoop::from_address(address.cast()) })
+}

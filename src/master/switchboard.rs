@@ -1,0 +1,245 @@
+//! Who is on the switchboard, and the introductions: each process gets the memory of each other one from here.
+//!
+//! The master hands descriptors on and maps none of them; what lies in them is between the workers, and the messages pass it by.
+//! A process without a place, or that does not read its records, is reached by Node's channel alone.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tracing::warn;
+
+use super::shell::{Happening, spawn_task};
+use crate::message::address::{Generation, Occupant};
+use crate::sys::Watched;
+use crate::sys::unix_socket;
+use crate::transport::switchboard::control::{Control, RECORD_BYTES, Role};
+use crate::transport::switchboard::layout::{ByteCount, Geometry, Peer, Place, SegmentId};
+
+/// How many records may wait for a worker. Each process causes a few of them; one that lets so many wait reads none.
+const QUEUE_LIMIT: usize = 4096;
+
+/// A record and what rides on it.
+struct Introduction {
+    control: Control,
+    descriptors: Vec<Rc<OwnedFd>>,
+}
+
+/// What a worker has sent.
+#[derive(Debug)]
+pub(super) struct Record {
+    control: Control,
+    descriptors: Vec<OwnedFd>,
+}
+
+struct Memory {
+    /// Outbox, inbox, bell.
+    parts: Vec<Rc<OwnedFd>>,
+    segments: Vec<(SegmentId, ByteCount, Rc<OwnedFd>)>,
+}
+
+struct Member {
+    peer: Peer,
+    role: Role,
+    pid: u32,
+    queue: mpsc::Sender<Introduction>,
+    tasks: [AbortHandle; 2],
+    /// None until it has said hello.
+    memory: Option<Memory>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// A seat that is offered to a process about to be forked.
+pub(super) struct Invitation {
+    pub(super) peer: Peer,
+    /// The worker's end.
+    pub(super) theirs: OwnedFd,
+    ours: OwnedFd,
+}
+
+/// All processes that take part.
+pub(super) struct Switchboard {
+    /// How many processes each place has had, and whether one has it now.
+    places: Vec<(u32, bool)>,
+    members: HashMap<Occupant, Member>,
+    happenings: mpsc::Sender<Happening>,
+}
+
+impl Switchboard {
+    pub(super) fn new(happenings: mpsc::Sender<Happening>) -> Self {
+        let places = Geometry::STANDARD.places() as usize;
+        Self { places: vec![(0, false); places], members: HashMap::new(), happenings }
+    }
+
+    /// A seat for one process; none when all are taken, or there is no descriptor left: it is reached by its channel then.
+    pub(super) fn invite(&mut self) -> Option<Invitation> {
+        let at = self.places.iter().position(|(_, is_taken)| !is_taken)?;
+        let (ours, theirs) = unix_socket::record_pair().ok()?;
+        let (generation, is_taken) = self.places.get_mut(at)?;
+        (*generation, *is_taken) = (generation.wrapping_add(1).max(1), true);
+        let peer = Peer { place: Place(u32::try_from(at).ok()?), generation: Generation(*generation) };
+        Some(Invitation { peer, theirs, ours })
+    }
+
+    /// Nobody came.
+    pub(super) fn withdraw(&mut self, peer: Peer) {
+        if let Some((_, is_taken)) = self.places.get_mut(peer.place.0 as usize) {
+            *is_taken = false;
+        }
+    }
+
+    /// The process is forked. Listens for its hello.
+    pub(super) fn seat(&mut self, who: Occupant, pid: u32, invitation: Invitation) {
+        let Invitation { peer, ours, .. } = invitation;
+        let Ok(socket) = Watched::new(ours).map(Rc::new) else { return self.withdraw(peer) };
+        let (queue, introductions) = mpsc::channel(QUEUE_LIMIT);
+        let tasks = [
+            spawn_task(&self.happenings, listen(who, Rc::clone(&socket), self.happenings.clone())),
+            spawn_task(&self.happenings, introduce(socket, introductions)),
+        ];
+        let role = if who.is_agent() { Role::Agent } else { Role::App };
+        self.members.insert(who, Member { peer, role, pid, queue, tasks, memory: None });
+    }
+
+    /// A worker told something.
+    pub(super) fn note_record(&mut self, who: Occupant, Record { control, descriptors }: Record) {
+        let mut descriptors: Vec<Rc<OwnedFd>> = descriptors.into_iter().map(Rc::new).collect();
+        let Some(member) = self.members.get_mut(&who) else { return };
+        if descriptors.len() != control.descriptors() {
+            return self.expel(who, "a record lacks its descriptors");
+        }
+        let peer = member.peer;
+        match (control, &mut member.memory) {
+            (Control::Hello, memory @ None) => {
+                *memory = Some(Memory { parts: descriptors, segments: Vec::new() });
+                self.introduce(who);
+            }
+            (Control::Segment { segment, bytes, .. }, Some(memory)) => {
+                let Some(file) = descriptors.pop() else { return };
+                // Its index is used again only when what it was before is gone.
+                memory.segments.retain(|(other, ..)| other.index != segment.index);
+                memory.segments.push((segment, bytes, Rc::clone(&file)));
+                self.tell_all(&Control::Segment { sender: peer, segment, bytes }, &[file]);
+            }
+            (Control::Dropped { segment, .. }, Some(memory)) => {
+                memory.segments.retain(|(other, ..)| *other != segment);
+                self.tell_all(&Control::Dropped { sender: peer, segment }, &[]);
+            }
+            _ => self.expel(who, "a record comes out of its turn"),
+        }
+    }
+
+    /// Introduces one to all, itself included, and all to the one.
+    fn introduce(&mut self, who: Occupant) {
+        let Some(new) = self.members.get(&who) else { return };
+        if let Some(memory) = &new.memory {
+            let control = Control::Peer { peer: new.peer, role: new.role, pid: new.pid };
+            self.tell_all(&control, &memory.parts);
+        }
+        for other in self.members.values().filter(|other| other.peer != new.peer) {
+            let Some(memory) = &other.memory else { continue };
+            let control = Control::Peer { peer: other.peer, role: other.role, pid: other.pid };
+            new.tell(&control, &memory.parts);
+            for (segment, bytes, file) in &memory.segments {
+                let control = Control::Segment { sender: other.peer, segment: *segment, bytes: *bytes };
+                new.tell(&control, std::slice::from_ref(file));
+            }
+        }
+    }
+
+    fn tell_all(&self, control: &Control, descriptors: &[Rc<OwnedFd>]) {
+        for member in self.members.values().filter(|member| member.memory.is_some()) {
+            member.tell(control, descriptors);
+        }
+    }
+
+    /// A worker is not believed any more: the others reach it by its channel.
+    fn expel(&mut self, who: Occupant, reason: &str) {
+        if let Some(member) = self.members.get(&who) {
+            warn!("[master] worker {} is taken off the switchboard: {reason}", member.pid);
+        }
+        self.part(who);
+    }
+
+    /// A worker's end of the socket is closed, or it is gone: the others are told. Its place stays taken until it is buried.
+    pub(super) fn part(&mut self, who: Occupant) {
+        if let Some(member) = self.members.get_mut(&who)
+            && member.memory.take().is_some()
+        {
+            let control = Control::Gone { peer: member.peer };
+            self.tell_all(&control, &[]);
+        }
+    }
+
+    /// A process has ended; its place is free.
+    pub(super) fn bury(&mut self, who: Occupant) {
+        self.part(who);
+        if let Some(member) = self.members.remove(&who) {
+            self.withdraw(member.peer);
+        }
+    }
+
+    /// Who has this place, of those that take part.
+    pub(super) fn occupant(&self, peer: Peer) -> Option<Occupant> {
+        self.members.iter().find(|(_, member)| member.peer == peer).map(|(who, _)| *who)
+    }
+
+    /// Where a process is.
+    pub(super) fn peer(&self, who: Occupant) -> Option<Peer> {
+        self.members.get(&who).map(|member| member.peer)
+    }
+}
+
+impl Member {
+    fn tell(&self, control: &Control, descriptors: &[Rc<OwnedFd>]) {
+        // One that reads nothing stays as it is: who sends to it finds its ring full.
+        let _ = self.queue.try_send(Introduction { control: *control, descriptors: descriptors.to_vec() });
+    }
+}
+
+async fn listen(who: Occupant, socket: Rc<Watched>, happenings: mpsc::Sender<Happening>) {
+    loop {
+        let Ok(mut ready) = socket.readable().await else { return };
+        let mut bytes = [0; RECORD_BYTES + 1];
+        let mut descriptors = Vec::new();
+        let happening = match unix_socket::receive(socket.as_fd(), &mut bytes, &mut descriptors) {
+            Ok(received) if received.bytes > 0 => match Control::from_bytes(&bytes[..received.bytes]) {
+                Ok(control) => Happening::Record { who, record: Record { control, descriptors } },
+                Err(_) => Happening::Parted { who },
+            },
+            Err(error) if error.is_would_block() => {
+                ready.clear_ready();
+                continue;
+            }
+            Ok(_) | Err(_) => Happening::Parted { who },
+        };
+        let is_end = matches!(happening, Happening::Parted { .. });
+        if happenings.send(happening).await.is_err() || is_end {
+            return;
+        }
+    }
+}
+
+async fn introduce(socket: Rc<Watched>, mut introductions: mpsc::Receiver<Introduction>) {
+    while let Some(Introduction { control, descriptors }) = introductions.recv().await {
+        let files: Vec<_> = descriptors.iter().map(|file| file.as_fd()).collect();
+        let record = control.to_bytes();
+        loop {
+            match unix_socket::send_record(socket.as_fd(), &record, &files) {
+                Ok(()) => break,
+                Err(error) if error.is_would_block() => {
+                    let Ok(mut ready) = socket.writable().await else { return };
+                    ready.clear_ready();
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! This process on the switchboard: its memory, its peers, and the socket on which the master tells of them.
+//!
+//! Joins the pure core (`transport::switchboard`) with the files, bells and records of `sys`. Never blocks. What a peer's memory
+//! holds is never believed: a peer that writes what cannot be is let go of, and reached by Node's channel again.
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::message::address::Generation;
+use crate::sys::event::Event;
+pub use crate::sys::event_loop::EventLoop;
+use crate::sys::event_loop::Readiness;
+use crate::sys::shared_memory::{self, SharedMemoryError};
+use crate::sys::{SysError, unix_socket};
+pub use crate::transport::switchboard::control::Role;
+use crate::transport::switchboard::control::{Control, RECORD_BYTES};
+pub use crate::transport::switchboard::descriptor::Kind;
+use crate::transport::switchboard::descriptor::{Descriptor, Flags, Heading, PayloadRange};
+use crate::transport::switchboard::inbox::Inbox;
+use crate::transport::switchboard::layout::{ActionRef, ByteCount, Geometry, Refused, SegmentId};
+pub use crate::transport::switchboard::layout::{Peer, Place};
+use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
+use crate::transport::switchboard::outbox::{Delivery, Outbox};
+use crate::transport::switchboard::ring::ClaimLimit;
+use crate::transport::switchboard::segments::Unreadable;
+use crate::transport::switchboard::slab::NoRoom;
+
+/// How much is kept of the arena when nothing is in it: warm memory for the next messages.
+const KEPT_BYTES: ByteCount = ByteCount(1024 * 1024);
+
+/// Why this process is not on the switchboard.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// What the master put into the environment is nothing that it puts there.
+    #[error("{found:?} does not name a place on the switchboard")]
+    Invitation {
+        /// What was found.
+        found: String,
+    },
+    /// There is no memory.
+    #[error("cannot make memory for the switchboard")]
+    Memory(#[from] SharedMemoryError),
+    /// There is no bell, or no way to the master.
+    #[error("cannot join the switchboard")]
+    System(#[from] SysError),
+    /// Fresh memory of our own is not what it must be.
+    #[error("cannot lay out the switchboard's memory")]
+    Layout(#[from] Refused),
+}
+
+/// What happened on the switchboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A process can be sent to.
+    Joined {
+        /// Who.
+        peer: Peer,
+        /// What it is.
+        role: Role,
+        /// Its address in messages.
+        pid: u32,
+    },
+    /// A process has ended. Take what it published, then let go of it.
+    Gone {
+        /// Who.
+        peer: Peer,
+    },
+    /// A process wrote what cannot be, or what it handed over is not what it was said to be.
+    Broken {
+        /// Who.
+        peer: Peer,
+    },
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Sent {
+    /// All receivers have it but these, whose rings are full.
+    Except(Vec<Place>),
+    /// The arena is full; nobody has it.
+    NoRoom,
+    /// It is larger than the arena; nobody has it.
+    TooBig,
+}
+
+/// A message that came in. Its bytes are where [`Endpoint::receive`] was told to put them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Who sent it.
+    pub sender: Place,
+    /// What is said of it.
+    pub heading: Heading,
+    /// How many bytes it has, the name included.
+    pub length: usize,
+}
+
+/// What [`Endpoint::receive`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Receipt {
+    /// The next message.
+    Message(Received),
+    /// There is one, and it needs so much room.
+    Needs(usize),
+    /// Nothing more now.
+    Nothing,
+}
+
+struct Link {
+    peer: Peer,
+    bell: Event,
+    /// Messages that were sent by Node's channel before are in; only then its ring is read.
+    is_open: bool,
+}
+
+/// What wakes this process up; ends with this value. To be dropped before the endpoint.
+pub struct Watches {
+    _both: [Readiness; 2],
+}
+
+/// One process on the switchboard.
+pub struct Endpoint {
+    own: Peer,
+    outbox: Outbox,
+    inbox: Inbox,
+    bell: Event,
+    master: OwnedFd,
+    links: HashMap<Place, Link>,
+    news: VecDeque<News>,
+    /// Whose turn it is, so that one sender does not hold up the others.
+    turn: VecDeque<Place>,
+}
+
+impl Endpoint {
+    /// Takes the place that the master offers: `<descriptor>:<place>:<generation>`. Payload may use up to `arena` bytes.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn join(invitation: &str, arena: u64) -> Result<Self, EndpointError> {
+        let (master, own) = parse(invitation)?;
+        let geometry = Geometry::STANDARD;
+        let (outbox, outbox_file) = memory(c"clutch-outbox", geometry.outbox_bytes())?;
+        let (inbox, inbox_file) = memory(c"clutch-inbox", geometry.inbox_bytes())?;
+        let bell = Event::new()?;
+        let outbox = Outbox::new(outbox, own, geometry, ByteCount(arena))?;
+        let inbox = Inbox::new(inbox, own, geometry)?;
+        let files = [outbox_file.as_fd(), inbox_file.as_fd(), bell.as_fd()];
+        unix_socket::send_record(master.as_fd(), &Control::Hello.to_bytes(), &files)?;
+        Ok(Self {
+            own,
+            outbox,
+            inbox,
+            bell,
+            master,
+            links: HashMap::new(),
+            news: VecDeque::new(),
+            turn: VecDeque::new(),
+        })
+    }
+
+    /// Calls `on_wake` on the event loop when there are messages, or the master has something to tell.
+    ///
+    /// # Errors
+    /// When this process has no such loop.
+    pub fn watch(&self, event_loop: EventLoop, on_wake: std::rc::Rc<dyn Fn()>) -> Result<Watches, SysError> {
+        let call = |on_wake: std::rc::Rc<dyn Fn()>| Box::new(move || on_wake());
+        let bell = Readiness::watch(event_loop, self.bell.as_fd(), call(std::rc::Rc::clone(&on_wake)))?;
+        let master = Readiness::watch(event_loop, self.master.as_fd(), call(on_wake))?;
+        Ok(Watches { _both: [bell, master] })
+    }
+
+    /// The place of this process.
+    #[must_use]
+    pub fn own(&self) -> Peer {
+        self.own
+    }
+
+    /// Reads what the master has to tell. Answers false when it has gone, and will never tell anything again.
+    pub fn hear_master(&mut self) -> bool {
+        loop {
+            let mut record = [0; RECORD_BYTES + 1];
+            let mut descriptors = Vec::new();
+            match unix_socket::receive(self.master.as_fd(), &mut record, &mut descriptors) {
+                Ok(received) if received.bytes == 0 => return false,
+                Ok(received) => {
+                    if let Ok(control) = Control::from_bytes(&record[..received.bytes]) {
+                        self.take(control, descriptors);
+                    }
+                }
+                Err(error) => return error.is_would_block(),
+            }
+        }
+    }
+
+    /// What is new about who takes part.
+    pub fn poll_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    fn take(&mut self, control: Control, descriptors: Vec<OwnedFd>) {
+        match control {
+            Control::Peer { peer, role, pid } => match self.link(peer, descriptors) {
+                Ok(()) => self.news.push_back(News::Joined { peer, role, pid }),
+                Err(_) => self.news.push_back(News::Broken { peer }),
+            },
+            Control::Segment { sender, segment, bytes } => {
+                if self.has(sender) && self.add_segment(sender, segment, bytes, &descriptors).is_err() {
+                    self.distrust(sender.place);
+                }
+            }
+            Control::Dropped { sender, .. } if self.has(sender) => self.inbox.drop_unlisted(sender.place),
+            Control::Gone { peer } if self.has(peer) => self.news.push_back(News::Gone { peer }),
+            Control::Dropped { .. } | Control::Gone { .. } | Control::Hello => {}
+        }
+    }
+
+    fn link(&mut self, peer: Peer, descriptors: Vec<OwnedFd>) -> Result<(), EndpointError> {
+        let Ok([outbox, inbox, bell]) = <[OwnedFd; 3]>::try_from(descriptors) else {
+            return Err(EndpointError::Invitation { found: "a peer without its memory".to_owned() });
+        };
+        let geometry = Geometry::STANDARD;
+        let outbox = peer_memory(outbox.as_fd(), geometry.outbox_bytes())?;
+        let inbox = peer_memory(inbox.as_fd(), geometry.inbox_bytes())?;
+        // Whoever was there before is gone for longer than we know.
+        self.let_go(peer.place);
+        self.inbox.attach(peer, &outbox)?;
+        self.outbox.attach(peer, &inbox)?;
+        self.links.insert(peer.place, Link { peer, bell: Event::from_descriptor(bell), is_open: false });
+        self.turn.push_back(peer.place);
+        Ok(())
+    }
+
+    fn add_segment(
+        &mut self,
+        sender: Peer,
+        segment: SegmentId,
+        bytes: ByteCount,
+        descriptors: &[OwnedFd],
+    ) -> Result<(), EndpointError> {
+        let [file] = descriptors else {
+            return Err(EndpointError::Invitation { found: "a segment without its memory".to_owned() });
+        };
+        self.inbox.drop_unlisted(sender.place);
+        let memory = peer_memory(file.as_fd(), bytes)?;
+        Ok(self.inbox.add_segment(sender.place, segment, bytes, memory)?)
+    }
+
+    fn has(&self, peer: Peer) -> bool {
+        self.links.get(&peer.place).is_some_and(|link| link.peer == peer)
+    }
+
+    /// Everything that a sender sent by Node's channel is in: its ring may be read.
+    pub fn open(&mut self, peer: Peer) {
+        if let Some(link) = self.links.get_mut(&peer.place).filter(|link| link.peer == peer) {
+            link.is_open = true;
+        }
+    }
+
+    /// Forgets a peer; what is still in its ring is lost.
+    pub fn let_go(&mut self, place: Place) {
+        if self.links.remove(&place).is_some() {
+            self.inbox.detach(place);
+            self.outbox.detach(place);
+            self.turn.retain(|other| *other != place);
+        }
+    }
+
+    fn distrust(&mut self, place: Place) {
+        if let Some(link) = self.links.get(&place) {
+            let peer = link.peer;
+            self.let_go(place);
+            self.news.push_back(News::Broken { peer });
+        }
+    }
+
+    /// Sends to all of `places`. `name` bytes at the beginning of `payload` are the action's.
+    pub fn send(&mut self, places: &[Place], heading: Heading, payload: &[u8]) -> Sent {
+        let published = if payload.is_empty() {
+            self.outbox.publish_bare(heading, places)
+        } else {
+            let length = ByteCount(payload.len() as u64);
+            let block = loop {
+                match self.outbox.reserve(length) {
+                    Ok(block) => break block,
+                    Err(NoRoom::Grow(bytes)) if self.grow(bytes) => {}
+                    Err(NoRoom::Grow(_) | NoRoom::Full) => return Sent::NoRoom,
+                    Err(NoRoom::TooBig { .. }) => return Sent::TooBig,
+                }
+            };
+            if self.outbox.write(&block, ByteCount(0), payload).is_err() {
+                self.outbox.cancel(&block);
+                return Sent::TooBig;
+            }
+            let deliveries: Vec<Delivery> =
+                places.iter().map(|&to| Delivery { to, heading, skip: ByteCount(0) }).collect();
+            self.outbox.publish(block, length, &deliveries)
+        };
+        for &place in places {
+            self.ring(place);
+        }
+        if let Some(unsent) = &published.unsent {
+            self.outbox.cancel(unsent);
+        }
+        for (place, _) in published.refused {
+            self.distrust(place);
+        }
+        Sent::Except(published.full)
+    }
+
+    fn ring(&mut self, place: Place) {
+        if self.outbox.must_ring(place)
+            && let Some(link) = self.links.get(&place)
+        {
+            // Fails for what is no bell: such a peer never wakes up for us, and is its own fault.
+            let _ = link.bell.ring();
+        }
+    }
+
+    fn grow(&mut self, bytes: ByteCount) -> bool {
+        let Ok((memory, file)) = memory(c"clutch-segment", bytes) else { return false };
+        let Ok(segment) = self.outbox.add_segment(memory) else { return false };
+        let record = Control::Segment { sender: self.own, segment, bytes };
+        // Whoever is sent something in it waits until the master has handed it on; a master that does not read is one that hangs.
+        unix_socket::send_record(self.master.as_fd(), &record.to_bytes(), &[file.as_fd()]).is_ok()
+    }
+
+    /// Gives memory back that is not used, when there is time.
+    pub fn tidy(&mut self) {
+        for (place, _) in self.outbox.reclaim() {
+            self.distrust(place);
+        }
+        for segment in self.outbox.drop_empty(KEPT_BYTES) {
+            let record = Control::Dropped { sender: self.own, segment };
+            // Not heard, the memory comes back when the next segment takes its index.
+            let _ = unix_socket::send_record(self.master.as_fd(), &record.to_bytes(), &[]);
+        }
+    }
+
+    /// Takes the next message and puts its bytes into `into`; each sender in turn.
+    pub fn receive(&mut self, into: &mut [u8]) -> Receipt {
+        for _ in 0..self.turn.len() {
+            let Some(&place) = self.turn.front() else { break };
+            match self.receive_from(place, into) {
+                Ok(Receipt::Nothing) => {
+                    self.turn.rotate_left(1);
+                }
+                Ok(receipt) => return receipt,
+                Err(_) => self.distrust(place),
+            }
+        }
+        Receipt::Nothing
+    }
+
+    fn receive_from(&mut self, sender: Place, into: &mut [u8]) -> Result<Receipt, Refused> {
+        if !self.links.get(&sender).is_some_and(|link| link.is_open) {
+            return Ok(Receipt::Nothing);
+        }
+        let Some(Descriptor { heading, range }) = self.inbox.next(sender, ClaimLimit::STANDARD)? else {
+            return Ok(Receipt::Nothing);
+        };
+        let length = match range {
+            None => 0,
+            Some(range) => match self.copy(sender, &range, into)? {
+                Some(length) => length,
+                None => return Ok(self.needs(range, into)),
+            },
+        };
+        self.inbox.pass(sender);
+        Ok(Receipt::Message(Received { sender, heading, length }))
+    }
+
+    fn needs(&self, range: PayloadRange, into: &[u8]) -> Receipt {
+        match usize::try_from(range.length.0) {
+            Ok(length) if length > into.len() => Receipt::Needs(length),
+            // Its segment is on its way.
+            _ => Receipt::Nothing,
+        }
+    }
+
+    /// How many bytes were copied; none when there is no room for them, or their segment is not here yet.
+    fn copy(&self, sender: Place, range: &PayloadRange, into: &mut [u8]) -> Result<Option<usize>, Refused> {
+        let length = usize::try_from(range.length.0).unwrap_or(usize::MAX);
+        let Some(into) = into.get_mut(..length) else {
+            // What is longer than any segment is asked before anybody makes room for it.
+            return match self.inbox.locate(sender, range) {
+                Err(Unreadable::Refused(refused)) => Err(refused),
+                _ => Ok(None),
+            };
+        };
+        match self.inbox.read(sender, range, into) {
+            Ok(()) => Ok(Some(length)),
+            Err(Unreadable::NotHereYet(_)) => Ok(None),
+            Err(Unreadable::Refused(refused)) => Err(refused),
+        }
+    }
+
+    /// Is awake: silences the bell. Before anything is received.
+    pub fn wake(&mut self) {
+        let _ = self.bell.silence();
+        self.inbox.wake();
+    }
+
+    /// Whether nothing is left to do until the bell rings.
+    pub fn may_sleep(&mut self) -> bool {
+        self.inbox.may_sleep()
+    }
+}
+
+/// One process, by its numbers.
+#[must_use]
+pub fn peer(place: u32, generation: u32) -> Peer {
+    Peer { place: Place(place), generation: Generation(generation) }
+}
+
+/// The heading of a message for one of the layers above.
+#[must_use]
+pub fn heading(kind: Kind, flags: u16, name_length: u32, tag: u64) -> Heading {
+    Heading { kind, flags: Flags(flags), action: ActionRef(0), name_length, tag }
+}
+
+fn memory(name: &std::ffi::CStr, bytes: ByteCount) -> Result<(OwnMemory, OwnedFd), EndpointError> {
+    let bytes = usize::try_from(bytes.0).unwrap_or(usize::MAX);
+    let (mapping, file) = shared_memory::create(name, bytes)?;
+    Ok((mapping.into(), file))
+}
+
+fn peer_memory(file: BorrowedFd<'_>, bytes: ByteCount) -> Result<PeerMemory, EndpointError> {
+    Ok(shared_memory::open(file, usize::try_from(bytes.0).unwrap_or(usize::MAX))?.into())
+}
+
+fn parse(invitation: &str) -> Result<(OwnedFd, Peer), EndpointError> {
+    let bad = || EndpointError::Invitation { found: invitation.to_owned() };
+    let numbers: Vec<u32> = invitation.split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| bad())?;
+    let &[descriptor, place, generation] = numbers.as_slice() else { return Err(bad()) };
+    let descriptor = i32::try_from(descriptor).map_err(|_| bad())?;
+    let peer = Peer { place: Place(place), generation: Generation(generation) };
+    Ok((unix_socket::inherited(descriptor)?, peer))
+}
