@@ -148,14 +148,14 @@ export interface ClusterConfig {
 
 /** What happened on the switchboard. */
 export interface SwitchboardNews {
-  /** `joined`, `gone` or `broken`. */
+  /** `expected`, `joined`, `gone` or `broken`. */
   kind: string
   /** Its place. */
   place: number
   /** Which of the place's processes it is. */
   generation: number
-  /** `agent` or `app`; only of one that joined. */
+  /** `agent` or `app`; only of one that is expected or joined. */
   role?: string
-  /** Its address in messages; only of one that joined. */
+  /** Its address in messages; only of one that is expected or joined. */
   pid?: number
 }

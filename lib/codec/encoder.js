@@ -38,17 +38,18 @@ class Encoder {
   /**
    * Takes a value down, for writeTo().
    * @param {object} value
+   * @param {string} [key] where it stands, for its toJSON
    * @returns {boolean} false where it has no form here and JSON.stringify must be asked
    * @throws whatever JSON.stringify(value) throws
    */
-  encode(value) {
+  encode(value, key = '') {
     this.#words = 0;
     this.#numbers = 0;
     this.#records = [];
     this.#message += 1;
     this.#text.clear();
     try {
-      if (!this.#write(value, '', 0)) return false;
+      if (!this.#write(value, key, 0)) return false;
     } catch (error) {
       if (error === NO_FORM) return false;
       throw error;

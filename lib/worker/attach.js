@@ -5,6 +5,8 @@
 
 const { isMainThread } = require('worker_threads');
 
+const ARENA_BYTES = 64 * 1024 * 1024;
+
 /**
  * @param {number} closeTimeout how long this worker may take to leave, in milliseconds: so much it gets when its master is gone
  * @returns {Error | null} what went wrong, for the caller to log once it has a logger
@@ -26,4 +28,23 @@ function attach(closeTimeout) {
   }
 }
 
-module.exports = { attach };
+/**
+ * Lets messages to other workers go by shared memory, where the master has a place for this process and the machine has such memory.
+ * @param {'agent' | 'app'} role
+ * @param {{ warn: Function }} logger
+ */
+function joinSwitchboard(role, logger) {
+  const invitation = process.env.EGG_CLUTCH_SWITCHBOARD;
+  // Not for the children of this process.
+  delete process.env.EGG_CLUTCH_SWITCHBOARD;
+  if (!invitation || !isMainThread || !process.send) return;
+  try {
+    const { Endpoint } = require('../../binding');
+    const { Switchboard } = require('./switchboard');
+    new Switchboard({ join: onWake => new Endpoint(invitation, ARENA_BYTES, onWake), role, proc: process, logger });
+  } catch (error) {
+    logger.warn('[messenger] messages go by the master: %s', error.message);
+  }
+}
+
+module.exports = { attach, joinSwitchboard };

@@ -4,7 +4,7 @@
 // orderly end. The scripts decide what happens when the instance is ready.
 
 const { isMainThread, parentPort, threadId } = require('worker_threads');
-const { attach } = require('./attach');
+const { attach, joinSwitchboard } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
 const { ConsoleLogger } = require('./console_logger');
 const { drainServers } = require('./drain');
@@ -44,6 +44,7 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
   becomeWorker(role);
   const logger = new ConsoleLogger({ level: logLevel });
   if (attachError) logger.error(attachError);
+  joinSwitchboard(role, logger);
   const options = JSON.parse(process.argv[2]);
   const version = flavour(options.framework);
 

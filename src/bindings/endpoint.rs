@@ -14,15 +14,15 @@ use crate::worker::endpoint::{self, Kind, News, Place, Receipt, Role, Sent, Watc
 /// What happened on the switchboard.
 #[napi(object)]
 pub struct SwitchboardNews {
-    /// `joined`, `gone` or `broken`.
+    /// `expected`, `joined`, `gone` or `broken`.
     pub kind: String,
     /// Its place.
     pub place: u32,
     /// Which of the place's processes it is.
     pub generation: u32,
-    /// `agent` or `app`; only of one that joined.
+    /// `agent` or `app`; only of one that is expected or joined.
     pub role: Option<String>,
-    /// Its address in messages; only of one that joined.
+    /// Its address in messages; only of one that is expected or joined.
     pub pid: Option<u32>,
 }
 
@@ -177,6 +177,7 @@ impl Endpoint {
 impl From<News> for SwitchboardNews {
     fn from(news: News) -> Self {
         let (kind, peer, joined) = match news {
+            News::Expected { peer, role, pid } => ("expected", peer, Some((role, pid))),
             News::Joined { peer, role, pid } => ("joined", peer, Some((role, pid))),
             News::Gone { peer } => ("gone", peer, None),
             News::Broken { peer } => ("broken", peer, None),

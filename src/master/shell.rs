@@ -209,6 +209,7 @@ impl Shell {
         let Some(running) = self.running.get_mut(&who) else { return };
         let was_open = std::mem::replace(&mut running.has_channel, false);
         self.roster = None;
+        self.switchboard.part(who);
         let (number, pid, exit) = (running.number, running.pid(), running.exit);
         match fault.filter(|_| was_open) {
             Some(fault) => {

@@ -3,6 +3,7 @@
 //! The master hands descriptors on and maps none of them; what lies in them is between the workers, and the messages pass it by.
 //! A process without a place, or that does not read its records, is reached by Node's channel alone.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -44,7 +45,10 @@ struct Member {
     peer: Peer,
     role: Role,
     pid: u32,
+    socket: Rc<Watched>,
     queue: mpsc::Sender<Introduction>,
+    /// How many are in the queue, or in the hands of who writes them.
+    waiting: Rc<Cell<usize>>,
     tasks: [AbortHandle; 2],
     /// None until it has said hello.
     memory: Option<Memory>,
@@ -68,6 +72,7 @@ pub(super) struct Invitation {
 pub(super) struct Switchboard {
     /// How many processes each place has had, and whether one has it now.
     places: Vec<(u32, bool)>,
+    last_place: usize,
     members: HashMap<Occupant, Member>,
     happenings: mpsc::Sender<Happening>,
 }
@@ -75,12 +80,15 @@ pub(super) struct Switchboard {
 impl Switchboard {
     pub(super) fn new(happenings: mpsc::Sender<Happening>) -> Self {
         let places = Geometry::STANDARD.places() as usize;
-        Self { places: vec![(0, false); places], members: HashMap::new(), happenings }
+        Self { places: vec![(0, false); places], last_place: 0, members: HashMap::new(), happenings }
     }
 
     /// A seat for one process; none when all are taken, or there is no descriptor left: it is reached by its channel then.
     pub(super) fn invite(&mut self) -> Option<Invitation> {
-        let at = self.places.iter().position(|(_, is_taken)| !is_taken)?;
+        // Round and round, so that a place is used again as late as possible: somebody may still read what its last process sent.
+        let count = self.places.len();
+        let at = (1..=count).map(|step| (self.last_place + step) % count).find(|at| !self.places[*at].1)?;
+        self.last_place = at;
         let (ours, theirs) = unix_socket::record_pair().ok()?;
         let (generation, is_taken) = self.places.get_mut(at)?;
         (*generation, *is_taken) = (generation.wrapping_add(1).max(1), true);
@@ -100,12 +108,14 @@ impl Switchboard {
         let Invitation { peer, ours, .. } = invitation;
         let Ok(socket) = Watched::new(ours).map(Rc::new) else { return self.withdraw(peer) };
         let (queue, introductions) = mpsc::channel(QUEUE_LIMIT);
+        let waiting = Rc::new(Cell::new(0));
         let tasks = [
             spawn_task(&self.happenings, listen(who, Rc::clone(&socket), self.happenings.clone())),
-            spawn_task(&self.happenings, introduce(socket, introductions)),
+            spawn_task(&self.happenings, introduce(Rc::clone(&socket), introductions, Rc::clone(&waiting))),
         ];
         let role = if who.is_agent() { Role::Agent } else { Role::App };
-        self.members.insert(who, Member { peer, role, pid, queue, tasks, memory: None });
+        self.tell_all(&Control::Expected { peer, role, pid }, &[]);
+        self.members.insert(who, Member { peer, role, pid, socket, queue, waiting, tasks, memory: None });
     }
 
     /// A worker told something.
@@ -144,7 +154,10 @@ impl Switchboard {
             self.tell_all(&control, &memory.parts);
         }
         for other in self.members.values().filter(|other| other.peer != new.peer) {
-            let Some(memory) = &other.memory else { continue };
+            let Some(memory) = &other.memory else {
+                new.tell(&Control::Expected { peer: other.peer, role: other.role, pid: other.pid }, &[]);
+                continue;
+            };
             let control = Control::Peer { peer: other.peer, role: other.role, pid: other.pid };
             new.tell(&control, &memory.parts);
             for (segment, bytes, file) in &memory.segments {
@@ -170,9 +183,8 @@ impl Switchboard {
 
     /// A worker's end of the socket is closed, or it is gone: the others are told. Its place stays taken until it is buried.
     pub(super) fn part(&mut self, who: Occupant) {
-        if let Some(member) = self.members.get_mut(&who)
-            && member.memory.take().is_some()
-        {
+        if let Some(member) = self.members.get_mut(&who) {
+            member.memory = None;
             let control = Control::Gone { peer: member.peer };
             self.tell_all(&control, &[]);
         }
@@ -199,8 +211,19 @@ impl Switchboard {
 
 impl Member {
     fn tell(&self, control: &Control, descriptors: &[Rc<OwnedFd>]) {
+        // At once where that is possible: what the channel brings afterwards may speak of whom this is about.
+        if self.waiting.get() == 0 {
+            let files: Vec<_> = descriptors.iter().map(|file| file.as_fd()).collect();
+            match unix_socket::send_record(self.socket.as_fd(), &control.to_bytes(), &files) {
+                Err(error) if error.is_would_block() => {}
+                Ok(()) | Err(_) => return,
+            }
+        }
         // One that reads nothing stays as it is: who sends to it finds its ring full.
-        let _ = self.queue.try_send(Introduction { control: *control, descriptors: descriptors.to_vec() });
+        let introduction = Introduction { control: *control, descriptors: descriptors.to_vec() };
+        if self.queue.try_send(introduction).is_ok() {
+            self.waiting.set(self.waiting.get() + 1);
+        }
     }
 }
 
@@ -227,7 +250,7 @@ async fn listen(who: Occupant, socket: Rc<Watched>, happenings: mpsc::Sender<Hap
     }
 }
 
-async fn introduce(socket: Rc<Watched>, mut introductions: mpsc::Receiver<Introduction>) {
+async fn introduce(socket: Rc<Watched>, mut introductions: mpsc::Receiver<Introduction>, waiting: Rc<Cell<usize>>) {
     while let Some(Introduction { control, descriptors }) = introductions.recv().await {
         let files: Vec<_> = descriptors.iter().map(|file| file.as_fd()).collect();
         let record = control.to_bytes();
@@ -241,5 +264,6 @@ async fn introduce(socket: Rc<Watched>, mut introductions: mpsc::Receiver<Introd
                 Err(_) => return,
             }
         }
+        waiting.set(waiting.get() - 1);
     }
 }

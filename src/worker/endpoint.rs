@@ -52,6 +52,15 @@ pub enum EndpointError {
 /// What happened on the switchboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
+    /// A process has been forked; it cannot be sent to yet.
+    Expected {
+        /// Who.
+        peer: Peer,
+        /// What it is.
+        role: Role,
+        /// Its address in messages.
+        pid: u32,
+    },
     /// A process can be sent to.
     Joined {
         /// Who.
@@ -205,14 +214,15 @@ impl Endpoint {
                 Ok(()) => self.news.push_back(News::Joined { peer, role, pid }),
                 Err(_) => self.news.push_back(News::Broken { peer }),
             },
+            Control::Expected { peer, role, pid } => self.news.push_back(News::Expected { peer, role, pid }),
             Control::Segment { sender, segment, bytes } => {
                 if self.has(sender) && self.add_segment(sender, segment, bytes, &descriptors).is_err() {
                     self.distrust(sender.place);
                 }
             }
             Control::Dropped { sender, .. } if self.has(sender) => self.inbox.drop_unlisted(sender.place),
-            Control::Gone { peer } if self.has(peer) => self.news.push_back(News::Gone { peer }),
-            Control::Dropped { .. } | Control::Gone { .. } | Control::Hello => {}
+            Control::Gone { peer } => self.news.push_back(News::Gone { peer }),
+            Control::Dropped { .. } | Control::Hello => {}
         }
     }
 

@@ -15,6 +15,7 @@ const SEGMENT: u64 = 2;
 const PEER: u64 = 3;
 const GONE: u64 = 4;
 const DROPPED: u64 = 5;
+const EXPECTED: u64 = 6;
 
 /// What a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,15 @@ pub enum Control {
         /// Which.
         segment: SegmentId,
     },
+    /// A process has been forked and has not said hello: until it does, it is reached by Node's channel.
+    Expected {
+        /// Who.
+        peer: Peer,
+        /// What it is.
+        role: Role,
+        /// Its address in messages.
+        pid: u32,
+    },
     /// A process takes part. With it: outbox, inbox, bell.
     Peer {
         /// Who.
@@ -69,7 +79,7 @@ impl Control {
         match self {
             Self::Hello | Self::Peer { .. } => 3,
             Self::Segment { .. } => 1,
-            Self::Gone { .. } | Self::Dropped { .. } => 0,
+            Self::Gone { .. } | Self::Dropped { .. } | Self::Expected { .. } => 0,
         }
     }
 
@@ -79,6 +89,9 @@ impl Control {
         let words: [u64; WORDS] = match *self {
             Self::Hello => [HELLO, 0, 0, 0, 0],
             Self::Segment { sender, segment, bytes } => [SEGMENT, peer_word(sender), segment.to_word(), bytes.0, 0],
+            Self::Expected { peer, role, pid } => {
+                [EXPECTED, peer_word(peer), u64::from(role == Role::Agent), pid.into(), 0]
+            }
             Self::Peer { peer, role, pid } => [PEER, peer_word(peer), u64::from(role == Role::Agent), pid.into(), 0],
             Self::Dropped { sender, segment } => [DROPPED, peer_word(sender), segment.to_word(), 0, 0],
             Self::Gone { peer } => [GONE, peer_word(peer), 0, 0, 0],
@@ -108,16 +121,17 @@ impl Control {
                 segment: SegmentId::from_word(first),
                 bytes: ByteCount(second),
             }),
-            PEER => {
+            PEER | EXPECTED => {
                 Refused::beyond(What::Kind, first, 1)?;
                 let role = if first == 1 { Role::Agent } else { Role::App };
                 let limit = u64::from(u32::MAX);
                 let pid = u32::try_from(second).map_err(|_| Refused { what: What::Place, found: second, limit })?;
-                Ok(Self::Peer { peer: peer_of(peer), role, pid })
+                let peer = peer_of(peer);
+                Ok(if kind == PEER { Self::Peer { peer, role, pid } } else { Self::Expected { peer, role, pid } })
             }
             DROPPED => Ok(Self::Dropped { sender: peer_of(peer), segment: SegmentId::from_word(first) }),
             GONE => Ok(Self::Gone { peer: peer_of(peer) }),
-            _ => Err(Refused { what: What::Kind, found: kind, limit: DROPPED }),
+            _ => Err(Refused { what: What::Kind, found: kind, limit: EXPECTED }),
         }
     }
 }

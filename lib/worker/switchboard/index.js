@@ -1,0 +1,344 @@
+'use strict';
+
+// A worker's messages to other workers by shared memory, behind process.send() and process.on('message'): who uses these, be it egg's
+// own messenger, sees no difference but the speed. Whatever cannot go this way goes by Node's channel, and order is kept across the
+// two for each sender and receiver.
+
+const { EnvelopeWriter, EnvelopeReader, FLAG } = require('./envelope');
+const { Roster } = require('./roster');
+
+// One turn takes so many messages at most, so that sockets and timers get theirs.
+const MESSAGES_A_TURN = 64;
+// What found no room is tried again this often, and whenever somebody writes to us.
+const RETRY_MS = 2;
+// Memory that was needed once is given back when nothing was sent for so long.
+const TIDY_MS = 1000;
+// So much may wait here for receivers that do not read; beyond it a message is refused, and counted.
+const MAX_QUEUED_BYTES = 256 * 1024 * 1024;
+const HEAD_DOUBLES = 6;
+
+const SENT = 0;
+const SOME_FULL = 1;
+const TOO_BIG = -2;
+
+const PLAIN_KEYS = new Set(['action', 'data', 'to', 'from', 'receiverPid', 'receiverWorkerId']);
+// Such a name has no form of its own in shared memory: NUL ends one, and half a surrogate pair is no UTF-8.
+const ODD_NAME = /[\0\ud800-\udfff]/;
+
+class Switchboard {
+  #endpoint;
+  #process;
+  #role;
+  #sendByChannel;
+  #roster = new Roster();
+  #writer = new EnvelopeWriter();
+  #isWriting = false;
+  #reader = new EnvelopeReader();
+  #head = new Float64Array(HEAD_DOUBLES);
+  #headBytes = Buffer.from(this.#head.buffer);
+  #isTurnDue = false;
+  #queuedBytes = 0;
+  #retry = null;
+  #tidy = null;
+  #isUntidy = false;
+  #logger;
+  #emit;
+  // Those that have ended, until all that they sent is taken.
+  #leaving = new Map();
+
+  dropped = 0;
+
+  /**
+   * @param {object} options
+   * @param {(onWake: () => void) => object} options.join makes the native endpoint
+   * @param {'agent' | 'app'} options.role
+   * @param {NodeJS.Process} options.proc
+   * @param {{ warn: Function }} options.logger
+   */
+  constructor({ join, role, proc, logger }) {
+    this.#role = role;
+    this.#process = proc;
+    this.#logger = logger;
+    this.#sendByChannel = proc.send.bind(proc);
+    this.#endpoint = join(() => this.#wake());
+    proc.send = (...args) => this.send(...args);
+    this.#emit = proc.emit.bind(proc);
+    proc.emit = (...args) => {
+      // What the channel brings may speak of a process that only the master's news have told of.
+      if (args[0] === 'message') this.#hear();
+      return this.#emit(...args);
+    };
+    proc.prependListener('internalMessage', message => this.#noteInternal(message));
+    proc.on('newListener', event => {
+      if (event === 'message') this.#takeTurn();
+    });
+  }
+
+  /** In the place of process.send(), with its arguments, its answers and its errors. */
+  send(message, handle, options, callback) {
+    const isPlain = handle === undefined || handle === null || typeof handle === 'function';
+    if (!isPlain || !this.#process.connected) {
+      return this.#sendByChannel(message, handle, options, callback);
+    }
+    const done = [handle, options, callback].find(argument => typeof argument === 'function');
+    if (!this.#route(message)) return this.#sendByChannel(message, handle, options, callback);
+    if (done) process.nextTick(done, null);
+    return true;
+  }
+
+  /** @returns {boolean} false where the whole message must go by the channel */
+  #route(message) {
+    if (typeof message === 'string') return this.#sendTo(this.#defaultReceivers(), message, message, 0, message);
+    if (message === null || typeof message !== 'object' || Array.isArray(message)) return false;
+    if (typeof message.cmd === 'string' && message.cmd.startsWith('NODE_')) return false;
+    const receivers = this.#receiversOf(message);
+    if (receivers === null) return false;
+    if (!isPlainEnvelope(message)) return this.#sendWhole(receivers, message);
+    return this.#sendTo(receivers, message.action, message.data, flagsOf(message), message);
+  }
+
+  #defaultReceivers() {
+    return this.#role === 'agent' ? this.#roster.apps : this.#agentOnly();
+  }
+
+  #agentOnly() {
+    return this.#roster.agent ? [this.#roster.agent] : null;
+  }
+
+  /** As the master's router would choose them; null where it must be asked. */
+  #receiversOf({ to, receiverPid, receiverWorkerId }) {
+    const pid = receiverWorkerId ?? receiverPid;
+    if (pid !== undefined) {
+      const member = typeof pid === 'string' ? this.#roster.withPid(pid) : undefined;
+      return member ? [member] : null;
+    }
+    if (to === undefined) return this.#defaultReceivers();
+    if (to === 'app') return this.#roster.apps;
+    return to === 'agent' ? this.#agentOnly() : null;
+  }
+
+  #sendWhole(receivers, message) {
+    const [first] = receivers;
+    if (!first) return false;
+    return this.#sendTo(receivers, '', { ...message, to: first.role, from: this.#role }, FLAG.WHOLE, message);
+  }
+
+  #sendTo(receivers, action, data, flags, message) {
+    if (!receivers || receivers.length === 0) return false;
+    // Nobody has joined yet: the channel brings it to all.
+    if (!receivers.some(receiver => receiver.isJoined)) return false;
+    const writer = this.#isWriting ? new EnvelopeWriter() : this.#writer;
+    const wasWriting = this.#isWriting;
+    this.#isWriting = true;
+    try {
+      writer.write(action, data, flags);
+    } finally {
+      this.#isWriting = wasWriting;
+    }
+    const places = [];
+    for (const receiver of receivers) {
+      if (!receiver.isJoined) this.#sendToUnjoined(receiver, message);
+      else if (receiver.queue.length) this.#enqueue(receiver, this.#copy(writer));
+      else {
+        this.#fence(receiver);
+        places.push(receiver.place);
+      }
+    }
+    if (places.length) this.#publish(writer, places);
+    return true;
+  }
+
+  // By the channel, to this one alone; the router fills in what the receiver would have seen.
+  #sendToUnjoined({ pid }, message) {
+    const envelope = typeof message === 'string' ? { action: message, data: message } : message;
+    this.#sendByChannel({ ...envelope, receiverPid: pid }, undefined, undefined, () => {});
+  }
+
+  // What went to it by the channel must be there first.
+  #fence(receiver) {
+    if (receiver.isFenced) return;
+    receiver.isFenced = true;
+    const { place, generation } = receiver;
+    this.#sendByChannel({ cmd: 'NODE_CLUTCH', act: 'fence', place, generation }, undefined, undefined, () => {});
+  }
+
+  #publish(writer, places) {
+    const { kind, flags, nameLength, number, bytes, length } = writer;
+    const outcome = this.#endpoint.send(Uint32Array.from(places), kind, flags, nameLength, number, bytes, length);
+    this.#isUntidy = true;
+    if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
+    if (outcome === SENT) return;
+    if (outcome === TOO_BIG) {
+      this.#drop(`one of ${length} bytes is larger than the shared memory`);
+      return;
+    }
+    const copy = this.#copy(writer);
+    for (const place of outcome === SOME_FULL ? this.#endpoint.full() : places) {
+      const receiver = this.#roster.at(place);
+      if (receiver) this.#enqueue(receiver, copy);
+    }
+  }
+
+  #copy({ kind, flags, nameLength, number, bytes, length }) {
+    return { kind, flags, nameLength, number, length, bytes: Buffer.from(bytes.subarray(0, length)) };
+  }
+
+  #enqueue(receiver, message) {
+    if (this.#queuedBytes + message.length > MAX_QUEUED_BYTES) {
+      this.#drop(`process ${receiver.pid} does not read`);
+      return;
+    }
+    this.#queuedBytes += message.length;
+    receiver.queue.push(message);
+    if (!this.#retry) this.#retry = this.#later(RETRY_MS, () => this.#flush());
+  }
+
+  #drop(reason) {
+    this.dropped += 1;
+    // One line for the first and then for every power of two.
+    if (Number.isInteger(Math.log2(this.dropped))) this.#logger.warn(`[messenger] a message was dropped: ${reason} (${this.dropped} so far)`);
+  }
+
+  #flush() {
+    this.#retry = null;
+    let isWaiting = false;
+    for (const receiver of this.#roster.members) {
+      this.#flushTo(receiver);
+      isWaiting ||= receiver.queue.length > 0;
+    }
+    if (isWaiting) this.#retry = this.#later(RETRY_MS, () => this.#flush());
+  }
+
+  #flushTo(receiver) {
+    let sent = 0;
+    this.#fence(receiver);
+    for (const { kind, flags, nameLength, number, bytes, length } of receiver.queue) {
+      const places = Uint32Array.of(receiver.place);
+      if (this.#endpoint.send(places, kind, flags, nameLength, number, bytes, length) !== SENT) break;
+      this.#queuedBytes -= length;
+      sent += 1;
+    }
+    receiver.queue.splice(0, sent);
+  }
+
+  #later(ms, act) {
+    return setTimeout(act, ms).unref();
+  }
+
+  #tidyUp() {
+    this.#tidy = null;
+    this.#endpoint.tidy();
+    if (!this.#isUntidy) return;
+    this.#isUntidy = false;
+    this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
+  }
+
+  #noteInternal(message) {
+    if (message?.cmd !== 'NODE_CLUTCH' || message.act !== 'fence') return;
+    this.#hear();
+    this.#endpoint.open(message.place, message.generation);
+    this.#takeTurn();
+  }
+
+  #wake() {
+    this.#endpoint.wake();
+    this.#hear();
+    this.#receive();
+  }
+
+  #hear() {
+    for (const news of this.#endpoint.hear()) {
+      if (news.kind !== 'expected' && news.kind !== 'joined') this.#part(news);
+      this.#roster.note(news);
+    }
+  }
+
+  #part({ kind, place, generation }) {
+    const member = this.#roster.at(place);
+    if (member?.generation !== generation) return;
+    for (const { length } of member.queue.splice(0)) this.#queuedBytes -= length;
+    if (kind !== 'gone' || !member.isJoined) return;
+    this.#leaving.set(place, member.role);
+    this.#takeTurn();
+  }
+
+  /** Looks for messages in a turn of its own. */
+  #takeTurn() {
+    if (this.#isTurnDue) return;
+    this.#isTurnDue = true;
+    setImmediate(() => {
+      this.#isTurnDue = false;
+      this.#wake();
+    });
+  }
+
+  #receive() {
+    // As Node's channel: nothing is taken before somebody listens.
+    if (this.#process.listenerCount('message') === 0) return;
+    for (let taken = 0; taken < MESSAGES_A_TURN; taken++) {
+      if (!this.#receiveOne()) {
+        this.#endTurn();
+        return;
+      }
+    }
+    this.#takeTurn();
+  }
+
+  #endTurn() {
+    for (const place of this.#leaving.keys()) this.#endpoint.letGo(place);
+    this.#leaving.clear();
+    if (!this.#endpoint.maySleep()) this.#takeTurn();
+  }
+
+  #receiveOne() {
+    let found = this.#endpoint.receive(this.#reader.bytes, this.#headBytes);
+    if (found < 0) {
+      this.#reader.ensure(-found);
+      found = this.#endpoint.receive(this.#reader.bytes, this.#headBytes);
+    }
+    if (found <= 0) return false;
+    const [place, kind, flags, nameLength, length, number] = this.#head;
+    const message = this.#read(place, flags, { kind, nameLength, length, number });
+    // Each in a tick of its own, as Node emits what its channel brings.
+    if (message !== undefined && this.#process.connected) process.nextTick(this.#emit, 'message', message, undefined);
+    return true;
+  }
+
+  #read(place, flags, payload) {
+    let data;
+    try {
+      data = this.#reader.readData(payload);
+    } catch (error) {
+      this.#drop(error.message);
+      return undefined;
+    }
+    if (flags & FLAG.WHOLE) return data;
+    const message = { action: this.#reader.readName(payload.nameLength) };
+    if (data !== undefined) message.data = data;
+    if (flags & FLAG.BY_PID) message.receiverPid = String(this.#process.pid);
+    if (flags & FLAG.BY_WORKER_ID) message.receiverWorkerId = String(this.#process.pid);
+    message.to = this.#role;
+    message.from = this.#roster.at(place)?.role ?? this.#leaving.get(place);
+    return message;
+  }
+}
+
+function flagsOf({ receiverPid, receiverWorkerId }) {
+  return (receiverPid === undefined ? 0 : FLAG.BY_PID) | (receiverWorkerId === undefined ? 0 : FLAG.BY_WORKER_ID);
+}
+
+/** Whether a message has only what has a place of its own in shared memory. */
+function isPlainEnvelope(message) {
+  const prototype = Object.getPrototypeOf(message);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  if (typeof message.action !== 'string' || ODD_NAME.test(message.action)) return false;
+  const { receiverPid, receiverWorkerId } = message;
+  if (receiverPid !== undefined && receiverWorkerId !== undefined && receiverPid !== receiverWorkerId) return false;
+  if (typeof message.toJSON === 'function') return false;
+  for (const key of Object.keys(message)) {
+    if (!PLAIN_KEYS.has(key)) return false;
+  }
+  return true;
+}
+
+module.exports = { Switchboard };
