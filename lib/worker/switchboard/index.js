@@ -138,7 +138,7 @@ class Switchboard {
     const places = [];
     for (const receiver of receivers) {
       if (!receiver.isJoined) this.#sendToUnjoined(receiver, message);
-      else if (receiver.queue.length) this.#enqueue(receiver, this.#copy(writer));
+      else if (receiver.queue.length && !this.#flushTo(receiver)) this.#enqueue(receiver, this.#copy(writer));
       else {
         this.#fence(receiver);
         places.push(receiver.place);
@@ -203,15 +203,14 @@ class Switchboard {
     this.#retry = null;
     let isWaiting = false;
     for (const receiver of this.#roster.members) {
-      this.#flushTo(receiver);
-      isWaiting ||= receiver.queue.length > 0;
+      if (receiver.queue.length && !this.#flushTo(receiver)) isWaiting = true;
     }
     if (isWaiting) this.#retry = this.#later(RETRY_MS, () => this.#flush());
   }
 
+  /** @returns {boolean} whether nothing is left */
   #flushTo(receiver) {
     let sent = 0;
-    this.#fence(receiver);
     for (const { kind, flags, nameLength, number, bytes, length } of receiver.queue) {
       const places = Uint32Array.of(receiver.place);
       if (this.#endpoint.send(places, kind, flags, nameLength, number, bytes, length) !== SENT) break;
@@ -219,6 +218,7 @@ class Switchboard {
       sent += 1;
     }
     receiver.queue.splice(0, sent);
+    return receiver.queue.length === 0;
   }
 
   #later(ms, act) {

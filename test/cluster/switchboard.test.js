@@ -1,0 +1,120 @@
+'use strict';
+// Messages between workers by shared memory: that they do go that way, and what stopping, killing and late coming do to them.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const { ask, told } = require('../helpers/probe');
+const { Subject } = require('./shared/subject');
+
+const MB = 1024 * 1024;
+const subject = new Subject('embedded');
+
+async function start(options, settings) {
+  const cluster = await subject.start(options, settings);
+  await cluster.ready();
+  return cluster;
+}
+
+/** Bytes that a process has read by system calls, all its life. */
+function bytesRead(pid) {
+  return Number(fs.readFileSync(`/proc/${pid}/io`, 'utf8').match(/^rchar: (\d+)/m)[1]);
+}
+
+function mapped(pid, name) {
+  return fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').filter(line => line.includes(name));
+}
+
+function counted(count) {
+  return Array.from({ length: count }, (_, place) => place);
+}
+
+async function assertAll(cluster, receiver, sender, count) {
+  const news = await ask(cluster, receiver, 'when', { action: 'news', count });
+  const places = news.filter(entry => entry.sender === sender).map(({ place }) => place);
+  assert.deepEqual(places, counted(count), `${sender} → ${receiver}`);
+}
+
+describe('messages between workers', () => {
+  it('pass the master by', async () => {
+    const cluster = await start();
+    const agent = cluster.agentPid();
+    const [app] = cluster.appPids();
+    const before = bytesRead(cluster.pid);
+    await ask(cluster, agent, 'sendLong', { method: 'sendTo', args: [app, 'news'], length: 4 * MB });
+    const [news] = await ask(cluster, app, 'when', { action: 'news', count: 1 });
+    assert.equal(news.length, 4 * MB);
+    assert.ok(bytesRead(cluster.pid) - before < MB, 'the master has read what was for an app');
+  });
+
+  it('lie in memory that only their sender can write', async () => {
+    const cluster = await start();
+    const everybody = [cluster.agentPid(), ...cluster.appPids()];
+    for (const pid of everybody) {
+      const outboxes = mapped(pid, 'memfd:clutch-outbox');
+      assert.equal(outboxes.filter(line => / rw-s /.test(line)).length, 1, 'one of its own');
+      // Its own once more, for what it sends to itself.
+      assert.equal(outboxes.filter(line => / r--s /.test(line)).length, everybody.length);
+    }
+    assert.equal(mapped(cluster.pid, 'memfd:clutch').length, 0);
+  });
+
+  it('wait for a receiver that stands still, also more than a ring holds, and come in order', async () => {
+    const cluster = await start();
+    const agent = cluster.agentPid();
+    const [first, second] = cluster.appPids();
+    process.kill(first, 'SIGSTOP');
+    await ask(cluster, agent, 'flood', { method: 'sendToApp', args: ['news'], count: 5000 });
+    await assertAll(cluster, second, agent, 5000);
+    process.kill(first, 'SIGCONT');
+    await assertAll(cluster, first, agent, 5000);
+  });
+
+  it('reach an app that is still loading, in order, whichever way they go', async () => {
+    const cluster = await subject.start({}, { fault: { role: 'app', index: 1, how: 'hold' } });
+    await told(cluster, 'probe-fault');
+    const [, first] = await cluster.output(/app_worker#1:(\d+) started at/);
+    const [, second] = await cluster.output(/app_worker#2:(\d+) start,/);
+    const agent = cluster.agentPid();
+    await ask(cluster, agent, 'flood', { method: 'sendToApp', args: ['news'], count: 300 });
+    await ask(cluster, second, 'go');
+    await cluster.ready();
+    await assertAll(cluster, Number(first), agent, 300);
+    await assertAll(cluster, Number(second), agent, 300);
+  });
+
+  it('that a process sent before it was killed arrive, and its successor is reached', async () => {
+    const cluster = await start();
+    const agent = cluster.agentPid();
+    const [sender, other] = cluster.appPids();
+    await ask(cluster, sender, 'flood', { method: 'sendToAgent', args: ['news'], count: 500 });
+    process.kill(sender, 'SIGKILL');
+    await assertAll(cluster, agent, sender, 500);
+    const [, , successor] = await cluster.waitFor(() => {
+      const pids = [...cluster.stdout.matchAll(/app_worker#\d+:(\d+) started at/g)].map(([, pid]) => Number(pid));
+      return pids.length === 3 && pids;
+    }, { what: 'a successor' });
+    await ask(cluster, other, 'forget');
+    await ask(cluster, agent, 'flood', { method: 'sendToApp', args: ['news'], count: 200 });
+    await assertAll(cluster, successor, agent, 200);
+    await assertAll(cluster, other, agent, 200);
+  });
+
+  it('are taken in turn with sockets and timers', async () => {
+    const cluster = await start({ workers: 1 });
+    const agent = cluster.agentPid();
+    const [app] = cluster.appPids();
+    await ask(cluster, agent, 'flood', { method: 'sendToApp', args: ['news'], count: 20000 });
+    // The answer comes by the channel, between them.
+    await ask(cluster, app, 'facts');
+    await assertAll(cluster, app, agent, 20000);
+  });
+
+  it('leave no trace in the environment and the descriptors of what a worker forks', async () => {
+    const cluster = await start({ workers: 1 });
+    const [app] = cluster.appPids();
+    const child = await ask(cluster, app, 'spawnChild', { how: 'idle' });
+    assert.ok(!fs.readFileSync(`/proc/${child}/environ`, 'utf8').includes('EGG_CLUTCH_SWITCHBOARD'));
+    const targets = fs.readdirSync(`/proc/${child}/fd`).map(fd => fs.readlinkSync(`/proc/${child}/fd/${fd}`));
+    assert.deepEqual(targets.filter(target => target.includes('clutch')), []);
+  });
+});
