@@ -3,11 +3,13 @@
 // Starts that fail, each for another reason: the master ends with code 1, says why, and forks nobody again.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { once } = require('node:events');
 const { assertInOrder, countOf } = require('../../helpers/lines');
 const { told } = require('../../helpers/probe');
+const { runFolder } = require('../../helpers/run_folder');
 const { scenario } = require('../contract');
 const { toParent } = require('../life');
 const { logged, loggedError, forkLine } = require('../log');
@@ -42,7 +44,8 @@ function assertFailed(cluster, role, number, { died = String.raw`\d+ died `, age
 
 scenario('a start that fails with the agent', {
   async start(subject) {
-    const throwing = await ended(await subject.start({}, { fault: { role: 'agent', how: 'throw' } }));
+    const pidFile = path.join(runFolder(), `of a failed start of ${subject.name}.pid`);
+    const throwing = await ended(await subject.start({ pidFile }, { fault: { role: 'agent', how: 'throw' } }));
     const rejecting = await ended(await subject.start({}, { fault: { role: 'agent', how: 'reject' } }));
     // No folder can be made where a file is.
     const forkless = await ended(await subject.start({ pidFile: path.join(__filename, 'master.pid') }));
@@ -64,7 +67,8 @@ scenario('a start that fails with the agent', {
     assert.ok(!throwing.stdout.includes('exit with code'));
   });
 
-  line('4.3.1', ({ forkless }) => {
+  line('4.3.1', ({ throwing, forkless }) => {
+    assert.ok(!fs.existsSync(throwing.options.pidFile));
     assert.deepEqual(forkless.ended, { code: 1, signal: null });
     assert.ok(forkless.stderr.includes(__filename), forkless.stderr);
     assert.ok(!forkless.stdout.includes(AGENT_FORKED));
