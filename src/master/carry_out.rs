@@ -95,7 +95,7 @@ impl Shell {
             Report::StopDone => self.listeners.close_all(),
             _ => {}
         }
-        if let Some(event) = reports::event(report, &self.config) {
+        if let Some(event) = reports::event(report) {
             (self.sink)(event);
         }
     }
@@ -104,8 +104,12 @@ impl Shell {
         match notice {
             Notice::ReadyToParent { port, address, protocol } => {
                 let debug_port = self.config.debug_port;
-                let data = json!({ "port": port, "debugPort": debug_port, "address": address, "protocol": protocol });
-                self.tell_parent("egg-ready", "master", Some(&without_nulls(data)));
+                let mut data =
+                    json!({ "port": port, "debugPort": debug_port, "address": address, "protocol": protocol });
+                self.tell_parent("egg-ready", "master", Some(&without_nulls(data.clone())));
+                // Behind it, so that what the caller of startCluster then sends to the parent comes later as well.
+                data["type"] = json!("ready");
+                (self.sink)(data.to_string());
             }
             Notice::ReadyToApps => self.tell_apps("egg-ready", Some(&self.config.options_json.clone())),
             Notice::ReadyToAgent => self.tell_agent("egg-ready", &self.config.options_json.clone()),
