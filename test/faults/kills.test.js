@@ -4,8 +4,9 @@
 
 const assert = require('node:assert/strict');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
-const { descriptors, memory, until } = require('../helpers/resources');
+const { descriptors, memory } = require('../helpers/resources');
 const { Traffic } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
 
 const WORKERS = 4;
 const KILLS = 12;

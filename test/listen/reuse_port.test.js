@@ -11,8 +11,8 @@ const { freePort } = require('../helpers/free_port');
 const { get, getJson } = require('../helpers/http_client');
 const { countOf } = require('../helpers/lines');
 const { order } = require('../helpers/orders');
-const { until } = require('../helpers/resources');
 const { resume } = require('../helpers/tls_session');
+const { until } = require('../helpers/waiting');
 
 // Enough for a kernel that chooses by chance to leave nobody out, in all the time there will ever be.
 const CONNECTIONS = 400;

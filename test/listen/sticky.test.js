@@ -11,8 +11,9 @@ const { freePort } = require('../helpers/free_port');
 const { Connection, get, getJson } = require('../helpers/http_client');
 const { assertInOrder, countOf } = require('../helpers/lines');
 const { ask: askProbe } = require('../helpers/probe');
-const { descriptors, limitDescriptors, until } = require('../helpers/resources');
+const { descriptors, limitDescriptors } = require('../helpers/resources');
 const { Traffic, askOnce } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
 
 const CLIENTS = Array.from({ length: 50 }, (_, number) => `127.0.0.${number + 1}`);
 const WORKERS = 4;
