@@ -1,6 +1,6 @@
 //! Which worker gets the next connection of the sticky port. Pure: the connection is any value.
 //!
-//! Each client has a slot, by [`rendezvous`](super::rendezvous) over those that are served; the newest process in it gets the
+//! Each client has a slot, by [`rendezvous`] over those that are served; the newest process in it gets the
 //! client's connections, one at a time and the next when it has acknowledged the last. While it is busy, what comes for it
 //! waits for it, and only for it: other clients pass. A worker that has no descriptor left, or for which
 //! [`WAITING_LIMIT`] connections wait, is passed over as one that is not there.
