@@ -2,7 +2,7 @@
 
 // What the app knows of itself and of its cluster, and messages between its processes.
 
-const { withoutOverrides, withoutUnusedReusePort } = require('../differences');
+const { withoutOverrides, withoutUnusedReusePort, withoutConnectionListeners } = require('../differences');
 
 /** Pids stand in messages as numbers and as texts. */
 function namePids(value, pids) {
@@ -24,7 +24,7 @@ module.exports = step => {
   step('the hooks of the start, in their order', /serverDidReady.*serverDidReady/, shop => shop.get('/inside/hooks'));
   step('the whole config', /set before the config was read/, shop => parsed(shop.get('/inside/config'), withoutOverrides));
   step('the options of the app', /the shop/, shop => parsed(shop.get('/inside/options'), withoutUnusedReusePort));
-  step('the server, and who listens to it', /upgrade: 1/, shop => parsed(shop.get('/inside/server')));
+  step('the server, and who listens to it', /upgrade: 1/, shop => parsed(shop.get('/inside/server'), withoutConnectionListeners));
   step('every process as its own code sees it', 200, shop => (
     parsed(shop.get('/inside/processes'), ({ agent, apps }) => ({
       agent: facts(agent, shop.pids), apps: apps.map(app => facts(app, shop.pids)),
