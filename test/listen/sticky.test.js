@@ -10,6 +10,7 @@ const { startFolder, started, startedPids } = require('../helpers/folder_cluster
 const { freePort } = require('../helpers/free_port');
 const { Connection, get, getJson } = require('../helpers/http_client');
 const { assertInOrder, countOf } = require('../helpers/lines');
+const { tell } = require('../helpers/orders');
 const { ask: askProbe } = require('../helpers/probe');
 const { descriptors, limitDescriptors } = require('../helpers/resources');
 const { Traffic, askOnce } = require('../helpers/traffic');
@@ -203,6 +204,28 @@ describe('a sticky cluster that is reloaded', () => {
     const successors = startedPids(cluster).slice(2).map(String);
     assert.deepEqual(new Set(Object.values(await homes(port))), new Set(successors));
     assert.deepEqual(await homes(port, '/slot'), slots);
+  });
+});
+
+describe('a worker of a sticky cluster that disconnects', () => {
+  it('finishes the request that it has, and its clients are served by others until its slot is filled again', async () => {
+    const cluster = await startFolder('leaves_on_order', { workers: 2, sticky: true });
+    const { port } = await cluster.ready();
+    const pids = startedPids(cluster);
+    const home = await homes(port);
+    const [leaver, other] = pids;
+    const [client] = clientsOf(home, leaver);
+    const slow = ask(port, client, '/slow');
+    const seen = countOf(cluster.stdout, `hand ${leaver} `);
+    await cluster.waitFor(() => countOf(cluster.stdout, `hand ${leaver} `) > seen, { what: 'the slow request in its hands' });
+    tell(cluster, leaver, 'disconnect');
+    await cluster.output(new RegExp(`app_worker#\\d:${leaver} disconnect, suicide: true`));
+    const successor = await started(cluster, 2);
+    for (const turn of CLIENTS) assert.ok([other, successor].includes(Number((await ask(port, turn)).body)));
+    assert.equal((await ask(port, client)).body, String(successor));
+    process.kill(leaver, 'SIGUSR2');
+    assert.equal((await slow).body, String(leaver));
+    await cluster.output(`worker:${leaver} exit (code: 0, exitedAfterDisconnect: true`);
   });
 });
 
