@@ -128,7 +128,10 @@ scenario('a life in production', {
     });
 
     line('4.2.19', async ({ cluster, agent, apps }, { version }) => {
-      for (const pid of apps) assert.deepEqual(await ask(cluster, pid, 'received', 'egg-pids'), version === 3 ? [[agent]] : []);
+      for (const pid of apps) {
+        const told = { action: 'egg-pids', data: [agent], from: 'master', to: 'app', receiverPid: String(pid), receiverWorkerId: String(pid) };
+        assert.deepEqual(await ask(cluster, pid, 'raw', 'egg-pids'), version === 3 ? [told] : []);
+      }
     });
 
     line('4.2.20', async ({ cluster, apps }) => {
