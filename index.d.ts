@@ -85,7 +85,7 @@ export interface ClusterOptions {
   balance?: 'round-robin' | null;
   /**
    * Only with `startMode: 'worker_threads'`: the ports of the app threads, each of them once. There is one thread per port, or one on
-   * `port`, whatever `workers` says.
+   * `port`, whatever `workers` says; `reusePort` has another way.
    * @default []
    */
   ports?: Array<number | string> | null;
@@ -94,6 +94,7 @@ export interface ClusterOptions {
   /**
    * Gives every app worker a socket of its own on the port, and the kernel chooses the worker of each connection; also by the app's config
    * `cluster.listen.reusePort`. Connections that wait at a worker are lost with it. Not together with `sticky`.
+   * With `startMode: 'worker_threads'` it needs `port` and Node.js 22.12, and `workers` threads listen on that port.
    * @default false
    */
   reusePort?: boolean | null;
