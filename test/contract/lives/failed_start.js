@@ -12,7 +12,7 @@ const { told } = require('../../helpers/probe');
 const { runFolder } = require('../../helpers/run_folder');
 const { scenario } = require('../contract');
 const { toParent } = require('../life');
-const { logged, loggedError, forkLine } = require('../log');
+const { logged, workerLogged, loggedError, forkLine } = require('../log');
 
 const AGENT_FORKED = ' start with clusterPort:';
 const APP_FORKED = ' start, state: none,';
@@ -42,6 +42,12 @@ function assertFailed(cluster, role, number, { died = String.raw`\d+ died `, age
   assert.deepEqual(toParent(cluster, 'egg-ready'), []);
 }
 
+/** What the worker says of it, in order, and that it closes through its hooks. */
+function assertSaid(cluster, role, texts) {
+  assertInOrder(cluster.stderr, texts.map(text => workerLogged(text, { level: 'ERROR' })));
+  assert.match(cluster.stdout, new RegExp(String.raw`\[probe\] ${role} \d+ closes`));
+}
+
 scenario('a start that fails with the agent', {
   async start(subject) {
     const pidFile = path.join(runFolder(), `of a failed start of ${subject.name}.pid`);
@@ -60,6 +66,11 @@ scenario('a start that fails with the agent', {
     assertFailed(throwing, 'agent', 1, { died: String.raw`\d+ died \(code: 1, signal: null\)`, apps: 0 });
     // Its orderly close is what ends it, with 0.
     assertFailed(rejecting, 'agent', 1, { died: String.raw`\d+ died \(code: 0, signal: null\)`, apps: 0 });
+  });
+
+  line('3.1.7', ({ rejecting }) => {
+    assertSaid(rejecting, 'agent', [String.raw`nodejs\.Error: the agent cannot get ready`, String.raw`\[agent_worker\] start error, exiting with code:1`]);
+    assert.doesNotMatch(rejecting.stdout, /agent_worker#1:\d+ started/);
   });
 
   line('4.1.29', ({ throwing }) => {
@@ -99,6 +110,17 @@ scenario('a start that fails with an app', {
   line('4.1.19', ({ throwing, rejecting, late, withoutPort }) => {
     for (const cluster of [throwing, rejecting, late]) assertFailed(cluster, 'app', 1);
     assertFailed(withoutPort, 'app', '[12]');
+  });
+
+  line('3.1.7', ({ rejecting }) => {
+    assertSaid(rejecting, 'app', [String.raw`nodejs\.Error: the app cannot get ready`, String.raw`\[app_worker\] start error, exiting with code:1`]);
+  });
+
+  line('3.1.8', ({ late }) => assertSaid(late, 'app', [String.raw`\[app_worker\] start timeout, exiting with code:1`]));
+
+  line('3.17', ({ withoutPort }) => {
+    const { port } = withoutPort.options;
+    assertSaid(withoutPort, 'app', [String.raw`\[app_worker\] server got error: bind EADDRINUSE null:${port}, code: EADDRINUSE`]);
   });
 
   line('4.1.32', ({ killed, pid }) => {
