@@ -13,6 +13,8 @@ const { layShop, openShop } = require('./shop');
 
 const ROOT = path.join(__dirname, '..', '..');
 
+const LAST_LINE_OF_START = /egg started on .*\n/;
+
 class Side {
   constructor(name, flavour) {
     this.name = name;
@@ -30,6 +32,8 @@ class Side {
       await this.shop?.cluster.stop();
       this.shop = await openShop(this.app, { home: this.home });
       this.ready = await this.shop.cluster.ready();
+      // The message and the line come by two ways.
+      await this.shop.cluster.output(LAST_LINE_OF_START);
       this.shop.pids = this.pids();
     } while (this.isAmbiguous());
     this.firstWords = this.shop.cluster.stdout;
