@@ -45,7 +45,7 @@ describe('pm2', () => {
   // Its daemon ends last.
   after(async () => {
     await pm2('kill');
-    await starter.stop();
+    await starter?.stop();
   });
 
   /** What pm2 knows of the cluster: { pid, status, restarts }, and who the master's workers are. */
