@@ -93,7 +93,7 @@ export interface ClusterOptions {
   ports?: never[] | null;
   /**
    * Gives every app worker a socket of its own on the port, and the kernel chooses the worker of each connection; also by the app's config
-   * `cluster.listen.reusePort`. Connections that wait at a worker are lost with it. Not together with `sticky`.
+   * `cluster.listen.reusePort`. Connections that wait at a worker are lost when it dies, but not in a reload. Not together with `sticky`.
    * With `startMode: 'worker_threads'` it needs `port` and Node.js 22.12, and `workers` threads listen on that port.
    * @default false
    */

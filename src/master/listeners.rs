@@ -103,7 +103,7 @@ impl Listeners {
             query.index
         );
         if self.own_sockets.is_wanted(who, &query) {
-            return match self.own_sockets.open(&key, &query) {
+            return match self.own_sockets.give(who, &key, &query) {
                 Ok((socket, data)) => self.give_socket(who, HandleKind::NetNative, query.seq, key, data, socket),
                 Err(errno) => Outgoing::new(node_protocol::server_reply(query.seq, &key, errno, None, &query.data)),
             };
@@ -281,6 +281,7 @@ impl Listeners {
             Sent::Connection(id) => self.by_key.values_mut().any(|listener| listener.dealer.note_not_arrived(who, id)),
             Sent::Sticky(id) => self.sticky.as_mut()?.dealer.note_not_arrived(who, id),
             Sent::Socket { seq, key, data } => {
+                self.own_sockets.note_closed(who, &key);
                 let frame = node_protocol::server_reply(seq, &key, -OUT_OF_DESCRIPTORS, None, &data);
                 return Some(Outgoing::new(frame));
             }
@@ -335,6 +336,7 @@ impl Listeners {
 
     /// A worker closed its server. With the last one the socket goes, unless it is the cluster's own.
     pub(super) fn close(&mut self, who: Occupant, key: &str, own: &OwnAddress) {
+        self.own_sockets.note_closed(who, key);
         let Some(listener) = self.by_key.get_mut(key) else { return };
         listener.dealer.leave(who);
         if let Some(sticky) = self.sticky.as_mut().filter(|sticky| sticky.is_inner(&listener.opened)) {
@@ -362,6 +364,7 @@ impl Listeners {
         if let Some(sticky) = &mut self.sticky {
             sticky.dealer.retire(who);
         }
+        self.own_sockets.forget(who);
         self.retiring.push(who);
     }
 
@@ -388,11 +391,13 @@ impl Listeners {
         if let Some(sticky) = &mut self.sticky {
             sticky.stop_accepting();
         }
+        self.own_sockets.close_all();
     }
 
     pub(super) fn close_all(&mut self) {
         self.by_key.clear();
         self.sticky = None;
+        self.own_sockets.close_all();
     }
 }
 
