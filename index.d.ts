@@ -89,8 +89,6 @@ export interface ClusterOptions {
    * @default []
    */
   ports?: Array<number | string> | null;
-  /** For worker threads, which are not available in this version: only an empty list is allowed. */
-  ports?: never[] | null;
   /**
    * Gives every app worker a socket of its own on the port, and the kernel chooses the worker of each connection; also by the app's config
    * `cluster.listen.reusePort`. Connections that wait at a worker are lost when it dies, but not in a reload. Not together with `sticky`.
