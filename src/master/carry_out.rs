@@ -129,9 +129,8 @@ impl Shell {
             Notice::AppDiedToParent => self.tell_parent("app-worker-died", "master", None),
             // All threads are reached by the inspector of this process.
             Notice::InspectPortToParent { who, pid, .. } if self.config.threads => {
-                let port = self.config.inspect_port;
                 if !who.is_agent() {
-                    self.tell_parent("debug", "app", Some(&json!({ "debugPort": port, "pid": pid }).to_string()));
+                    self.tell_inspect_port("app", self.config.inspect_port, pid);
                 }
             }
             Notice::InspectPortToParent { who, number, pid } => {
@@ -140,11 +139,15 @@ impl Shell {
                 } else {
                     ("app", child_process::worker_inspect_port(&self.config, number))
                 };
-                let worker_id = reports::is_egg_4(&self.config).then_some(pid);
-                let data = json!({ "debugPort": port, "pid": pid, "workerId": worker_id });
-                self.tell_parent("debug", from, Some(&without_nulls(data)));
+                self.tell_inspect_port(from, port, pid);
             }
         }
+    }
+
+    fn tell_inspect_port(&mut self, from: &str, port: u16, pid: u32) {
+        let worker_id = reports::is_egg_4(&self.config).then_some(pid);
+        let data = json!({ "debugPort": port, "pid": pid, "workerId": worker_id });
+        self.tell_parent("debug", from, Some(&without_nulls(data)));
     }
 
     fn tell_apps(&mut self, action: &str, data: Option<&str>) {
