@@ -72,6 +72,7 @@ for (const name of NAMES) {
         assert.equal(options.workers, 2);
         if (id !== AGENT) assert.equal(options.port, ports[apps.indexOf(id)]);
       }
+      assert.equal(cluster.stderr, '');
       assert.match(cluster.stdout, /"startMode":"worker_threads"/);
       assertInOrder(cluster.stdout, [
         '[master] agent_worker#1:1 start with worker_threads\n',
