@@ -5,17 +5,17 @@
 const assert = require('node:assert/strict');
 const net = require('node:net');
 const path = require('node:path');
-const { Subject, NAMES } = require('../cluster/shared/subject');
+const { Subject } = require('../cluster/shared/subject');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
 const { freePort } = require('../helpers/free_port');
 const { Connection, get, getJson } = require('../helpers/http_client');
 const { assertInOrder, countOf } = require('../helpers/lines');
 const { tell } = require('../helpers/orders');
-const { ask: askProbe } = require('../helpers/probe');
 const { descriptors, limitDescriptors } = require('../helpers/resources');
 const { Traffic, askOnce } = require('../helpers/traffic');
 const { until } = require('../helpers/waiting');
 
+const embedded = new Subject('embedded');
 const CLIENTS = Array.from({ length: 50 }, (_, number) => `127.0.0.${number + 1}`);
 const WORKERS = 4;
 const VERBOSE = { env: { EGG_MASTER_LOGGER_LEVEL: 'DEBUG' } };
@@ -268,29 +268,20 @@ describe('the sticky port', () => {
     }
   });
 
-  for (const name of NAMES) {
-    const on = new Subject(name);
-
-    it(`may be named by the config, and so may its one address (${name})`, async function () {
-      this.timeout(300000);
-      const port = await freePort();
-      const config = { cluster: { listen: { port, hostname: '127.0.0.2' } } };
-      const cluster = await on.start({ port: undefined, sticky: true }, { config });
-      assert.deepEqual(await cluster.ready(), { port, address: `http://127.0.0.2:${port}`, protocol: 'http' });
-      await cluster.output(new RegExp(`\\[master\\] ${on.frameworkName} started on http://127\\.0\\.0\\.2:${port} \\(\\d+ms\\) with STICKY MODE!`));
-      const home = {};
-      for (const localAddress of CLIENTS) home[localAddress] = (await getJson({ port, host: '127.0.0.2', localAddress })).pid;
-      assert.deepEqual(new Set(Object.values(home)), new Set(cluster.appPids()));
-      for (const localAddress of CLIENTS) assert.equal((await getJson({ port, host: '127.0.0.2', localAddress })).pid, home[localAddress]);
-      for (const host of ['127.0.0.1', '::1']) await assert.rejects(get({ port, host }), { code: 'ECONNREFUSED' }, host);
-      // Strings that pass by on the channel do not disturb the framework's messenger.
-      const [app, other] = cluster.appPids();
-      await askProbe(cluster, app, 'send', { method: 'sendTo', args: [String(other), 'news', { still: 'here' }] });
-      await askProbe(cluster, other, 'when', { action: 'news', count: 1 });
-      assert.deepEqual(await cluster.stop(), { code: 0, signal: null });
-      assert.equal(cluster.stderr, '');
-    });
-  }
+  it('may be named by the config, and so may its one address', async () => {
+    const port = await freePort();
+    const config = { cluster: { listen: { port, hostname: '127.0.0.2' } } };
+    const cluster = await embedded.start({ port: undefined, sticky: true }, { config });
+    assert.deepEqual(await cluster.ready(), { port, address: `http://127.0.0.2:${port}`, protocol: 'http' });
+    await cluster.output(new RegExp(`\\[master\\] egg-clutch started on http://127\\.0\\.0\\.2:${port} \\(\\d+ms\\) with STICKY MODE!`));
+    const home = {};
+    for (const localAddress of CLIENTS) home[localAddress] = (await getJson({ port, host: '127.0.0.2', localAddress })).pid;
+    assert.deepEqual(new Set(Object.values(home)), new Set(cluster.appPids()));
+    for (const localAddress of CLIENTS) assert.equal((await getJson({ port, host: '127.0.0.2', localAddress })).pid, home[localAddress]);
+    for (const host of ['127.0.0.1', '::1']) await assert.rejects(get({ port, host }), { code: 'ECONNREFUSED' }, host);
+    assert.deepEqual(await cluster.stop(), { code: 0, signal: null });
+    assert.equal(cluster.stderr, '');
+  });
 
   it('speaks https, and the debug port plain http', async () => {
     const debugPort = await freePort();
@@ -311,8 +302,7 @@ describe('the sticky port', () => {
   });
 
   it('is not where a path of the config says, and the worker says so', async () => {
-    const on = new Subject('embedded');
-    const cluster = await on.start({ sticky: true, workers: 1 }, { config: { cluster: { listen: { path: '/nowhere/at/all.sock' } } } });
+    const cluster = await embedded.start({ sticky: true, workers: 1 }, { config: { cluster: { listen: { path: '/nowhere/at/all.sock' } } } });
     const { address, port } = await cluster.ready();
     assert.equal(address, `http://127.0.0.1:${port}`);
     await cluster.output('[app_worker] config cluster.listen.path is not used in sticky mode');
@@ -320,8 +310,8 @@ describe('the sticky port', () => {
   });
 
   it('that no option and no config names ends the start, as without sticky', async () => {
-    const on = new Subject('embedded');
-    const cluster = await on.start({ sticky: true, port: undefined, workers: 1 }, { config: { cluster: { listen: { port: null } } } });
+    const config = { cluster: { listen: { port: null } } };
+    const cluster = await embedded.start({ sticky: true, port: undefined, workers: 1 }, { config });
     assert.deepEqual(await cluster.exit(), { code: 1, signal: null });
     assert.match(cluster.stderr, /\[app_worker\] port should be number, but got null\(object\)\n/);
   });
