@@ -110,6 +110,8 @@ export interface ClusterConfig {
    * `thread-relay`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
    */
   threads: boolean
+  /** True where several apps can listen on one port: processes always, threads with sockets that reuse it. */
+  sharesSockets: boolean
   /** How many app workers; at least 1. */
   workers: number
   /** The framework's name, for the log. */

@@ -85,15 +85,14 @@ export interface ClusterOptions {
   balance?: 'round-robin' | null;
   /**
    * Only with `startMode: 'worker_threads'`: the ports of the app threads, each of them once. There is one thread per port, or one on
-   * `port`, whatever `workers` says.
+   * `port`, whatever `workers` says; `reusePort` has another way.
    * @default []
    */
   ports?: Array<number | string> | null;
-  /** For worker threads, which are not available in this version: only an empty list is allowed. */
-  ports?: never[] | null;
   /**
    * Gives every app worker a socket of its own on the port, and the kernel chooses the worker of each connection; also by the app's config
-   * `cluster.listen.reusePort`. Connections that wait at a worker are lost with it. Not together with `sticky`.
+   * `cluster.listen.reusePort`. Connections that wait at a worker are lost when it dies, but not in a reload. Not together with `sticky`.
+   * With `startMode: 'worker_threads'` it needs `port` and Node.js 22.12, and `workers` threads listen on that port.
    * @default false
    */
   reusePort?: boolean | null;

@@ -53,10 +53,33 @@ test.each([
   expect(await errorOf(threads(given))).toMatchObject({ code: 'ERR_CLUTCH_OPTION', message: expect.stringMatching(text) });
 });
 
-test.each([['sticky', true], ['reusePort', true], ['balance', 'kernel']])('%s: %p is refused, as threads share no socket', async (name, value) => {
+test.each([['sticky', true], ['balance', 'kernel']])('%s: %p is refused, as threads share no socket', async (name, value) => {
   const error = await errorOf(threads({ [name]: value }));
   expect(error.code).toBe('ERR_CLUTCH_OPTION');
   expect(error.message).toMatch(new RegExp(`^options\\.${name} is not `));
+});
+
+describe('reusePort', () => {
+  const { parseThreads, knowsReusePort } = require('../lib/options/threads');
+  const parsed = (given, version = '22.12.0') => parseThreads({ startMode: 'worker_threads', reusePort: true, ...given }, given.debugPort, version);
+
+  test('leaves the number of threads on the one port to options.workers', () => {
+    expect(parsed({ port: 7001, workers: 3 })).toEqual({ startMode: 'worker_threads', ports: [], workers: null });
+  });
+
+  test.each([
+    [{}, '22.12.0', /^options\.port must be specified when reusePort is enabled$/],
+    [{ port: 7001, ports: [7001] }, '22.12.0', /^options\.ports is not possible with .* \(got \[ 7001 \]\); with reusePort all app threads listen on options\.port/],
+    [{ port: 7001, debugPort: 7002 }, '22.12.0', /^options\.debugPort is not possible with /],
+    [{ port: 7001 }, '20.19.0', /^options\.reusePort is not possible with .* Node\.js 20\.19\.0 cannot do that, 22\.12 and later can/],
+  ])('%p on Node %s is refused', (given, version, text) => {
+    expect(() => parsed(given, version)).toThrow(expect.objectContaining({ code: 'ERR_CLUTCH_OPTION', message: expect.stringMatching(text) }));
+  });
+
+  test('is known to the Nodes whose listen() takes it', () => {
+    const versions = ['18.20.8', '20.20.2', '22.11.0', '22.12.0', '22.20.0', '23.0.0', '23.1.0', '24.0.0', '26.0.0'];
+    expect(versions.filter(knowsReusePort)).toEqual(['22.12.0', '22.20.0', '23.1.0', '24.0.0', '26.0.0']);
+  });
 });
 
 test('ports are refused where processes share one', async () => {

@@ -67,6 +67,7 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     // Threads are given theirs as they are made, on no command line.
     optionsJson: threads ? JSON.stringify(options) : toArgument(options),
     threads,
+    sharesSockets: !threads || options.reusePort === true,
     workers: options.workers,
     frameworkName: framework.name,
     production: isProduction(options.env, environment.nodeEnv),

@@ -72,6 +72,9 @@ function serve(app, address, context) {
     return;
   } else if (options.sticky) {
     listenBehindMaster(server, address, context);
+  } else if (address.reusePort && !isMainThread) {
+    // For a process the master opens the socket.
+    server.listen({ port: address.port, host: address.hostname, reusePort: true });
   } else if (address.hostname) {
     server.listen(address.port, address.hostname);
   } else {

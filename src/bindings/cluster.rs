@@ -31,6 +31,8 @@ pub struct ClusterConfig {
     /// True where agent and apps are threads of this process: `onEvent` then asks for them (`thread-start`, `thread-post`,
     /// `thread-relay`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
     pub threads: bool,
+    /// True where several apps can listen on one port: processes always, threads with sockets that reuse it.
+    pub shares_sockets: bool,
     /// How many app workers; at least 1.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -202,6 +204,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             env: config.env.into_iter().map(Into::into).collect(),
             options_json: config.options_json,
             threads: config.threads,
+            shares_sockets: config.shares_sockets,
             workers: config.workers,
             framework_name: config.framework_name,
             production: config.production,

@@ -6,3 +6,5 @@ pub mod open;
 mod open_tests;
 pub mod rendezvous;
 pub mod sticky_dealer;
+#[cfg(test)]
+mod sticky_dealer_tests;

@@ -86,6 +86,10 @@ async fn accept(door: Door, socket: Watched, mut wanted: watch::Receiver<bool>, 
             return;
         }
         let Ok(mut ready) = socket.readable().await else { return };
+        // A socket that listens no more is readable too, and its gate was closed before.
+        if !*wanted.borrow() {
+            continue;
+        }
         let happening = match socket::accept(socket.as_fd()) {
             Ok(Some(connection)) => Happening::Accepted { door: door.clone(), connection },
             Ok(None) => {

@@ -102,7 +102,7 @@ impl Shell {
             Report::StopDone => self.listeners.close_all(),
             _ => {}
         }
-        if let Some(event) = reports::event(report, &self.config) {
+        if let Some(event) = reports::event(report) {
             (self.sink)(event);
         }
     }
@@ -111,8 +111,12 @@ impl Shell {
         match notice {
             Notice::ReadyToParent { port, address, protocol } => {
                 let debug_port = self.config.debug_port;
-                let data = json!({ "port": port, "debugPort": debug_port, "address": address, "protocol": protocol });
-                self.tell_parent("egg-ready", "master", Some(&without_nulls(data)));
+                let mut data =
+                    json!({ "port": port, "debugPort": debug_port, "address": address, "protocol": protocol });
+                self.tell_parent("egg-ready", "master", Some(&without_nulls(data.clone())));
+                // Behind it, so that what the caller of startCluster then sends to the parent comes later as well.
+                data["type"] = json!("ready");
+                (self.sink)(data.to_string());
             }
             Notice::ReadyToApps => self.tell_apps("egg-ready", Some(&self.config.options_json.clone())),
             Notice::ReadyToAgent => self.tell_agent("egg-ready", &self.config.options_json.clone()),
@@ -132,9 +136,8 @@ impl Shell {
             Notice::AppDiedToParent => self.tell_parent("app-worker-died", "master", None),
             // All threads are reached by the inspector of this process.
             Notice::InspectPortToParent { who, pid, .. } if self.config.threads => {
-                let port = self.config.inspect_port;
                 if !who.is_agent() {
-                    self.tell_parent("debug", "app", Some(&json!({ "debugPort": port, "pid": pid }).to_string()));
+                    self.tell_inspect_port("app", self.config.inspect_port, pid);
                 }
             }
             Notice::InspectPortToParent { who, number, pid } => {
@@ -143,11 +146,15 @@ impl Shell {
                 } else {
                     ("app", child_process::worker_inspect_port(&self.config, number))
                 };
-                let worker_id = reports::is_egg_4(&self.config).then_some(pid);
-                let data = json!({ "debugPort": port, "pid": pid, "workerId": worker_id });
-                self.tell_parent("debug", from, Some(&without_nulls(data)));
+                self.tell_inspect_port(from, port, pid);
             }
         }
+    }
+
+    fn tell_inspect_port(&mut self, from: &str, port: u16, pid: u32) {
+        let worker_id = reports::is_egg_4(&self.config).then_some(pid);
+        let data = json!({ "debugPort": port, "pid": pid, "workerId": worker_id });
+        self.tell_parent("debug", from, Some(&without_nulls(data)));
     }
 
     fn tell_apps(&mut self, action: &str, data: Option<&str>) {

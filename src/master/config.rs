@@ -21,8 +21,10 @@ pub struct MasterConfig {
     pub env: Vec<OsString>,
     /// The parsed options as JSON: the argument of the workers and the data of `egg-ready`.
     pub options_json: String,
-    /// True where agent and apps are threads of this process, each app with a port of its own.
+    /// True where agent and apps are threads of this process.
     pub threads: bool,
+    /// True where several apps can listen on one port.
+    pub shares_sockets: bool,
     /// How many app workers.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -77,7 +79,7 @@ impl MasterConfig {
             workers: self.workers,
             refork: self.production || self.threads,
             checks_health: self.production,
-            shares_sockets: !self.threads,
+            shares_sockets: self.shares_sockets,
             is_debug: self.is_debug,
             port: self.port,
             sticky_worker_port: self.sticky_worker_port,

@@ -18,17 +18,16 @@ use tracing::debug;
 
 use super::acceptor::{self, Acceptor, Door, OUT_OF_DESCRIPTORS_PAUSE};
 use super::own_sockets::OwnSockets;
-use super::shell::{Happening, Shell};
+use super::shell::Happening;
 use super::sticky_port::StickyPort;
 use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
 use crate::listen::open::{self, ListenRequest, Opened};
-use crate::message::address::{Generation, Occupant};
-use crate::supervisor::{Event, ListeningAddress};
+use crate::message::address::Occupant;
+use crate::supervisor::ListeningAddress;
 use crate::sys::OUT_OF_DESCRIPTORS;
 use crate::sys::socket::{AddressType, LocalAddress, Permissions, SocketKind};
 use crate::transport::channel::Outgoing;
-use crate::transport::channel::node_protocol::{self, HandleKind, PrimaryRequest, QueryServer};
-use crate::transport::switchboard::layout::{Peer, Place};
+use crate::transport::channel::node_protocol::{self, HandleKind, QueryServer};
 
 struct Listener {
     opened: Opened,
@@ -93,7 +92,7 @@ impl Listeners {
     }
 
     /// The answer to a worker that wants to listen.
-    fn answer(&mut self, who: Occupant, query: QueryServer) -> Outgoing {
+    pub(super) fn answer(&mut self, who: Occupant, query: QueryServer) -> Outgoing {
         // The same key as Node's, so that servers on one address meet and several with port 0 do not.
         let key = format!(
             "{}:{}:{}:{}:{}",
@@ -104,7 +103,7 @@ impl Listeners {
             query.index
         );
         if self.own_sockets.is_wanted(who, &query) {
-            return match self.own_sockets.open(&key, &query) {
+            return match self.own_sockets.give(who, &key, &query) {
                 Ok((socket, data)) => self.give_socket(who, HandleKind::NetNative, query.seq, key, data, socket),
                 Err(errno) => Outgoing::new(node_protocol::server_reply(query.seq, &key, errno, None, &query.data)),
             };
@@ -263,7 +262,7 @@ impl Listeners {
         }
     }
 
-    fn note_answer(&mut self, who: Occupant, seq: u64, accepted: bool) {
+    pub(super) fn note_answer(&mut self, who: Occupant, seq: u64, accepted: bool) {
         // The number is on one socket's books at the most.
         for listener in self.by_key.values_mut() {
             match listener.dealer.note_answer(who, HandoverId(seq), accepted) {
@@ -282,6 +281,7 @@ impl Listeners {
             Sent::Connection(id) => self.by_key.values_mut().any(|listener| listener.dealer.note_not_arrived(who, id)),
             Sent::Sticky(id) => self.sticky.as_mut()?.dealer.note_not_arrived(who, id),
             Sent::Socket { seq, key, data } => {
+                self.own_sockets.note_closed(who, &key);
                 let frame = node_protocol::server_reply(seq, &key, -OUT_OF_DESCRIPTORS, None, &data);
                 return Some(Outgoing::new(frame));
             }
@@ -335,7 +335,8 @@ impl Listeners {
     }
 
     /// A worker closed its server. With the last one the socket goes, unless it is the cluster's own.
-    fn close(&mut self, who: Occupant, key: &str, own: &OwnAddress) {
+    pub(super) fn close(&mut self, who: Occupant, key: &str, own: &OwnAddress) {
+        self.own_sockets.note_closed(who, key);
         let Some(listener) = self.by_key.get_mut(key) else { return };
         listener.dealer.leave(who);
         if let Some(sticky) = self.sticky.as_mut().filter(|sticky| sticky.is_inner(&listener.opened)) {
@@ -358,16 +359,17 @@ impl Listeners {
     }
 
     /// A worker is about to leave. It gets nothing that another can have.
-    fn retire(&mut self, who: Occupant) {
+    pub(super) fn retire(&mut self, who: Occupant) {
         self.by_key.values_mut().for_each(|listener| listener.dealer.retire(who));
         if let Some(sticky) = &mut self.sticky {
             sticky.dealer.retire(who);
         }
+        self.own_sockets.forget(who);
         self.retiring.push(who);
     }
 
     /// Those that asked to drain and have been sent all they will be sent.
-    fn take_retired(&mut self) -> Vec<Occupant> {
+    pub(super) fn take_retired(&mut self) -> Vec<Occupant> {
         let sticky = &self.sticky;
         self.retiring
             .extract_if(.., |who| sticky.as_ref().is_none_or(|sticky| sticky.dealer.is_done_with(*who)))
@@ -389,11 +391,13 @@ impl Listeners {
         if let Some(sticky) = &mut self.sticky {
             sticky.stop_accepting();
         }
+        self.own_sockets.close_all();
     }
 
     pub(super) fn close_all(&mut self) {
         self.by_key.clear();
         self.sticky = None;
+        self.own_sockets.close_all();
     }
 }
 
@@ -410,10 +414,10 @@ pub(super) fn request(query: &QueryServer) -> ListenRequest<'_> {
 }
 
 /// Where the workers themselves serve, as far as it is known.
-struct OwnAddress {
-    port: Option<u16>,
+pub(super) struct OwnAddress {
+    pub(super) port: Option<u16>,
     /// As it is shown: of a unix socket the path, which is all that is compared.
-    shown: Option<String>,
+    pub(super) shown: Option<String>,
 }
 
 impl OwnAddress {
@@ -423,82 +427,6 @@ impl OwnAddress {
             (_, Some(bound)) => self.shown.as_deref().is_some_and(|shown| bound.path() == Path::new(shown)),
             (LocalAddress::Path(_) | LocalAddress::Unnamed, None) => false,
         }
-    }
-}
-
-impl Shell {
-    /// What a worker sent to another by the channel has come before this: from now on it sends by the switchboard.
-    fn pass_fence(&mut self, who: Occupant, receiver: Peer) {
-        if let (Some(sender), Some(receiver)) = (self.switchboard.peer(who), self.switchboard.occupant(receiver)) {
-            self.push_own(receiver, Outgoing::new(node_protocol::fence(sender.place.0, sender.generation.0)));
-        }
-    }
-
-    /// A request of Node's cluster protocol.
-    pub(super) fn note_request(&mut self, who: Occupant, request: PrimaryRequest) {
-        match request {
-            PrimaryRequest::Online => self.feed(Event::WorkerOnline { who }),
-            PrimaryRequest::QueryServer(query) => {
-                let answer = self.listeners.answer(who, query);
-                self.push_own(who, answer);
-            }
-            PrimaryRequest::Listening { address, port, address_type, .. } => {
-                if let Some(address_type) = stream_type(address_type) {
-                    let address = ListeningAddress { address_type, address, port };
-                    self.feed(Event::WorkerListening { who, address });
-                }
-            }
-            PrimaryRequest::Close { key } => {
-                let own = OwnAddress { port: self.supervisor.workers_port(), shown: self.supervisor.view().address };
-                self.listeners.close(who, &key, &own);
-            }
-            PrimaryRequest::ExitedAfterDisconnect { seq } => {
-                self.feed(Event::DisconnectAnnounced { who });
-                self.push_own(who, Outgoing::new(node_protocol::exited_after_disconnect_ack(seq)));
-            }
-            PrimaryRequest::Fence { place, generation } => {
-                let receiver = Peer { place: Place(place), generation: Generation(generation) };
-                self.pass_fence(who, receiver);
-            }
-            PrimaryRequest::Drain => {
-                // What has been dealt to it is in its channel already, and so comes before the answer.
-                self.deal_connections();
-                self.listeners.retire(who);
-            }
-            PrimaryRequest::NewConnectionReply { ack, accepted } => self.listeners.note_answer(who, ack, accepted),
-            PrimaryRequest::Unknown { act } => debug!("[master] unknown act {act:?} of Node's cluster protocol"),
-        }
-    }
-
-    /// Hands over what can be handed over, and tells those that leave when that was all. A connection whose worker cannot be
-    /// written to is dealt again.
-    pub(super) fn deal_connections(&mut self) {
-        loop {
-            let handovers = self.listeners.poll_handovers();
-            if handovers.is_empty() {
-                break;
-            }
-            for Handover { who, outgoing, sent } in handovers {
-                if self.push_own(who, outgoing) {
-                    self.listeners.note_sent(who, sent);
-                } else {
-                    self.listeners.forget_worker(who);
-                }
-            }
-        }
-        for who in self.listeners.take_retired() {
-            self.push_own(who, Outgoing::new(node_protocol::drained()));
-        }
-    }
-}
-
-/// The number that Node shows for a stream address; none for datagrams, whose listening starts no app.
-fn stream_type(kind: AddressType) -> Option<i32> {
-    match kind {
-        AddressType::Ipv4 => Some(4),
-        AddressType::Ipv6 => Some(6),
-        AddressType::Unix => Some(-1),
-        _ => None,
     }
 }
 

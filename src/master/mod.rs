@@ -5,8 +5,8 @@
 //! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
 //!
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
-//! (fork, channel, end), `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `listeners`
-//! (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer`, `reports` and
+//! (fork, channel, end), `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
+//! and `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer`, `reports` and
 //! `thread_reports` (the log), `snapshot` (status).
 
 mod acceptor;
@@ -22,6 +22,7 @@ mod messages;
 mod own_sockets;
 mod pid_file;
 mod reports;
+mod requests;
 mod shell;
 mod snapshot;
 mod sticky_port;

@@ -248,7 +248,7 @@ fn cfork(refork: Refork, text: &str) {
 
 /// What JavaScript is told of a report, as JSON text; none for what only people read.
 #[must_use]
-pub fn event(report: &Report, config: &MasterConfig) -> Option<String> {
+pub fn event(report: &Report) -> Option<String> {
     let value = match report {
         Report::AgentForked { number, pid } => json!({ "type": "agent-started", "id": number.0, "pid": pid }),
         Report::AgentDied { number, pid, exit, reason } => json!({
@@ -264,9 +264,6 @@ pub fn event(report: &Report, config: &MasterConfig) -> Option<String> {
             value["reason"] = json!(reason.as_str());
             value
         }
-        Report::Ready { address, port, protocol, .. } => json!({
-            "type": "ready", "address": address, "port": port, "protocol": protocol, "debugPort": config.debug_port,
-        }),
         Report::ReloadDone { count } => json!({ "type": "reload-done", "count": count }),
         _ => return None,
     };

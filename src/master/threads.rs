@@ -53,6 +53,7 @@ impl Shell {
             ThreadNews::Said { thread, ticket, header } => self.relay_message(thread, ticket, header.into()),
             ThreadNews::Exited { thread, code } => {
                 if let Some((who, _)) = self.threads.seated.remove(&thread) {
+                    self.listeners.forget_worker(who);
                     self.bury(who, Exit::Code(code));
                 }
             }

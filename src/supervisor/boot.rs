@@ -196,7 +196,7 @@ impl Supervisor {
         self.address = Some(shown.clone());
         let protocol = self.protocol.clone();
         let took = now.saturating_sub(self.started_at);
-        self.report(Report::Ready { address: shown.clone(), port, protocol: protocol.clone(), took });
+        self.report(Report::Ready { address: shown.clone(), took });
         self.tell(Notice::ReadyToParent { port, address: shown, protocol });
         self.tell(Notice::ReadyToApps);
         self.tell(Notice::ReadyToAgent);

@@ -157,7 +157,7 @@ pub enum Report {
     /// A slot that cannot be filled now is tried again later.
     SlotRefillPlanned { slot: u32, number: WorkerId, pid: u32, after: Duration, failures: u32, is_slow: bool },
     /// The cluster is ready.
-    Ready { address: String, port: Option<i64>, protocol: String, took: Duration },
+    Ready { address: String, took: Duration },
     /// New app workers take over from the old ones.
     ReloadStarted { count: u32 },
     /// New app workers have taken over.

@@ -19,9 +19,14 @@ function withoutUnusedReusePort({ reusePort, ...options }) {
   return { ...options, ...reusePort && { reusePort } };
 }
 
+/** A worker of ours knows its connections, because it answers what is under way on them before it leaves. */
+function withoutConnectionListeners({ listeners, ...server }) {
+  return { ...server, listeners: listeners.filter(line => !line.startsWith('connection:')) };
+}
+
 /** Our package brings dependencies of its own, beside which npm lays some of egg's a folder deeper than without them. */
 function shallow(text) {
   return text.replace(/node_modules\/(@[^/\s]+\/)?[^/\s]+\/(?=node_modules\/)/g, '');
 }
 
-module.exports = { workerScripts, withoutOverrides, withoutUnusedReusePort, shallow };
+module.exports = { workerScripts, withoutOverrides, withoutUnusedReusePort, withoutConnectionListeners, shallow };

@@ -42,7 +42,7 @@ function start(pair) {
     });
 
     it('has written alike about its start', async () => {
-      const { stock, ours } = await pair.see(side => side.firstWords);
+      const { stock, ours } = await pair.seeLogs(side => side.firstWords);
       assert.match(stock, /egg started on/);
       assertAlike({ stock: firstWords(stock), ours: firstWords(ours) });
     });
@@ -69,7 +69,7 @@ function end(pair) {
     });
 
     it('has written alike about its stop', async () => {
-      const { stock, ours } = await pair.see(side => side.lastWords);
+      const { stock, ours } = await pair.seeLogs(side => side.lastWords);
       assert.match(stock, /exiting with code:0/);
       assertAlike({ stock: lastWords(stock), ours: lastWords(ours) });
     });
@@ -81,7 +81,7 @@ function end(pair) {
     });
 
     it('has written the same files', async () => {
-      const { stock, ours } = await pair.see(({ app, home }) => (
+      const { stock, ours } = await pair.seeLogs(({ app, home }) => (
         listFiles({ run: path.join(app.baseDir, 'run'), logs: path.join(app.baseDir, 'logs'), home })));
       assert.ok(stock.includes(path.join('home', 'logs', 'shop', 'common-error.log')), stock.join('\n'));
       assertAlike({ stock, ours });
@@ -89,12 +89,12 @@ function end(pair) {
 
     it('has dumped the same config', async () => {
       const { stock, ours } = await pair.see(({ app }) => withoutOverrides(readDumps(path.join(app.baseDir, 'run'))));
-      assert.equal(stock['application_config.json'].config.shop.name, 'The Corner Shop');
+      assert.equal(stock['application_config.json'][0].config.shop.name, 'The Corner Shop');
       assertAlike({ stock, ours });
     });
 
     it('has logged the same errors', async () => {
-      const { stock, ours } = await pair.see(({ home }) => fs.readFileSync(path.join(home, 'logs', 'shop', 'common-error.log'), 'utf8'));
+      const { stock, ours } = await pair.seeLogs(({ home }) => fs.readFileSync(path.join(home, 'logs', 'shop', 'common-error.log'), 'utf8'));
       assert.match(stock, /a secret of the house/);
       assertAlike({ stock: errorLog(stock), ours: errorLog(ours) });
     });

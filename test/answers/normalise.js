@@ -1,7 +1,7 @@
 'use strict';
 
-// Takes out of an answer what must differ between two clusters that run side by side: their ports, pids and folders by their exact
-// values, and what holds a time or a random number by its place.
+// Takes out of an answer what must differ between two clusters that run side by side: their ports and folders by their exact values,
+// and what holds a time or a random number by its place.
 
 const TIMES_AND_CHANCE = [
   // One line of its own, or a header in an answer read raw.
@@ -43,7 +43,8 @@ class Normaliser {
 
 function exactly(value) {
   const escaped = value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return /^\d+$/.test(value) ? new RegExp(`(?<!\\d)${escaped}(?!\\d)`, 'g') : new RegExp(escaped, 'g');
+  // A number is one only where it is not a part of something longer, a sum of SHA-256 for example.
+  return /^\d+$/.test(value) ? new RegExp(`(?<![A-Za-z0-9])${escaped}(?![A-Za-z0-9])`, 'g') : new RegExp(escaped, 'g');
 }
 
 module.exports = { Normaliser };

@@ -13,6 +13,8 @@ const { layShop, openShop } = require('./shop');
 
 const ROOT = path.join(__dirname, '..', '..');
 
+const LAST_LINE_OF_START = /egg started on .*\n/;
+
 class Side {
   constructor(name, flavour) {
     this.name = name;
@@ -26,33 +28,57 @@ class Side {
 
   async open() {
     fs.mkdirSync(this.home, { recursive: true });
-    this.shop = await openShop(this.app, { home: this.home });
-    this.ready = await this.shop.cluster.ready();
+    do {
+      await this.shop?.cluster.stop();
+      this.shop = await openShop(this.app, { home: this.home });
+      this.ready = await this.shop.cluster.ready();
+      // The message and the line come by two ways.
+      await this.shop.cluster.output(LAST_LINE_OF_START);
+      this.shop.pids = this.pids();
+    } while (this.isAmbiguous());
     this.firstWords = this.shop.cluster.stdout;
     this.normaliser = new Normaliser(this.known());
+    this.normaliserOfLogs = new Normaliser([...this.known(), ...this.shop.pids]);
   }
 
   known() {
     const { cluster, ports } = this.shop;
-    const workers = cluster.workers();
-    const agent = workers.find(({ role }) => role === 'agent');
+    const { argv } = cluster.workers().find(({ role }) => role === 'agent');
     return [
       [this.app.baseDir, '<app>'],
       [this.home, '<home>'],
       [ROOT, '<root>'],
-      workerScripts(agent.argv),
+      workerScripts(argv),
       [cluster.marker, `<${MARKER}>`],
-      [cluster.pid, '<master pid>'],
-      [agent.pid, '<agent pid>'],
-      ...startedPids(cluster).map((pid, index) => [pid, `<app ${index + 1} pid>`]),
       ...Object.entries(ports).map(([name, port]) => [port, `<${name} port>`]),
-      [JSON.parse(agent.argv.at(-1)).clusterPort, '<cluster port>'],
+      [JSON.parse(argv.at(-1)).clusterPort, '<cluster port>'],
     ];
+  }
+
+  /** What the processes are called, by their pids. */
+  pids() {
+    const { cluster } = this.shop;
+    return new Map([
+      [cluster.pid, '<master pid>'],
+      [cluster.agentPid(), '<agent pid>'],
+      ...startedPids(cluster).map((pid, index) => [pid, `<app ${index + 1} pid>`]),
+    ]);
+  }
+
+  /** A number that is both a port and a pid could be called by one name only. */
+  isAmbiguous() {
+    const { pids, ports } = this.shop;
+    return Object.values(ports).some(port => pids.has(port));
   }
 
   /** What `look(side)` finds, normalised. */
   async see(look) {
     return this.normaliser.value(await look(this));
+  }
+
+  /** As see(), of texts whose numbers may be pids: in an answer a pid could as well be a price. */
+  async seeLogs(look) {
+    return this.normaliserOfLogs.value(await look(this));
   }
 
   /** Stops the cluster by SIGTERM and keeps its last words apart from what it printed while it ran. */
@@ -96,6 +122,11 @@ class Pair {
   /** { stock, ours }: what `look(side)` finds on either side at the same time, normalised. */
   async see(look) {
     const [stock, ours] = await this.both(side => side.see(look));
+    return { stock, ours };
+  }
+
+  async seeLogs(look) {
+    const [stock, ours] = await this.both(side => side.seeLogs(look));
     return { stock, ours };
   }
 }

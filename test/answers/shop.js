@@ -16,6 +16,8 @@ class Shop {
   constructor(ports, cluster) {
     this.ports = ports;
     this.cluster = cluster;
+    /** What the processes are called, by their pids. */
+    this.pids = new Map();
   }
 
   /** `options` are those of exchange(); `json` is a body. */

@@ -19,12 +19,13 @@ function listFiles(folders) {
     filesBelow(folder).map(file => path.join(name, path.relative(folder, file)))));
 }
 
-/** { file: content } of the JSON files right below `folder`; of a dump of times only what was timed. */
+/** { file: contents } of the JSON files right below `folder`, without pids in their names; of a dump of times only what was timed. */
 function readDumps(folder) {
   const dumps = {};
-  for (const name of fs.readdirSync(folder).filter(file => file.endsWith('.json')).sort()) {
+  for (const name of fs.readdirSync(folder).filter(file => file.endsWith('.json'))) {
     const content = JSON.parse(fs.readFileSync(path.join(folder, name), 'utf8'));
-    dumps[name] = /_timing_/.test(name) ? content.map(timed => timed.name).sort() : content;
+    const dump = /_timing_/.test(name) ? content.map(timed => timed.name).sort() : content;
+    (dumps[name.replace(/_\d+/, '')] ??= []).push(dump);
   }
   return dumps;
 }

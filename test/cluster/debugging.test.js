@@ -7,7 +7,7 @@ const { freePort, freePorts } = require('../helpers/free_port');
 const { getJson } = require('../helpers/http_client');
 const { assertInOrder } = require('../helpers/lines');
 const { ask } = require('../helpers/probe');
-const { Subject, NAMES } = require('./shared/subject');
+const { Subject } = require('./shared/subject');
 
 const embedded = new Subject('embedded');
 // One for the master, two for the apps, one for whoever comes after them.
@@ -32,25 +32,21 @@ async function portsOf(cluster, pids) {
 const told = port => ({ debugPort: port, given: [`--inspect-port=${port}`] });
 
 describe('a master with an inspector', () => {
-  for (const name of NAMES) {
-    const on = new Subject(name);
-
-    it(`gives the apps the ports after its own and the agent another, and tells the parent (${name})`, async function () {
-      this.timeout(300000);
-      const [own, agentPort] = [await freePorts(PORTS), await freePort()];
-      const cluster = await on.start({}, { execArgv: [`--inspect=${own}`], env: { EGG_AGENT_DEBUG_PORT: String(agentPort), ...IN_SIGHT } });
-      await cluster.ready();
-      const agent = cluster.agentPid();
-      const apps = [...cluster.stdout.matchAll(/app_worker#\d+:(\d+) start,/g)].map(match => Number(match[1]));
-      const data = (pid, debugPort) => ({ pid, debugPort, ...(on.layerVersion === 3 && { workerId: pid }) });
-      assert.deepEqual(debugMessages(cluster).map(message => [message.from, message.data]), [
-        ['agent', data(agent, agentPort)], ['app', data(apps[0], own + 1)], ['app', data(apps[1], own + 2)],
-      ]);
-      assert.deepEqual(await portsOf(cluster, [agent, ...apps]), [agentPort, own + 1, own + 2].map(told));
-      assert.deepEqual(await Promise.all([agentPort, own + 1, own + 2].map(inspected)), ['agent', 'app', 'app']);
-      assert.equal(JSON.parse(cluster.workers()[0].argv.at(-1)).isDebug, true);
-    });
-  }
+  it('gives the apps the ports after its own and the agent another, and tells the parent', async () => {
+    const [own, agentPort] = [await freePorts(PORTS), await freePort()];
+    const cluster = await embedded.start({}, { execArgv: [`--inspect=${own}`], env: { EGG_AGENT_DEBUG_PORT: String(agentPort), ...IN_SIGHT } });
+    await cluster.ready();
+    const agent = cluster.agentPid();
+    const apps = [...cluster.stdout.matchAll(/app_worker#\d+:(\d+) start,/g)].map(match => Number(match[1]));
+    assert.deepEqual(debugMessages(cluster).map(message => [message.from, message.data]), [
+      ['agent', { debugPort: agentPort, pid: agent }],
+      ['app', { debugPort: own + 1, pid: apps[0] }],
+      ['app', { debugPort: own + 2, pid: apps[1] }],
+    ]);
+    assert.deepEqual(await portsOf(cluster, [agent, ...apps]), [agentPort, own + 1, own + 2].map(told));
+    assert.deepEqual(await Promise.all([agentPort, own + 1, own + 2].map(inspected)), ['agent', 'app', 'app']);
+    assert.equal(JSON.parse(cluster.workers()[0].argv.at(-1)).isDebug, true);
+  });
 
   it('gives the next port to an app that takes the place of another', async () => {
     const [own, agentPort] = [await freePorts(PORTS), await freePort()];

@@ -4,6 +4,7 @@
 // dead app threads are started again in every environment.
 
 const assert = require('node:assert/strict');
+const { knowsReusePort } = require('../../lib/options/threads');
 const { freePort } = require('../helpers/free_port');
 const { getJson } = require('../helpers/http_client');
 const { assertInOrder, countOf } = require('../helpers/lines');
@@ -71,6 +72,7 @@ for (const name of NAMES) {
         assert.equal(options.workers, 2);
         if (id !== AGENT) assert.equal(options.port, ports[apps.indexOf(id)]);
       }
+      assert.equal(cluster.stderr, '');
       assert.match(cluster.stdout, /"startMode":"worker_threads"/);
       assertInOrder(cluster.stdout, [
         '[master] agent_worker#1:1 start with worker_threads\n',
@@ -198,3 +200,29 @@ for (const name of NAMES) {
     });
   });
 }
+
+describe('worker threads with reusePort', () => {
+  const subject = new Subject('embedded');
+  const start = () => subject.start({ startMode: 'worker_threads', reusePort: true, workers: 2, env: 'unittest' });
+
+  if (!knowsReusePort(process.versions.node)) {
+    it('are refused on a Node that cannot do it', async () => {
+      const cluster = await start();
+      assert.deepEqual(await cluster.exit(), { code: 1, signal: null });
+      assert.match(cluster.stderr, /options\.reusePort is not possible with startMode 'worker_threads'/);
+    });
+    return;
+  }
+
+  it('listen on one port, and new ones before the old ones leave', async () => {
+    const cluster = await start();
+    const { port } = await cluster.ready();
+    const answering = new Set();
+    while (answering.size < 2) answering.add((await getJson(port)).pid);
+    cluster.send({ action: 'reload-worker' });
+    await cluster.output('[master] 2 workers reloaded\n');
+    assertInOrder(cluster.stdout, [/app_worker#[34]:\d+ started at/, /kill app worker#[12] /]);
+    await cluster.output(/(?:\) exit with code: 1\n[^]*){2}/);
+    assert.ok(!answering.has((await getJson(port)).pid));
+  });
+});

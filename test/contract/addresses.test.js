@@ -95,8 +95,10 @@ scenario('a unix socket', {
     return { socketPath, cluster: await started(subject, {}, { config: { cluster: { listen: { path: socketPath } } } }) };
   },
 }, line => {
-  line('10.4', async ({ cluster, socketPath }) => {
+  line('10.4', async ({ cluster, socketPath }, { version }) => {
     assert.equal(cluster.ready.address, socketPath);
+    // @eggjs/cluster shows a port that is undefined.
+    if (version === 2) assert.match(cluster.stdout, /app_worker#\d:\d+ started at -1, remain 0 /);
     startedOn(cluster, socketPath);
     await assertAppsAnswer(cluster, { socketPath });
     await assert.rejects(get(cluster.options.port), { code: 'ECONNREFUSED' });
@@ -113,7 +115,7 @@ scenario('a hostname and a port by config', {
   },
 }, line => {
   line('10.5', async ({ port, cluster }) => {
-    assert.equal(cluster.ready.address, `http://127.0.0.2:${port}`);
+    assert.deepEqual(cluster.ready, { port, address: `http://127.0.0.2:${port}`, protocol: 'http' });
     startedOn(cluster, `http://127.0.0.2:${port}`);
     await assertAppsAnswer(cluster, { host: '127.0.0.2', port });
     for (const host of ['127.0.0.1', '::1']) await assert.rejects(get({ host, port }), { code: 'ECONNREFUSED' }, host);

@@ -65,7 +65,10 @@ scenario('startCluster called by a wrapper', {
     await ask(cluster, cluster.app, 'go');
     await cluster.ready();
   }, line => {
-    line('1.3', cluster => cluster.message('resolved'));
+    line('1.3', async cluster => {
+      await cluster.message('resolved');
+      assert.ok(actions(cluster).indexOf('resolved') > actions(cluster).indexOf('egg-ready'));
+    });
 
     line('1.4', async cluster => assert.equal((await getJson(cluster.options.port)).pid, cluster.app));
   });

@@ -1,12 +1,11 @@
 'use strict';
 
-// What a worker says and does when it cannot start. What the master makes of it is asked elsewhere.
+// What a worker says and does when it cannot start; more of that, and what the master makes of it, is asked in lives/failed_start.js.
 
 const assert = require('node:assert/strict');
-const http = require('node:http');
-const { once } = require('node:events');
-const { assertInOrder, countOf } = require('../helpers/lines');
+const { assertInOrder } = require('../helpers/lines');
 const { scenario } = require('./contract');
+const { workerLogged } = require('./log');
 
 /** A start of one app that fails: resolves when all is over. */
 function failing(settings, options = {}) {
@@ -22,10 +21,7 @@ function assertFailed(cluster) {
   assert.ok(!cluster.messages.some(({ action }) => action === 'egg-ready'));
 }
 
-/** The line of a worker's logger; errors go to stderr. */
-const errorLine = text => new RegExp(String.raw`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ERROR \d+ ${text}$`, 'm');
-
-const STARTED_AGENT = /agent_worker#1:\d+ started/;
+const workerError = text => workerLogged(text, { level: 'ERROR' });
 const closes = role => new RegExp(String.raw`\[probe\] ${role} \d+ closes`);
 
 /** The number in the died line of a worker; egg-cluster knows no code of an app, but its fork library does. */
@@ -41,22 +37,8 @@ for (const role of ['agent', 'app']) {
     line('3.14', cluster => {
       assertFailed(cluster);
       const url = 'https://eggjs.org/zh-cn/faq/customPlugin_00';
-      assertInOrder(cluster.stderr, [errorLine(String.raw`framework\.CustomError: the ${role} does not like it \[ ${url} \]`), /^code: customPlugin_00$/m]);
+      assertInOrder(cluster.stderr, [workerError(String.raw`framework\.CustomError: the ${role} does not like it \[ ${url} \]`), /^code: customPlugin_00$/m]);
       assert.equal(exitCodeOf(cluster, role), 1);
-    });
-  });
-
-  scenario(`an ${role} that cannot get ready`, {
-    start: failing({ fault: { role, how: 'reject' } }),
-  }, line => {
-    line('3.1.7', cluster => {
-      assertFailed(cluster);
-      assertInOrder(cluster.stderr, [
-        errorLine(`nodejs.Error: the ${role} cannot get ready`),
-        errorLine(String.raw`\[${role}_worker\] start error, exiting with code:1`),
-      ]);
-      assert.match(cluster.stdout, closes(role));
-      assert.equal(STARTED_AGENT.test(cluster.stdout), role === 'app');
     });
   });
 }
@@ -67,41 +49,10 @@ scenario('an agent that emits an error while it starts', {
   line('3.1.7', cluster => {
     assertFailed(cluster);
     assertInOrder(cluster.stderr, [
-      errorLine('nodejs.Error: the agent emits an error'),
-      errorLine(String.raw`\[agent_worker\] start error, exiting with code:1`),
+      workerError('nodejs.Error: the agent emits an error'),
+      workerError(String.raw`\[agent_worker\] start error, exiting with code:1`),
     ]);
     assert.match(cluster.stdout, closes('agent'));
-  });
-});
-
-scenario('an app that is not ready in time', {
-  start: failing({ fault: { role: 'app', how: 'hang' }, config: { workerStartTimeout: 200 } }),
-}, line => {
-  line('3.1.8', cluster => {
-    assertFailed(cluster);
-    assert.match(cluster.stderr, errorLine(String.raw`\[app_worker\] start timeout, exiting with code:1`));
-    assert.match(cluster.stdout, closes('app'));
-  });
-});
-
-scenario('a port that is in use', {
-  async start(subject) {
-    const other = http.createServer().listen(0);
-    await once(other, 'listening');
-    const { port } = other.address();
-    try {
-      return await failing({}, { port })(subject);
-    } finally {
-      other.close();
-    }
-  },
-}, line => {
-  line('3.17', cluster => {
-    assertFailed(cluster);
-    const { port } = cluster.options;
-    assert.match(cluster.stderr, errorLine(String.raw`\[app_worker\] server got error: bind EADDRINUSE null:${port}, code: EADDRINUSE`));
-    assert.equal(countOf(cluster.stderr, 'server got error'), 1);
-    assert.match(cluster.stdout, closes('app'));
   });
 });
 
@@ -111,7 +62,7 @@ scenario('no port and no path anywhere', {
 }, line => {
   line('3.18', cluster => {
     assertFailed(cluster);
-    assert.match(cluster.stderr, errorLine(String.raw`\[app_worker\] port should be number, but got null\(object\)`));
+    assert.match(cluster.stderr, workerError(String.raw`\[app_worker\] port should be number, but got null\(object\)`));
     assert.match(cluster.stdout, closes('app'));
   });
 });

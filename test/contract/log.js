@@ -1,6 +1,6 @@
 'use strict';
 
-// What the master of a cluster prints: egg's log lines and those of the fork library.
+// What the processes of a cluster print: egg's log lines and those of the fork library.
 
 const TIME = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`;
 
@@ -9,7 +9,12 @@ function logged(cluster, text, { level = 'INFO' } = {}) {
   return new RegExp(String.raw`^${TIME},\d{3} ${level} ${cluster.pid} \[master\] ${text}$`, 'm');
 }
 
-/** The same of an error, with its fields; the stack of a master that is no JavaScript is empty. */
+/** A whole log line of the worker `pid`, or of any; `text` is a RegExp's source. */
+function workerLogged(text, { level = 'INFO', pid = String.raw`\d+` } = {}) {
+  return new RegExp(String.raw`^${TIME},\d{3} ${level} ${pid} ${text}$`, 'm');
+}
+
+/** The same as logged() of an error, with its fields; the stack of a master that is no JavaScript is empty. */
 function loggedError(cluster, name, text) {
   return new RegExp(String.raw`^${TIME},\d{3} ERROR ${cluster.pid} nodejs\.${name}: \[master\] ${text}\n`
     + String.raw`(?: +at .*\n)*(?:\w+: .*\n)*name: "${name}"\n(?:\w+: .*\n)*pid: ${cluster.pid}\nhostname: .+\n\n`, 'm');
@@ -31,4 +36,4 @@ function timeOf(text, pattern) {
   return Date.parse(line.slice(0, 23).replace(',', '.'));
 }
 
-module.exports = { logged, loggedError, forkLine, forkExtras, timeOf };
+module.exports = { logged, workerLogged, loggedError, forkLine, forkExtras, timeOf };

@@ -4,12 +4,10 @@ const assert = require('node:assert/strict');
 const { assertInOrder } = require('../helpers/lines');
 const { ask } = require('../helpers/probe');
 const { scenario } = require('./contract');
+const { workerLogged } = require('./log');
 
 // Where the stop commands of egg's tools look for the workers.
 const SCRIPTS = { 2: /\/egg-cluster\/lib\/(agent|app)_worker\.js$/, 3: /\/@eggjs\/cluster\/dist\/commonjs\/(agent|app)_worker\.js$/ };
-
-/** One INFO line of the logger of the process `pid`. */
-const infoLine = (pid, text) => new RegExp(String.raw`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO ${pid} ${text}$`, 'm');
 
 scenario('a cluster in production from its start to its stop', {
   async start(subject) {
@@ -49,16 +47,16 @@ scenario('a cluster in production from its start to its stop', {
     line('3.1.1', cluster => {
       for (const { pid, role } of cluster.started) {
         assertInOrder(cluster.stdout, [
-          infoLine(pid, String.raw`\[${role}_worker\] receive signal SIGTERM, exiting with code:0`),
+          workerLogged(String.raw`\[${role}_worker\] receive signal SIGTERM, exiting with code:0`, { pid }),
           `[probe] ${role} ${pid} closes\n`,
-          infoLine(pid, String.raw`\[${role}_worker\] beforeExit success`),
-          infoLine(pid, String.raw`\[${role}_worker\] exit with code:0`),
+          workerLogged(String.raw`\[${role}_worker\] beforeExit success`, { pid }),
+          workerLogged(String.raw`\[${role}_worker\] exit with code:0`, { pid }),
         ]);
       }
     });
 
     line('3.1.3', cluster => {
-      for (const { pid, role } of cluster.started) assert.match(cluster.stdout, infoLine(pid, String.raw`\[${role}_worker\] exit with code:0`));
+      for (const { pid, role } of cluster.started) assert.match(cluster.stdout, workerLogged(String.raw`\[${role}_worker\] exit with code:0`, { pid }));
     });
   });
 });

@@ -6,17 +6,15 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { request } = require('../helpers/http_client');
+const { getJson, request } = require('../helpers/http_client');
 const { assertInOrder } = require('../helpers/lines');
 const { ask, told } = require('../helpers/probe');
 const processes = require('../helpers/processes');
 const { scenario } = require('./contract');
+const { workerLogged } = require('./log');
 
 // So that the worker scripts write their INFO lines.
 const production = { env: { NODE_ENV: 'production' } };
-
-/** One line of the logger of the process `pid`. */
-const logLine = (level, pid, text) => new RegExp(String.raw`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ${level} ${pid} ${text}$`, 'm');
 
 async function started(subject) {
   const cluster = await subject.start({}, production);
@@ -36,8 +34,8 @@ scenario('a cluster in production whose workers exit by themselves, and whose ma
     run.now = { agent: Number(next), apps: [Number(app), apps[1]] };
   }, (line, step) => {
     line('3.1.3', ({ cluster, agent, apps }) => {
-      assert.match(cluster.stderr, logLine('ERROR', apps[0], String.raw`\[app_worker\] exit with code:7`));
-      assert.match(cluster.stderr, logLine('ERROR', agent, String.raw`\[agent_worker\] exit with code:7`));
+      assert.match(cluster.stderr, workerLogged(String.raw`\[app_worker\] exit with code:7`, { level: 'ERROR', pid: apps[0] }));
+      assert.match(cluster.stderr, workerLogged(String.raw`\[agent_worker\] exit with code:7`, { level: 'ERROR', pid: agent }));
     });
 
     step('the master is killed', async ({ cluster }) => {
@@ -47,19 +45,19 @@ scenario('a cluster in production whose workers exit by themselves, and whose ma
     }, line => {
       line('3.1.4', ({ cluster, now: { agent, apps } }) => {
         assertInOrder(cluster.stderr, [
-          logLine('ERROR', agent, String.raw`\[agent_worker\] receive disconnect event on child_process fork mode, exiting with code:110`),
-          logLine('ERROR', agent, String.raw`\[agent_worker\] exit with code:110`),
+          workerLogged(String.raw`\[agent_worker\] receive disconnect event on child_process fork mode, exiting with code:110`, { level: 'ERROR', pid: agent }),
+          workerLogged(String.raw`\[agent_worker\] exit with code:110`, { level: 'ERROR', pid: agent }),
         ]);
         assert.ok(cluster.stdout.includes(`[probe] agent ${agent} closes\n`));
         for (const pid of apps) {
-          assert.match(cluster.stderr, logLine('ERROR', pid, String.raw`\[app_worker\] receive disconnect event in cluster fork mode, exitedAfterDisconnect:false`));
-          assert.match(cluster.stdout, logLine('INFO', pid, String.raw`\[app_worker\] exit with code:0`));
+          assert.match(cluster.stderr, workerLogged(String.raw`\[app_worker\] receive disconnect event in cluster fork mode, exitedAfterDisconnect:false`, { level: 'ERROR', pid }));
+          assert.match(cluster.stdout, workerLogged(String.raw`\[app_worker\] exit with code:0`, { pid }));
           assert.ok(!cluster.stdout.includes(`[probe] app ${pid} closes\n`));
         }
       });
 
       line('3.1.3', ({ cluster, now: { agent } }) => {
-        assert.match(cluster.stderr, logLine('ERROR', agent, String.raw`\[agent_worker\] exit with code:110`));
+        assert.match(cluster.stderr, workerLogged(String.raw`\[agent_worker\] exit with code:110`, { level: 'ERROR', pid: agent }));
       });
     });
   });
@@ -105,13 +103,15 @@ scenario('a real egg on a unix socket without any port', {
       assert.equal((await ask(cluster, agent, 'facts')).pid, agent);
     }, { of: ({ version }) => version === 2 });
 
-    line('3.1.6', async ({ cluster, agent, app, answer }) => {
+    line('3.1.6', async ({ cluster, agent, app, answer, socketPath }) => {
       assert.match(cluster.stderr, new RegExp(String.raw`\[graceful:worker:${app}:uncaughtException\] throw error 1 times`));
       assert.deepEqual(await ask(cluster, agent, 'raw', 'graceful:disconnect'),
         [{ action: 'graceful:disconnect', data: 'graceful:disconnect', from: 'app', to: 'agent' }]);
       assert.match(cluster.stderr, new RegExp(String.raw`worker:${app} disconnect \(exitedAfterDisconnect: true,`));
       const thrower = processes.look(app);
       assert.ok(thrower && processes.isAlive(thrower), 'it stays until it is drained');
+      const [next] = cluster.appPids().filter(pid => pid !== app);
+      assert.equal((await getJson({ socketPath }, '/')).pid, next);
       process.kill(app, 'SIGUSR2');
       assert.equal((await answer).json().pid, app);
     });

@@ -5,8 +5,9 @@
 const assert = require('node:assert/strict');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
 const { attempt, order, tell } = require('../helpers/orders');
-const { descriptors, limitDescriptors, until } = require('../helpers/resources');
+const { descriptors, limitDescriptors } = require('../helpers/resources');
 const { askOnce } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
 
 // Less than any process of the cluster has open: nothing can be opened any more.
 const FEW = 10;

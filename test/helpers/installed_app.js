@@ -33,16 +33,15 @@ function manifest({ flavour, stock, extras }, tarball, own = { private: true }) 
 
 /** What decides whether an earlier installation still serves: what the app asks for, and what our package asks for. */
 function installationKey({ flavour, stock, extras }) {
-  const { dependencies, name } = require(path.join(ROOT, 'package.json'));
-  const asked = JSON.stringify([FLAVOURS[flavour], LEANERS, extras, stock ? 'stock' : [name, dependencies]]);
+  const { dependencies, bundleDependencies, name } = require(path.join(ROOT, 'package.json'));
+  const asked = JSON.stringify([FLAVOURS[flavour], LEANERS, extras, stock ? 'stock' : [name, dependencies, bundleDependencies]]);
   return `${flavour}-${createHash('sha256').update(asked).digest('hex').slice(0, 12)}`;
 }
 
-/** Lays the packed files over an installed package and leaves what npm put into its node_modules. */
+/** Lays the packed files over an installed package. */
 function layOver(packageDir, tarball) {
-  for (const name of fs.readdirSync(packageDir)) {
-    if (name !== 'node_modules') fs.rmSync(path.join(packageDir, name), { recursive: true });
-  }
+  fs.rmSync(packageDir, { recursive: true });
+  fs.mkdirSync(packageDir);
   execFileSync('tar', ['-xzf', tarball, '-C', packageDir, '--strip-components=1']);
 }
 

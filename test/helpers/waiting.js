@@ -61,15 +61,15 @@ class Waiting {
   }
 }
 
-/** Resolves to the first truthy result of `find()`, for things that send no event, such as another process' file: looks again and again. */
-async function poll(find, { what = String(find), timeoutMs = WATCHDOG_MS } = {}) {
+/** Resolves to the first truthy result of `find()`; looks again and again, for what sends no event: the kernel, another process' files. */
+async function until(find, what, timeoutMs = WATCHDOG_MS) {
   const limit = Date.now() + timeoutMs;
   for (;;) {
     const found = await find();
     if (found) return found;
-    if (Date.now() > limit) throw new Error(`looked in vain for ${what}: not within ${timeoutMs} ms`);
+    if (Date.now() > limit) throw new Error(`not within ${timeoutMs} ms: ${what}`);
     await pause(20);
   }
 }
 
-module.exports = { Waiting, poll };
+module.exports = { Waiting, until };

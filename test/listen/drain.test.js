@@ -7,6 +7,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
+const { freePort } = require('../helpers/free_port');
 const { get, Connection } = require('../helpers/http_client');
 const { countOf } = require('../helpers/lines');
 const { order, tell } = require('../helpers/orders');
@@ -74,6 +75,17 @@ describe('a cluster that is stopped', () => {
     assert.deepEqual(new Set(answers.map(({ status, headers }) => `${status} ${headers.connection}`)), new Set(['200 close']));
     assert.deepEqual(await cluster.exit(), { code: 0, signal: null });
     assert.equal(cluster.stderr, '');
+  });
+
+  it('says nothing about a socket that it has closed and that its app has not, however long the stop takes', async () => {
+    const { cluster, port, pids } = await start({}, { EGG_APP_CLOSE_TIMEOUT: '500' });
+    for (const pid of pids) await order(cluster, pid, 'listen', { port: await freePort() });
+    const neverAnswered = assert.rejects(get(port, '/held'), { code: 'ECONNRESET' });
+    await taken(cluster, '/held', 1);
+    cluster.kill('SIGTERM');
+    await neverAnswered;
+    assert.deepEqual(await cluster.exit(), { code: 0, signal: null });
+    assert.equal(countOf(cluster.stdout, ' WARN '), 0, cluster.stdout);
   });
 
   it('answers over TLS as well', async () => {

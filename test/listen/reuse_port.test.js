@@ -5,14 +5,15 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
-const { Subject, NAMES } = require('../cluster/shared/subject');
+const { Subject } = require('../cluster/shared/subject');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
 const { freePort } = require('../helpers/free_port');
 const { get, getJson } = require('../helpers/http_client');
 const { countOf } = require('../helpers/lines');
 const { order } = require('../helpers/orders');
-const { until } = require('../helpers/resources');
 const { resume } = require('../helpers/tls_session');
+const { Traffic } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
 
 // Enough for a kernel that chooses by chance to leave nobody out, in all the time there will ever be.
 const CONNECTIONS = 400;
@@ -64,13 +65,12 @@ describe('a cluster with reusePort', () => {
     assert.equal(countOf(cluster.stdout, `started at ${port}`), 2);
   });
 
-  it('gives each worker a socket of its own, which the master does not hold', () => {
+  it('gives each worker a socket of its own', () => {
     const inodes = sockets(port);
     assert.equal(inodes.length, 2);
     const [first, second] = pids.map(pid => heldBy(pid, inodes));
     assert.deepEqual([...first, ...second].sort(), inodes.sort());
     assert.equal(first.length, 1);
-    assert.deepEqual(heldBy(cluster.pid, inodes), []);
   });
 
   it('is served by all workers, over IPv4 and IPv6', async () => {
@@ -97,13 +97,16 @@ describe('a cluster with reusePort', () => {
     pids = [other, successor];
   });
 
-  it('is served by new workers after a reload, and each has one socket', async () => {
-    const before = startedPids(cluster).length;
+  it('loses nothing to a reload, because each new worker goes on with the socket of its slot', async () => {
+    const before = { workers: startedPids(cluster).length, sockets: sockets(port).sort() };
+    const traffic = new Traffic(port, { clients: 8 });
     cluster.send({ action: 'reload-worker' });
     for (const pid of pids) await cluster.output(`worker:${pid} exit (code: 0`);
-    const successors = startedPids(cluster).slice(before);
+    await traffic.stop();
+    assert.deepEqual(traffic.failures, []);
+    const successors = startedPids(cluster).slice(before.workers);
     assert.deepEqual(await answering(port, 2), successors.sort());
-    assert.equal(sockets(port).length, 2);
+    assert.deepEqual(sockets(port).sort(), before.sockets);
   });
 
   it('can be closed by a worker, and opened again', async () => {
@@ -112,6 +115,17 @@ describe('a cluster with reusePort', () => {
     assert.equal(own, port);
     assert.equal(sockets(port).length, 3);
     await order(cluster, first, 'close', 'again');
+    await until(() => sockets(port).length === 2, 'the third socket is gone');
+  });
+
+  it('loses the socket of a worker that leaves by itself, so that the others are dealt all connections', async () => {
+    const [leaver, other] = startedPids(cluster).slice(-2);
+    const [own] = heldBy(leaver, sockets(port));
+    const next = startedPids(cluster).length;
+    process.kill(leaver, 'SIGTERM');
+    await until(() => !sockets(port).includes(own), 'its socket is gone');
+    const successor = await started(cluster, next);
+    assert.deepEqual(await answering(port, 2), [other, successor].sort());
     assert.equal(sockets(port).length, 2);
   });
 
@@ -123,7 +137,8 @@ describe('a cluster with reusePort', () => {
 });
 
 describe('reusePort', () => {
-  for (const name of NAMES) {
+  // They tell the port early and late.
+  for (const name of ['egg 3', 'embedded']) {
     const on = new Subject(name);
 
     it(`may come from the config, with the port and its address (${name})`, async function () {

@@ -7,6 +7,8 @@ const { runTool } = require('../helpers/tool_process');
 
 const EXTRAS = {
   'egg-bin': '^6', 'egg-mock': '^5', 'egg-scripts': '^3', 'egg-socket.io': '^4',
+  // ts-node, by which egg-bin runs TypeScript, knows none of the later ones.
+  'typescript': '^5',
   // Later ones copy the list of middleware, and egg-mock has it composed before egg adds the router: every page is a 404.
   'koa-compose': '~4.1.0',
 };

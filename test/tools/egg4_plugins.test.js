@@ -9,7 +9,7 @@ const { freePort } = require('../helpers/free_port');
 const { getJson } = require('../helpers/http_client');
 const { order } = require('../helpers/orders');
 const { told } = require('../helpers/probe');
-const { poll } = require('../helpers/waiting');
+const { until } = require('../helpers/waiting');
 const { describeOnEgg4, egg4App, INSTALL_LIMIT_MS } = require('./egg4_tools');
 
 describeOnEgg4('an egg 4 app under development', () => {
@@ -73,11 +73,11 @@ describeOnEgg4('an egg 4 app under development', () => {
       const everybody = [cluster.agentPid(), ...apps];
       for (const pid of everybody) await order(cluster, pid, 'watch', file);
       // An app's wish to watch is on its way to the agent when the order is obeyed.
-      await poll(() => {
+      await until(() => {
         fs.appendFileSync(file, 'x');
         const heard = cluster.messages.filter(({ action, data }) => action === 'changed' && data.file === file).map(({ data }) => data.pid);
         return everybody.every(pid => heard.includes(pid));
-      }, { what: 'the news of the change in all processes' });
+      }, 'the news of the change in all processes');
     });
   });
 
@@ -88,7 +88,7 @@ describeOnEgg4('an egg 4 app under development', () => {
       for (const pid of [cluster.agentPid(), ...apps]) await told(cluster, 'log-reload', { pid });
       assert.match(fs.readFileSync(`${log}.1`, 'utf8'), /before x+\n/);
       for (const pid of apps) await order(cluster, pid, 'log', `after, by ${pid}`);
-      await poll(() => apps.every(pid => fs.readFileSync(log, 'utf8').includes(`after, by ${pid}`)), { what: 'the lines in the new file' });
+      await until(() => apps.every(pid => fs.readFileSync(log, 'utf8').includes(`after, by ${pid}`)), 'the lines in the new file');
       assert.doesNotMatch(fs.readFileSync(`${log}.1`, 'utf8'), /after, by/);
     });
   });
@@ -132,7 +132,7 @@ describeOnEgg4('an egg 4 app under development', () => {
       for (const [index] of apps.entries()) await cluster.message('app-worker-died', { index });
       assert.deepEqual(cluster.appPids().filter(pid => apps.includes(pid)), []);
       // No connection is refused meanwhile; egg 4's own cluster layer refuses some.
-      await poll(async () => (await getJson(cluster.options.port)).text === 'changed', { what: 'the new code' });
+      await until(async () => (await getJson(cluster.options.port)).text === 'changed', 'the new code');
     });
   });
 });

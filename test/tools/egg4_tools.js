@@ -6,10 +6,7 @@ const { createRequire } = require('node:module');
 const { RUNS_EGG_4 } = require('../cluster/shared/subject');
 const { installedApp } = require('../helpers/installed_app');
 
-const EXTRAS = {
-  '@eggjs/bin': '^7', '@eggjs/mock': '^6', '@eggjs/scripts': '^4', 'typescript': '^5',
-  'sdk-base': '^5', 'socket.io': '^4', 'socket.io-client': '^4',
-};
+const EXTRAS = { '@eggjs/bin': '^7', '@eggjs/mock': '^6', '@eggjs/scripts': '^4', 'typescript': '^5', 'sdk-base': '^5' };
 // npm may have to fetch all of it first.
 const INSTALL_LIMIT_MS = 300000;
 

@@ -12,10 +12,12 @@ const OK = { code: 0, signal: null };
 
 describe('egg-bin', () => {
   let baseDir;
+  let typescript;
 
   before(async function () {
     this.timeout(INSTALL_LIMIT_MS);
     ({ baseDir } = await egg3App('egg3_tools'));
+    typescript = (await egg3App('egg3_typescript')).baseDir;
   });
 
   async function runSpec(name, env) {
@@ -39,16 +41,17 @@ describe('egg-bin', () => {
     assert.match(stdout, /\[master\] egg started on http/);
   });
 
-  async function dev(flags, settings) {
+  async function dev(flags, { app = baseDir, ...settings } = {}) {
     const port = await freePort();
-    return { port, tool: runCommand(baseDir, 'egg-bin', ['dev', `--port=${port}`, ...flags], settings) };
+    return { port, tool: runCommand(app, 'egg-bin', ['dev', `--port=${port}`, ...flags], settings) };
   }
 
   async function assertServes(tool, port) {
     await tool.output(`[master] egg started on http://127.0.0.1:${port}`);
-    const { env, pid } = await getJson(port, '/');
+    const { env, pid, text } = await getJson(port, '/');
     assert.equal(env, 'local');
     assert.ok(tool.find(/app_worker\.js/).some(app => app.pid === pid));
+    return text;
   }
 
   it('dev: serves the app in env local by one worker, and ends all at SIGTERM', async () => {
@@ -72,5 +75,12 @@ describe('egg-bin', () => {
     const { tool } = await dev([], { env: { TOOLS_FAULT: 'throw' } });
     assert.deepEqual(await tool.exit(), { code: 1, signal: null });
     assert.match(tool.stderr, /the app throws while it is loaded/);
+  });
+
+  it('dev: runs an app in TypeScript', async () => {
+    const { tool, port } = await dev([], { app: typescript });
+    assert.equal(await assertServes(tool, port), 'hello TypeScript');
+    assert.match(tool.stdout, /\[agent\.ts\] egg3-typescript-fixture is ready/);
+    assert.deepEqual(await tool.stop(), OK);
   });
 });

@@ -8,7 +8,7 @@ const { startCluster } = require('../helpers/cluster');
 const { freePort } = require('../helpers/free_port');
 const { getJson } = require('../helpers/http_client');
 const { assertInOrder } = require('../helpers/lines');
-const { poll } = require('../helpers/waiting');
+const { until } = require('../helpers/waiting');
 const { egg3App, INSTALL_LIMIT_MS } = require('./egg3_tools');
 
 describe('egg-development', () => {
@@ -32,7 +32,7 @@ describe('egg-development', () => {
   /** Saves the file with this code, and resolves once the page says `text`. */
   async function save(code, text) {
     fs.writeFileSync(file, `'use strict';\n\n${code}\n`);
-    await poll(async () => (await getJson(cluster.options.port, '/').catch(() => ({}))).text === text, { what: `the page '${text}'` });
+    await until(async () => (await getJson(cluster.options.port, '/').catch(() => ({}))).text === text, `the page '${text}'`);
   }
 
   it('has the apps replaced when a file of the app changes, and the new ones run the new code', async () => {
@@ -40,7 +40,7 @@ describe('egg-development', () => {
     assert.equal((await getJson(cluster.options.port, '/')).text, 'as it was');
     await save("module.exports = 'changed';", 'changed');
     for (const [index] of apps.entries()) await cluster.message('app-worker-died', { index });
-    await poll(() => cluster.appPids().length === 2 && !cluster.appPids().some(pid => apps.includes(pid)), { what: 'two new apps' });
+    await until(() => cluster.appPids().length === 2 && !cluster.appPids().some(pid => apps.includes(pid)), 'two new apps');
     assert.equal(cluster.agentPid(), agent);
     assertInOrder(cluster.stdout, [`[agent:development] reload worker because ${file} change`]);
   });

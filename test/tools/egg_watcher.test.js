@@ -7,7 +7,7 @@ const { startCluster } = require('../helpers/cluster');
 const { freePort } = require('../helpers/free_port');
 const { order } = require('../helpers/orders');
 const { runFolder } = require('../helpers/run_folder');
-const { poll } = require('../helpers/waiting');
+const { until } = require('../helpers/waiting');
 const { egg3App, INSTALL_LIMIT_MS } = require('./egg3_tools');
 
 describe('egg-watcher', () => {
@@ -27,11 +27,11 @@ describe('egg-watcher', () => {
 
   async function assertHeard(file, pids) {
     // A wish to watch may still be on its way when the order is obeyed, so there is one change after the other.
-    await poll(() => {
+    await until(() => {
       fs.appendFileSync(file, 'x');
       const heard = cluster.messages.filter(({ action, data }) => action === 'changed' && data.file === file).map(({ data }) => data.pid);
       return pids.every(pid => heard.includes(pid));
-    }, { what: `the change of ${file} in ${pids}` });
+    }, `the change of ${file} in ${pids}`);
   }
 
   function fileNamed(name) {

@@ -11,7 +11,7 @@ const { npmFolder } = require('../helpers/npm_folder');
 const processes = require('../helpers/processes');
 const { runFolder } = require('../helpers/run_folder');
 const { runTool } = require('../helpers/tool_process');
-const { poll } = require('../helpers/waiting');
+const { until } = require('../helpers/waiting');
 
 const INSTALL_LIMIT_MS = 300000;
 const MAJOR = '^7';
@@ -45,7 +45,7 @@ describe('pm2', () => {
   // Its daemon ends last.
   after(async () => {
     await pm2('kill');
-    await starter.stop();
+    await starter?.stop();
   });
 
   /** What pm2 knows of the cluster: { pid, status, restarts }, and who the master's workers are. */
@@ -76,7 +76,7 @@ describe('pm2', () => {
 
   it('tells when the cluster is ready, and has its output in its log', async () => {
     await assertServes();
-    await poll(() => log('out').includes(`[master] egg-clutch started on http://127.0.0.1:${port} `), { what: 'the started line' });
+    await until(() => log('out').includes(`[master] egg-clutch started on http://127.0.0.1:${port} `), 'the started line');
     assert.equal(log('error'), '');
   });
 
@@ -94,8 +94,8 @@ describe('pm2', () => {
     const { all, pid, restarts } = await assertServes();
     process.kill(pid, 'SIGKILL');
     await assertGone(all);
-    await poll(async () => (await known()).restarts === restarts + 1 && (await known()).workers.length === 3, { what: 'the next cluster' });
-    await poll(() => getJson(port, '/').catch(() => null), { what: 'an answer' });
+    await until(async () => (await known()).restarts === restarts + 1 && (await known()).workers.length === 3, 'the next cluster');
+    await until(() => getJson(port, '/').catch(() => null), 'an answer');
     await assertServes();
   });
 
@@ -105,7 +105,7 @@ describe('pm2', () => {
     await assertGone(all);
     assert.equal((await known()).status, 'stopped');
     // pm2 writes what it reads.
-    await poll(() => /\[master\] exit with code:0\n$/.test(log('out')), { what: 'the last line of the master' });
+    await until(() => /\[master\] exit with code:0\n$/.test(log('out')), 'the last line of the master');
     assert.match(log('out'), /\[master\] master is killed by signal SIGINT, closing\n/);
   });
 

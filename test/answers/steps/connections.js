@@ -19,6 +19,15 @@ module.exports = step => {
   });
   step('four requests in one breath', /299 Rather Fine/, shop => (
     shop.say([ASK('/answers/text'), ASK('/api/products/1'), ASK('/answers/odd'), LAST('/any/more-1')].join(''))));
+  step('two requests in one breath, of which the first has to wait', /data: at last.*Laden/, async shop => {
+    const connection = await shop.open();
+    await connection.write(ASK('/streams/held?key=two') + LAST('/answers/text'));
+    await connection.until(/data: first/);
+    await shop.post('/api/journal', { topic: 'release two', entry: 'at last' });
+    return connection.closed();
+  });
+  step('forty visitors at once', Array(40).fill(200), shop => (
+    Promise.all(Array.from({ length: 40 }, (_, number) => shop.get(`/greet/visitor-${number}`)))));
   step('a request, byte by byte', /Laden/, async shop => {
     const connection = await shop.open();
     connection.socket.setNoDelay(true);

@@ -2,10 +2,16 @@
 
 // What the app knows of itself and of its cluster, and messages between its processes.
 
-const { withoutOverrides, withoutUnusedReusePort } = require('../differences');
+const { withoutOverrides, withoutUnusedReusePort, withoutConnectionListeners } = require('../differences');
 
-function facts(of) {
-  return { ...of, options: withoutUnusedReusePort(of.options) };
+/** Pids stand in messages as numbers and as texts. */
+function namePids(value, pids) {
+  return JSON.parse(JSON.stringify(value), (_, item) => pids.get(Number(item)) ?? item);
+}
+
+function facts(of, pids) {
+  const { pid, ppid, received } = namePids({ pid: of.pid, ppid: of.ppid, received: of.received }, pids);
+  return { ...of, pid, ppid, received, options: withoutUnusedReusePort(of.options) };
 }
 
 /** The body as it was meant; its length is that of pids and folders too, which differ. */
@@ -18,9 +24,11 @@ module.exports = step => {
   step('the hooks of the start, in their order', /serverDidReady.*serverDidReady/, shop => shop.get('/inside/hooks'));
   step('the whole config', /set before the config was read/, shop => parsed(shop.get('/inside/config'), withoutOverrides));
   step('the options of the app', /the shop/, shop => parsed(shop.get('/inside/options'), withoutUnusedReusePort));
-  step('the server, and who listens to it', /upgrade: 1/, shop => parsed(shop.get('/inside/server')));
+  step('the server, and who listens to it', /upgrade: 1/, shop => parsed(shop.get('/inside/server'), withoutConnectionListeners));
   step('every process as its own code sees it', 200, shop => (
-    parsed(shop.get('/inside/processes'), ({ agent, apps }) => ({ agent: facts(agent), apps: apps.map(facts) }))));
+    parsed(shop.get('/inside/processes'), ({ agent, apps }) => ({
+      agent: facts(agent, shop.pids), apps: apps.map(app => facts(app, shop.pids)),
+    }))));
   step('what every schedule did', /"workers":2/, shop => shop.get('/inside/schedule'));
   step('an order that a schedule of its own hands to some app', /Candle/, shop => shop.post('/api/order', { number: 7, product: 5 }));
   step('a counter of the agent, and its copies', [200, 200, 200], async shop => [

@@ -21,7 +21,7 @@ function upload(shop, path, parts) {
 }
 
 const FIELD = { name: 'colour', content: 'grün' };
-const FILE = { name: 'list', filename: 'a list.txt', type: 'text/plain', content: 'x'.repeat(50000) };
+const FILE = { name: 'list', filename: 'a list.txt', type: 'text/plain', content: 'x'.repeat(9000) };
 
 module.exports = step => {
   for (const way of ['stream', 'file']) {

@@ -3,14 +3,16 @@
 // Starts that fail, each for another reason: the master ends with code 1, says why, and forks nobody again.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { once } = require('node:events');
 const { assertInOrder, countOf } = require('../../helpers/lines');
 const { told } = require('../../helpers/probe');
+const { runFolder } = require('../../helpers/run_folder');
 const { scenario } = require('../contract');
 const { toParent } = require('../life');
-const { logged, loggedError, forkLine } = require('../log');
+const { logged, workerLogged, loggedError, forkLine } = require('../log');
 
 const AGENT_FORKED = ' start with clusterPort:';
 const APP_FORKED = ' start, state: none,';
@@ -40,9 +42,16 @@ function assertFailed(cluster, role, number, { died = String.raw`\d+ died `, age
   assert.deepEqual(toParent(cluster, 'egg-ready'), []);
 }
 
+/** What the worker says of it, in order, and that it closes through its hooks. */
+function assertSaid(cluster, role, texts) {
+  assertInOrder(cluster.stderr, texts.map(text => workerLogged(text, { level: 'ERROR' })));
+  assert.match(cluster.stdout, new RegExp(String.raw`\[probe\] ${role} \d+ closes`));
+}
+
 scenario('a start that fails with the agent', {
   async start(subject) {
-    const throwing = await ended(await subject.start({}, { fault: { role: 'agent', how: 'throw' } }));
+    const pidFile = path.join(runFolder(), `of a failed start of ${subject.name}.pid`);
+    const throwing = await ended(await subject.start({ pidFile }, { fault: { role: 'agent', how: 'throw' } }));
     const rejecting = await ended(await subject.start({}, { fault: { role: 'agent', how: 'reject' } }));
     // No folder can be made where a file is.
     const forkless = await ended(await subject.start({ pidFile: path.join(__filename, 'master.pid') }));
@@ -59,12 +68,18 @@ scenario('a start that fails with the agent', {
     assertFailed(rejecting, 'agent', 1, { died: String.raw`\d+ died \(code: 0, signal: null\)`, apps: 0 });
   });
 
+  line('3.1.7', ({ rejecting }) => {
+    assertSaid(rejecting, 'agent', [String.raw`nodejs\.Error: the agent cannot get ready`, String.raw`\[agent_worker\] start error, exiting with code:1`]);
+    assert.doesNotMatch(rejecting.stdout, /agent_worker#1:\d+ started/);
+  });
+
   line('4.1.29', ({ throwing }) => {
     assert.match(throwing.stderr, logged(throwing, 'exit with code:1', { level: 'ERROR' }));
     assert.ok(!throwing.stdout.includes('exit with code'));
   });
 
-  line('4.3.1', ({ forkless }) => {
+  line('4.3.1', ({ throwing, forkless }) => {
+    assert.ok(!fs.existsSync(throwing.options.pidFile));
     assert.deepEqual(forkless.ended, { code: 1, signal: null });
     assert.ok(forkless.stderr.includes(__filename), forkless.stderr);
     assert.ok(!forkless.stdout.includes(AGENT_FORKED));
@@ -95,6 +110,17 @@ scenario('a start that fails with an app', {
   line('4.1.19', ({ throwing, rejecting, late, withoutPort }) => {
     for (const cluster of [throwing, rejecting, late]) assertFailed(cluster, 'app', 1);
     assertFailed(withoutPort, 'app', '[12]');
+  });
+
+  line('3.1.7', ({ rejecting }) => {
+    assertSaid(rejecting, 'app', [String.raw`nodejs\.Error: the app cannot get ready`, String.raw`\[app_worker\] start error, exiting with code:1`]);
+  });
+
+  line('3.1.8', ({ late }) => assertSaid(late, 'app', [String.raw`\[app_worker\] start timeout, exiting with code:1`]));
+
+  line('3.17', ({ withoutPort }) => {
+    const { port } = withoutPort.options;
+    assertSaid(withoutPort, 'app', [String.raw`\[app_worker\] server got error: bind EADDRINUSE null:${port}, code: EADDRINUSE`]);
   });
 
   line('4.1.32', ({ killed, pid }) => {

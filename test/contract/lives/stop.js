@@ -3,17 +3,23 @@
 // Stops in which somebody does not leave when asked, and the master that cannot ask any more.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { freePort } = require('../../helpers/free_port');
 const { assertInOrder } = require('../../helpers/lines');
 const { ask } = require('../../helpers/probe');
 const processes = require('../../helpers/processes');
 const { scenario } = require('../contract');
-const { turnPage } = require('../life');
+const { toParent, turnPage } = require('../life');
 const { logged } = require('../log');
 
+const TLS_FOLDER = path.join(__dirname, '..', '..', 'worker_scripts', 'tls');
+const TLS = { key: path.join(TLS_FOLDER, 'localhost.key.pem'), cert: path.join(TLS_FOLDER, 'localhost.cert.pem') };
 const GONE_WITHIN_MS = 8000;
 
-async function begin(subject, { env, config } = {}) {
-  const cluster = await subject.start({}, { env, config });
+async function begin(subject, { options, env, config } = {}) {
+  const cluster = await subject.start(options, { env, config });
   await cluster.ready();
   const apps = [1, 2].map(number => Number(new RegExp(`app_worker#${number}:(\\d+) start,`).exec(cluster.stdout)[1]));
   return { cluster, agent: cluster.agentPid(), apps };
@@ -77,21 +83,28 @@ scenario('a stop in which apps and descendants do not leave', {
   line('6.10', ({ cluster }) => assert.deepEqual(cluster.living(), []));
 });
 
-scenario('a stop with a time-out for all', {
+scenario('a stop with a time-out for all, of a cluster whose address is in its config', {
   async start(subject) {
-    const run = await begin(subject, { env: { EGG_MASTER_CLOSE_TIMEOUT: '700' }, config: { cluster: { listen: { hostname: '127.0.0.2' } } } });
+    const listen = { port: await freePort(), hostname: '127.0.0.2' };
+    const run = await begin(subject, {
+      options: { port: undefined },
+      env: { EGG_MASTER_CLOSE_TIMEOUT: '700', HOST: 'not.shown' },
+      config: { cluster: { listen, https: TLS } },
+    });
     const { cluster, apps: [, hanging] } = run;
     await ask(cluster, hanging, 'hangAtClose');
     cluster.kill('SIGTERM');
     await cluster.exit();
     await cluster.assertNothingLeft();
-    return run;
+    return { ...run, listen };
   },
 }, line => {
-  line('4.4.1', ({ cluster }) => {
-    const [{ data }] = cluster.messages.filter(({ action }) => action === 'egg-ready');
-    assert.equal(data.address, `http://127.0.0.2:${cluster.options.port}`);
+  line('4.2.12', ({ cluster, listen: { port } }) => {
+    const [{ data }] = toParent(cluster, 'egg-ready');
+    assert.deepEqual([data.port, data.protocol], [port, 'https']);
   });
+
+  line('4.4.1', ({ cluster, listen: { port } }) => assert.equal(toParent(cluster, 'egg-ready')[0].data.address, `https://127.0.0.2:${port}`));
 
   line('6.3', ({ cluster }) => {
     assertInOrder(cluster.stdout, [
@@ -102,18 +115,34 @@ scenario('a stop with a time-out for all', {
   });
 });
 
-scenario('a descendant that ignores SIGTERM, with the default time-outs', {
+scenario('a descendant that ignores SIGTERM, with the default time-outs, of a cluster on a unix socket', {
   async start(subject) {
-    const run = await begin(subject);
+    // Not below the project: a socket's path has room for 107 bytes only.
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'clutch-'));
+    const socketPath = path.join(folder, 'app.sock');
+    const run = await begin(subject, { config: { cluster: { listen: { path: socketPath } } } });
     const { cluster, apps: [app] } = run;
-    run.child = processes.look(await ask(cluster, app, 'spawnChild', { how: 'stubborn' }));
+    const child = processes.look(await ask(cluster, app, 'spawnChild', { how: 'stubborn' }));
     cluster.kill('SIGTERM');
-    run.left = await processes.waitUntilGone(() => [run.child].filter(processes.isAlive), GONE_WITHIN_MS);
+    const left = await processes.waitUntilGone(() => [child].filter(processes.isAlive), GONE_WITHIN_MS);
     await cluster.exit();
     await cluster.assertNothingLeft();
-    return run;
+    fs.rmSync(folder, { recursive: true });
+    return { ...run, socketPath, child, left };
   },
 }, line => {
+  // Version 3 says that it is started at undefined.
+  line('4.1.10', ({ cluster, apps }) => {
+    for (const pid of apps) assert.match(cluster.stdout, logged(cluster, String.raw`app_worker#\d:${pid} started at -1, remain [01] \(\d+ms\)`));
+  }, { of: ({ version, stock }) => version === 2 || !stock });
+
+  line('4.4.1', ({ cluster, socketPath }) => {
+    assert.match(cluster.stdout, logged(cluster, String.raw`small started on ${socketPath} \(\d+ms\)`));
+    assert.deepEqual(toParent(cluster, 'egg-ready').map(({ data }) => data), [{ port: cluster.options.port, address: socketPath, protocol: 'http' }]);
+  });
+
+  line('5.1', ({ cluster }) => assert.equal(toParent(cluster, 'egg-ready').length, 1));
+
   line('6.7', ({ cluster, child, left }) => {
     assert.ok(cluster.stdout.includes(`[probe] stubborn child ${child.pid} got SIGTERM\n`));
     assert.deepEqual(left, []);

@@ -3,6 +3,7 @@
 
 mod agent;
 mod boot;
+mod own_ports;
 mod refill;
 mod reload;
 mod stop;
