@@ -158,8 +158,7 @@ impl Outbox {
         let mut published = Published::default();
         for delivery in deliveries {
             let skip = delivery.skip.0.min(length);
-            let range =
-                PayloadRange { segment, offset: offset.plus(skip), length: ByteCount(length - skip) };
+            let range = PayloadRange { segment, offset: offset.plus(skip), length: ByteCount(length - skip) };
             let descriptor = Descriptor { heading: delivery.heading, range: Some(range) };
             if let Some(position) = self.push(delivery.to, descriptor, &mut published) {
                 readers.push((delivery.to, position));

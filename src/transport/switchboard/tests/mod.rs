@@ -1,8 +1,18 @@
 //! Tests of the switchboard as a whole. `models.rs` tries every order of events under `cfg(cluster_loom)`, where nothing else
-//! can run; the others use the same code over memory of the heap, or of real files.
+//! can run; the others use the same code over memory of the heap.
 
+#[cfg(not(cluster_loom))]
+mod arena;
+#[cfg(not(cluster_loom))]
+mod hostile;
+#[cfg(not(cluster_loom))]
+mod links;
+#[cfg(not(cluster_loom))]
+mod model;
 #[cfg(cluster_loom)]
 mod models;
+#[cfg(not(cluster_loom))]
+mod process;
 
 use super::layout::{Geometry, Peer, Place};
 use crate::message::address::Generation;

@@ -279,8 +279,7 @@ fn a_new_sender_counts_from_the_beginning_although_the_cursor_is_of_the_former_o
         let outbox = OwnMemory::on_heap(pair.geometry.outbox_bytes());
         let (peers, inbox, geometry) = (outbox.as_peer(), pair.inbox.clone(), pair.geometry);
         let sending = thread::spawn(move || {
-            let mut producer =
-                Producer::open(&outbox, &inbox.as_peer(), geometry, peer(0, 2), receiver).unwrap();
+            let mut producer = Producer::open(&outbox, &inbox.as_peer(), geometry, peer(0, 2), receiver).unwrap();
             (2..=4).for_each(|tag| push_or_yield(&mut producer, message(tag)));
         });
         let mut consumer = Consumer::open(&pair.inbox, &peers, geometry, receiver, peer(0, 2)).unwrap();
