@@ -6,14 +6,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "clippy takes this for other code than a test")]
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io::{IoSlice, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Child, Command};
 use std::time::Duration;
 
 use egg_clutch::message::address::Generation;
+use egg_clutch::sys::child::{Child, Signal};
 use egg_clutch::sys::event::Event;
 use egg_clutch::sys::shared_memory::{create, open};
+use egg_clutch::sys::spawn::{SpawnRequest, spawn};
 use egg_clutch::sys::unix_socket::{channel_pair, receive, send};
 use egg_clutch::transport::switchboard::descriptor::{Heading, Kind};
 use egg_clutch::transport::switchboard::inbox::Inbox;
@@ -72,9 +74,25 @@ fn map(descriptor: &OwnedFd, bytes: ByteCount) -> PeerMemory {
     open(descriptor.as_fd(), bytes.0 as usize).unwrap().into()
 }
 
-fn start(role: &str, generation: u32, end: OwnedFd) -> Child {
-    let me = std::env::current_exe().unwrap();
-    Command::new(me).arg(role).arg(generation.to_string()).stdin(end).spawn().unwrap()
+/// The other end, with its end of the socket as its input. Dies with this process.
+fn start(role: &str, generation: u32, end: &OwnedFd) -> Child {
+    let program = std::env::current_exe().unwrap();
+    let args = [OsString::from(role), OsString::from(generation.to_string())];
+    let request = SpawnRequest {
+        program: program.as_os_str(),
+        args: &args,
+        env: &[],
+        inherit: &[(end.as_fd(), 0)],
+        die_with_parent: true,
+    };
+    spawn(&request).unwrap()
+}
+
+fn kill(child: &Child) {
+    child.send_signal(Signal::KILL).unwrap();
+    while child.try_reap().unwrap().is_none() {
+        std::thread::yield_now();
+    }
 }
 
 /// What rides beside a descriptor: the segment and its size, or zeroes.
@@ -234,7 +252,8 @@ fn killed_senders_leave_whole_messages_only() {
     };
     for generation in 1..=ROUNDS {
         let (ours, theirs) = channel_pair().unwrap();
-        let mut child = start("sender", generation, theirs);
+        let child = start("sender", generation, &theirs);
+        drop(theirs);
         let (_, outbox) = take_over(ours.as_fd()).unwrap();
         receiving.from = peer(OTHER, generation);
         receiving.next_tag = 0;
@@ -248,8 +267,7 @@ fn killed_senders_leave_whole_messages_only() {
                 receiving.sleep(ours.as_fd());
             }
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill(&child);
         while receiving.receive(ours.as_fd()) {}
         receiving.inbox.detach(OTHER);
     }
@@ -305,7 +323,8 @@ fn killed_receivers_leave_an_empty_arena() {
     };
     for generation in 1..=ROUNDS {
         let (ours, theirs) = channel_pair().unwrap();
-        let mut child = start("receiver", generation, theirs);
+        let child = start("receiver", generation, &theirs);
+        drop(theirs);
         let (_, inbox) = take_over(ours.as_fd()).unwrap();
         let (_, bell) = take_over(ours.as_fd()).unwrap();
         sending.outbox.attach(peer(OTHER, generation), &map(&inbox, geometry.inbox_bytes())).unwrap();
@@ -317,8 +336,7 @@ fn killed_receivers_leave_an_empty_arena() {
                 std::thread::yield_now();
             }
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill(&child);
         sending.outbox.detach(OTHER);
         assert_eq!(sending.outbox.slab().used(), ByteCount(0), "round {generation}");
     }

@@ -10,7 +10,7 @@ use super::{geometry, peer};
 
 const SENDER: Place = Place(0);
 const RECEIVER: Place = Place(1);
-const ARENA: ByteCount = ByteCount(1 << 20);
+const ARENA: ByteCount = ByteCount(1 << 18);
 
 fn pair(slots: u32) -> (Process, Process) {
     let geometry = geometry(3, slots);
@@ -305,4 +305,45 @@ fn a_geometry_is_checked_when_it_is_made() {
     assert!(Geometry::new(0, 8).is_err() && Geometry::new(70_000, 8).is_err());
     assert!(Geometry::new(1, 0).is_err() && Geometry::new(1, 6).is_err() && Geometry::new(1, 1 << 17).is_err());
     assert_eq!(Geometry::new(256, 1024), Ok(Geometry::STANDARD));
+}
+
+#[test]
+fn two_threads_that_send_receive_and_sleep_as_they_like_lose_nothing() {
+    const COUNT: u64 = if cfg!(miri) { 60 } else { 20_000 };
+    let (mut sender, mut receiver) = pair(8);
+    // Enough for whatever eight slots hold, so that no segment is made later.
+    sender.reserve(1).map(|block| sender.outbox.cancel(&block)).unwrap();
+    let (segment, memory) = sender.segments[0].clone();
+    receiver.inbox.add_segment(SENDER, segment, memory.bytes(), memory.as_peer()).unwrap();
+    let (bell, rung) = std::sync::mpsc::channel();
+    let sending = std::thread::spawn(move || {
+        for tag in 1..=COUNT {
+            let bytes = vec![tag as u8; (tag % 300) as usize];
+            while !send(&mut sender, tag, &bytes) {
+                std::thread::yield_now();
+            }
+            if sender.outbox.must_ring(RECEIVER) {
+                bell.send(()).unwrap();
+            }
+        }
+    });
+    let mut last = 0;
+    while last < COUNT {
+        let Some(descriptor) = receiver.inbox.next(SENDER, ClaimLimit::STANDARD).unwrap() else {
+            if receiver.inbox.may_sleep() {
+                rung.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+                while rung.try_recv().is_ok() {}
+                receiver.inbox.wake();
+            }
+            continue;
+        };
+        let range = descriptor.range.unwrap();
+        let mut bytes = vec![0; range.length.0 as usize];
+        receiver.inbox.read(SENDER, &range, &mut bytes).unwrap();
+        receiver.inbox.pass(SENDER);
+        last += 1;
+        assert_eq!(descriptor.heading.tag, last);
+        assert_eq!(bytes, vec![last as u8; (last % 300) as usize]);
+    }
+    sending.join().unwrap();
 }

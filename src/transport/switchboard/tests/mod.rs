@@ -1,7 +1,8 @@
 //! Tests of the switchboard as a whole. `models.rs` tries every order of events under `cfg(cluster_loom)`, where nothing else
 //! can run; the others use the same code over memory of the heap.
 
-#[cfg(not(cluster_loom))]
+// No memory is touched in there, so an interpreter would see nothing and take long.
+#[cfg(not(any(cluster_loom, miri)))]
 mod arena;
 #[cfg(not(cluster_loom))]
 mod hostile;

@@ -18,7 +18,7 @@ use super::{geometry, peer};
 
 const PROCESSES: usize = 3;
 const SLOTS: u32 = 4;
-const ARENA: ByteCount = ByteCount(512 * 1024);
+const ARENA: ByteCount = ByteCount(1 << 18);
 /// So large that a few of them fill the arena.
 const LARGE: usize = if cfg!(miri) { 300 } else { 100_000 };
 
