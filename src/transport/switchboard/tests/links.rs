@@ -121,6 +121,7 @@ fn what_a_sender_that_died_in_mid_write_had_not_published_is_never_seen() {
 fn what_stands_still_keeps_what_it_claimed_and_the_rest_is_taken_back_in_order() {
     let (mut sender, mut receiver) = pair(8);
     (1..=6).for_each(|tag| assert!(send(&mut sender, tag, &[tag as u8; 100])));
+    receiver.take_segments(&sender);
     let limit = ClaimLimit { descriptors: 2, ..ClaimLimit::STANDARD };
     receiver.inbox.next(SENDER, limit).unwrap();
     let taken = sender.outbox.withdraw(RECEIVER, 0).unwrap();
@@ -136,6 +137,7 @@ fn what_stands_still_keeps_what_it_claimed_and_the_rest_is_taken_back_in_order()
 fn a_claim_is_small_in_bytes_and_is_of_one_message_at_least() {
     let (mut sender, mut receiver) = pair(8);
     (1..=4).for_each(|tag| assert!(send(&mut sender, tag, &[0; 1000])));
+    receiver.take_segments(&sender);
     let limit = ClaimLimit { descriptors: 8, bytes: ByteCount(2500) };
     receiver.inbox.next(SENDER, limit).unwrap();
     assert_eq!(sender.outbox.withdraw(RECEIVER, 0).unwrap().len(), 2);
@@ -199,24 +201,41 @@ fn a_lease_on_a_dead_sender_ends_without_touching_those_on_its_successor() {
 }
 
 #[test]
-fn a_message_whose_segment_is_on_its_way_waits_and_one_in_no_segment_is_refused() {
+fn a_message_whose_segment_is_on_its_way_waits_and_lets_its_receiver_sleep() {
     let (mut sender, mut receiver) = pair(4);
     assert!(send(&mut sender, 1, b"x"));
-    let range = receiver.inbox.next(SENDER, ClaimLimit::STANDARD).unwrap().unwrap().range.unwrap();
-    let read = |receiver: &Process, range: &PayloadRange| receiver.inbox.read(SENDER, range, &mut [0]);
-    assert_eq!(read(&receiver, &range), Err(Unreadable::NotHereYet(range.segment)));
-    let unknown = PayloadRange { segment: SegmentId { index: 0, serial: 99 }, ..range };
-    let refused = |answer, what| matches!(answer, Err(Unreadable::Refused(refused)) if refused.what == what);
-    assert!(refused(read(&receiver, &unknown), What::Segment));
-    let nowhere = PayloadRange { segment: SegmentId { index: u32::MAX, serial: 1 }, ..range };
-    assert!(refused(read(&receiver, &nowhere), What::Segment));
+    assert!(!receiver.inbox.may_sleep());
+    let (segment, memory) = sender.segments[0].clone();
+    let next = |receiver: &mut Process| receiver.inbox.next(SENDER, ClaimLimit::STANDARD);
+    assert_eq!(next(&mut receiver), Err(Unreadable::NotHereYet(segment)));
+    assert!(receiver.inbox.may_sleep());
+    receiver.inbox.wake();
+    receiver.inbox.add_segment(SENDER, segment, memory.bytes(), memory.as_peer()).unwrap();
+    assert!(!receiver.inbox.may_sleep());
     assert_eq!(receiver.look(&sender).unwrap().unwrap().1, b"x");
-    let label = PayloadRange { offset: ByteOffset(0), ..range };
-    assert!(refused(read(&receiver, &label), What::Range));
-    let uneven = PayloadRange { offset: range.offset.plus(1), ..range };
-    assert!(refused(read(&receiver, &uneven), What::Alignment));
-    let beyond = PayloadRange { offset: ByteOffset(u64::MAX - 7), ..range };
-    assert!(refused(read(&receiver, &beyond), What::Range));
+}
+
+#[test]
+fn a_range_that_is_in_no_segment_or_not_all_in_one_is_refused() {
+    let (mut sender, mut receiver) = pair(4);
+    assert!(send(&mut sender, 1, b"x"));
+    let range = receiver.look(&sender).unwrap().unwrap().0.range.unwrap();
+    let size = sender.segments[0].1.bytes().0;
+    let refused = |range: PayloadRange, what| {
+        let answer = receiver.inbox.locate(SENDER, &range).map(drop);
+        assert!(matches!(answer, Err(Unreadable::Refused(refused)) if refused.what == what), "{range:?}: {answer:?}");
+    };
+    refused(PayloadRange { segment: SegmentId { index: 0, serial: 99 }, ..range }, What::Segment);
+    refused(PayloadRange { segment: SegmentId { index: u32::MAX, serial: 1 }, ..range }, What::Segment);
+    refused(PayloadRange { segment: SegmentId { index: 0, serial: 0 }, ..range }, What::Segment);
+    refused(PayloadRange { offset: ByteOffset(0), ..range }, What::Range);
+    refused(PayloadRange { offset: range.offset.plus(1), ..range }, What::Alignment);
+    refused(PayloadRange { offset: ByteOffset(u64::MAX - 7), ..range }, What::Range);
+    refused(PayloadRange { length: ByteCount(size - range.offset.0 + 1), ..range }, What::Range);
+    refused(PayloadRange { length: ByteCount(u64::MAX), ..range }, What::Range);
+    let whole = PayloadRange { length: ByteCount(size - range.offset.0), ..range };
+    assert!(receiver.inbox.locate(SENDER, &whole).is_ok());
+    assert!(receiver.inbox.read(SENDER, &range, &mut [0; 2]).is_err(), "more than the range has");
 }
 
 #[test]
@@ -313,8 +332,7 @@ fn two_threads_that_send_receive_and_sleep_as_they_like_lose_nothing() {
     let (mut sender, mut receiver) = pair(8);
     // Enough for whatever eight slots hold, so that no segment is made later.
     sender.reserve(1).map(|block| sender.outbox.cancel(&block)).unwrap();
-    let (segment, memory) = sender.segments[0].clone();
-    receiver.inbox.add_segment(SENDER, segment, memory.bytes(), memory.as_peer()).unwrap();
+    receiver.take_segments(&sender);
     let (bell, rung) = std::sync::mpsc::channel();
     let sending = std::thread::spawn(move || {
         for tag in 1..=COUNT {

@@ -71,18 +71,21 @@ struct Held {
     bytes: Vec<u8>,
 }
 
+/// One value for each ordered pair.
+type Pairs<T> = Vec<Vec<T>>;
+
 struct World {
     processes: Vec<Process>,
     /// `queues[from][to]`: what the sender has not published yet.
-    queues: Vec<Vec<VecDeque<(u64, Vec<u8>)>>>,
+    queues: Pairs<VecDeque<(u64, Vec<u8>)>>,
     /// `expected[from][to]`: what the receiver has not received yet.
-    expected: Vec<Vec<VecDeque<(u64, usize)>>>,
+    expected: Pairs<VecDeque<(u64, usize)>>,
     held: Vec<Vec<Held>>,
     last_tag: u64,
     generation: u32,
 }
 
-fn pairs<T: Default>() -> Vec<Vec<T>> {
+fn pairs<T: Default>() -> Pairs<T> {
     (0..PROCESSES).map(|_| (0..PROCESSES).map(|_| T::default()).collect()).collect()
 }
 

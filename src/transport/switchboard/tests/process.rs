@@ -68,24 +68,32 @@ impl Process {
 
     /// Looks at the next message of a sender and copies its payload; a segment that is not here yet is handed over then.
     pub(super) fn look(&mut self, sender: &Self) -> Result<Option<(Descriptor, Vec<u8>)>, Refused> {
-        let Some(descriptor) = self.inbox.next(sender.place(), ClaimLimit::STANDARD)? else { return Ok(None) };
-        let Some(range) = descriptor.range else { return Ok(Some((descriptor, Vec::new()))) };
         self.inbox.drop_unlisted(sender.place());
-        // What a spoilt page says may be any length.
-        let length = range.length.0.min(1 << 20) as usize;
-        let mut payload = vec![0; length];
-        let mut answer = self.inbox.read(sender.place(), &range, &mut payload);
-        if let Err(Unreadable::NotHereYet(segment)) = answer
+        let mut next = self.inbox.next(sender.place(), ClaimLimit::STANDARD);
+        if let Err(Unreadable::NotHereYet(segment)) = next
             && let Some((_, memory)) = sender.segments.iter().find(|(id, _)| *id == segment)
         {
             self.inbox.add_segment(sender.place(), segment, memory.bytes(), memory.as_peer())?;
-            answer = self.inbox.read(sender.place(), &range, &mut payload);
+            next = self.inbox.next(sender.place(), ClaimLimit::STANDARD);
         }
-        match answer {
+        let descriptor = match next {
+            Ok(Some(descriptor)) => descriptor,
+            // A segment that its sender lists, and never handed over, is no message.
+            Ok(None) | Err(Unreadable::NotHereYet(_)) => return Ok(None),
+            Err(Unreadable::Refused(refused)) => return Err(refused),
+        };
+        let Some(range) = descriptor.range else { return Ok(Some((descriptor, Vec::new()))) };
+        let mut payload = vec![0; range.length.0 as usize];
+        match self.inbox.read(sender.place(), &range, &mut payload) {
             Ok(()) => Ok(Some((descriptor, payload))),
-            // A segment that its sender lists, and never handed over.
-            Err(Unreadable::NotHereYet(_)) => Ok(None),
-            Err(Unreadable::Refused(refused)) => Err(refused),
+            Err(unreadable) => panic!("{unreadable:?} of what was shown"),
+        }
+    }
+
+    /// Hands over all segments that a sender has.
+    pub(super) fn take_segments(&mut self, sender: &Self) {
+        for (segment, memory) in &sender.segments {
+            self.inbox.add_segment(sender.place(), *segment, memory.bytes(), memory.as_peer()).unwrap();
         }
     }
 
