@@ -1,6 +1,6 @@
 'use strict';
 // Says in one line what is missing, before a build or a test ends in somebody else's stack trace.
-// Usage: node scripts/check_tools.js <build|start|test|ready>
+// Usage: node scripts/check_tools.js <build|start|test|ready|loom|miri>
 // Written for any Node that still starts: an old one must be able to read the line about itself.
 
 const fs = require('fs');
@@ -70,10 +70,17 @@ function checkNamed(command, hint) {
   };
 }
 
+function checkMiri() {
+  const found = versionOf('cargo', ['+nightly', 'miri', '--version']);
+  return found ? null : 'miri is not installed: `rustup toolchain install nightly --component miri,rust-src`';
+}
+
 const BUILD = [checkNode, checkPackages, checkRust, checkLinker];
 const CHECKS = {
   build: BUILD,
   test: BUILD.concat(checkBrowser),
+  loom: [checkNode, checkRust, checkLinker],
+  miri: [checkNode, checkRust, checkMiri],
   ready: BUILD.concat(
     checkBrowser,
     checkNamed('git', 'install git'),

@@ -7,6 +7,8 @@ const { ROOT, run } = require('./tools');
 const { verdict } = require('./results');
 
 const CLUSTER_TESTS = 'test/**/*.test.js';
+// Which unit tests the lanes for shared memory run.
+const SWITCHBOARD = 'transport::switchboard';
 // A runner that does not come to its end is a failure of its own, with a name; single tests have their own watchdog.
 const RUNNER_TIMEOUT_MS = 20 * 60 * 1000;
 
@@ -16,15 +18,38 @@ function problemOf({ code, signal, timedOut }, failed) {
   return code !== 0 && failed === 0 ? `ended with code ${code}` : undefined;
 }
 
-async function rust(extra = []) {
-  const ended = await run('cargo', ['test', '--locked', '--no-fail-fast', ...extra], { keep: true });
+/** A run of cargo's tests, counted by the lines that its harness closes with. */
+async function cargo(lane, args, env) {
+  const ended = await run('cargo', args, { env, keep: true });
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const line of ended.output.matchAll(/^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
     counts.passed += Number(line[1]);
     counts.failed += Number(line[2]);
     counts.skipped += Number(line[3]);
   }
-  return verdict('rust', { ...counts, problem: problemOf(ended, counts.failed) });
+  return verdict(lane, { ...counts, problem: problemOf(ended, counts.failed) });
+}
+
+/** Unit tests and declared tests. */
+function rust(extra = []) {
+  return cargo('rust', ['test', '--locked', '--no-fail-fast', ...extra]);
+}
+
+// Each keeps what it built to itself: a build for the one is of no use to the other, or to anybody else.
+function builtIn(folder) {
+  return { CARGO_TARGET_DIR: path.join(ROOT, 'target', folder) };
+}
+
+/** Every order of events of the switchboard's atomics. Optimised, as there are many. */
+function loom(extra = []) {
+  const env = { ...builtIn('loom'), RUSTFLAGS: `${process.env.RUSTFLAGS ?? ''} --cfg cluster_loom` };
+  return cargo('loom', ['test', '--locked', '--release', '--lib', ...(extra.length > 0 ? extra : [SWITCHBOARD])], env);
+}
+
+/** The switchboard over memory of the heap, in an interpreter that sees undefined behaviour and data races. */
+function miri(extra = []) {
+  const args = ['+nightly', 'miri', 'test', '--locked', '--lib', ...(extra.length > 0 ? extra : [SWITCHBOARD])];
+  return cargo('miri', args, builtIn('miri'));
 }
 
 /** The node under test comes first in the PATH, so that everything a test starts by name is that node too. */
@@ -74,4 +99,4 @@ function binding({ nodePath = process.execPath, lane = 'binding', extra = [] } =
   }));
 }
 
-module.exports = { rust, cluster, binding, reportFile };
+module.exports = { rust, loom, miri, cluster, binding, reportFile };

@@ -1,6 +1,6 @@
 'use strict';
 // `npm test`: builds what is out of date, runs all tests over all runners and closes with "N passed, N failed".
-// `npm test rust|cluster|binding -- …`: one runner only; what follows is handed to it.
+// `npm test rust|cluster|binding|loom|miri -- …`: one runner only; what follows is handed to it.
 
 const { build } = require('./build');
 const { forget, report, save } = require('./results');
@@ -11,17 +11,22 @@ const LANES = {
   cluster: extra => runners.cluster({ extra }),
   binding: extra => runners.binding({ extra }),
 };
+// Minutes each, so they are run by name only.
+const LONG_LANES = { loom: runners.loom, miri: runners.miri };
+const NEEDS_ADDON = ['cluster', 'binding'];
 
 async function main([lane, ...extra]) {
-  if (lane !== undefined && !LANES[lane]) {
-    process.stderr.write(`egg-clutch: no test lane '${lane}', there are ${Object.keys(LANES).join(', ')}\n`);
+  const lanes = { ...LANES, ...LONG_LANES };
+  if (lane !== undefined && !lanes[lane]) {
+    process.stderr.write(`egg-clutch: no test lane '${lane}', there are ${Object.keys(lanes).join(', ')}\n`);
     return 2;
   }
-  if (lane !== 'rust' && !await build({ ifNeeded: true })) return 1;
+  const chosen = lane ? [lane] : Object.keys(LANES);
+  if (chosen.some(name => NEEDS_ADDON.includes(name)) && !await build({ ifNeeded: true })) return 1;
   forget();
   const results = [];
-  for (const name of lane ? [lane] : Object.keys(LANES)) {
-    const result = await LANES[name](extra);
+  for (const name of chosen) {
+    const result = await lanes[name](extra);
     save(result);
     results.push(result);
   }

@@ -90,20 +90,20 @@ impl Endpoint {
         self.inner.let_go(Place(place));
     }
 
-    /// Sends the first `length` bytes of `payload`, of which `nameLength` are the action's name, to all `places`. 0: all have it. 1: the
-    /// rings of those that `full()` names were full, the others have it. -1: there is no room for it now, nobody has it. -2: it is larger
-    /// than all room there will ever be.
+    /// Sends the beginning of `payload` to all `places`. `head` is the bytes of five doubles: kind, flags, length of the action's name at
+    /// the beginning of the payload, length of the payload, number. 0: all have it. 1: the rings of those that `full()` names were full, the
+    /// others have it. -1: there is no room for it now, nobody has it. -2: it is larger than all room there will ever be.
     #[napi]
-    pub fn send(
-        &mut self,
-        places: &[u32],
-        kind: u32,
-        flags: u32,
-        name_length: u32,
-        number: f64,
-        payload: &[u8],
-        length: u32,
-    ) -> napi::Result<i32> {
+    pub fn send(&mut self, places: &[u32], head: BufferSlice<'_>, payload: &[u8]) -> napi::Result<i32> {
+        let mut values =
+            head.chunks_exact(size_of::<f64>()).map(|bytes| bytes.try_into().map_or(0.0, f64::from_ne_bytes));
+        let [kind, flags, name_length, length, number] = std::array::from_fn(|_| values.next().unwrap_or_default());
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "out of range saturates and is refused"
+        )]
+        let [kind, flags, name_length, length] = [kind, flags, name_length, length].map(|value| value as u32);
         let kind = Kind::from_number(kind).ok_or_else(|| Error::from_reason(format!("no kind {kind}")))?;
         let payload =
             payload.get(..length as usize).ok_or_else(|| Error::from_reason("length is beyond the payload"))?;

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)] // libuv's C interface
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::mem::transmute;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
@@ -25,39 +25,44 @@ const HANDLE_ALIGN: usize = 16;
 type OnPoll = unsafe extern "C" fn(handle: *mut c_void, status: c_int, events: c_int);
 type OnClose = unsafe extern "C" fn(handle: *mut c_void);
 
+type HandleSize = unsafe extern "C" fn(kind: c_int) -> usize;
+type PollInit = unsafe extern "C" fn(event_loop: *mut c_void, handle: *mut c_void, fd: c_int) -> c_int;
+type PollStart = unsafe extern "C" fn(handle: *mut c_void, events: c_int, callback: OnPoll) -> c_int;
+type Unref = unsafe extern "C" fn(handle: *mut c_void);
+type Close = unsafe extern "C" fn(handle: *mut c_void, callback: OnClose);
+type SetData = unsafe extern "C" fn(handle: *mut c_void, data: *mut c_void);
+
 /// The functions of libuv that are used here.
 #[derive(Clone, Copy)]
 struct Uv {
-    handle_size: unsafe extern "C" fn(kind: c_int) -> usize,
-    poll_init: unsafe extern "C" fn(event_loop: *mut c_void, handle: *mut c_void, fd: c_int) -> c_int,
-    poll_start: unsafe extern "C" fn(handle: *mut c_void, events: c_int, callback: OnPoll) -> c_int,
-    unref: unsafe extern "C" fn(handle: *mut c_void),
-    close: unsafe extern "C" fn(handle: *mut c_void, callback: OnClose),
-    set_data: unsafe extern "C" fn(handle: *mut c_void, data: *mut c_void),
+    handle_size: HandleSize,
+    poll_init: PollInit,
+    poll_start: PollStart,
+    unref: Unref,
+    close: Close,
+    set_data: SetData,
 }
 
-fn symbol(name: &CStr) -> Result<NonNull<c_void>, SysError> {
-    // SAFETY: the name is a C string; looking a symbol up runs no code of the library.
-    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    NonNull::new(address).ok_or(SysError::new("dlsym", Errno::ENOSYS))
+/// A function of libuv's by its name, as uv.h declares it.
+macro_rules! find {
+    ($name:literal, $signature:ty) => {{
+        // SAFETY: the name is a C string; looking a symbol up runs no code of the library.
+        let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, $name.as_ptr()) };
+        let address = NonNull::new(address).ok_or(SysError::new("dlsym", Errno::ENOSYS))?;
+        // SAFETY: uv.h declares the function with exactly this type, and it stays as long as the process.
+        unsafe { transmute::<NonNull<c_void>, $signature>(address) }
+    }};
 }
 
 impl Uv {
     fn find() -> Result<Self, SysError> {
-        // SAFETY (for each): uv.h declares the function with exactly this type, and it stays as long as the process.
         Ok(Self {
-            // SAFETY: as above.
-            handle_size: unsafe { transmute::<*mut c_void, _>(symbol(c"uv_handle_size")?.as_ptr()) },
-            // SAFETY: as above.
-            poll_init: unsafe { transmute::<*mut c_void, _>(symbol(c"uv_poll_init")?.as_ptr()) },
-            // SAFETY: as above.
-            poll_start: unsafe { transmute::<*mut c_void, _>(symbol(c"uv_poll_start")?.as_ptr()) },
-            // SAFETY: as above.
-            unref: unsafe { transmute::<*mut c_void, _>(symbol(c"uv_unref")?.as_ptr()) },
-            // SAFETY: as above.
-            close: unsafe { transmute::<*mut c_void, _>(symbol(c"uv_close")?.as_ptr()) },
-            // SAFETY: as above.
-            set_data: unsafe { transmute::<*mut c_void, _>(symbol(c"uv_handle_set_data")?.as_ptr()) },
+            handle_size: find!(c"uv_handle_size", HandleSize),
+            poll_init: find!(c"uv_poll_init", PollInit),
+            poll_start: find!(c"uv_poll_start", PollStart),
+            unref: find!(c"uv_unref", Unref),
+            close: find!(c"uv_close", Close),
+            set_data: find!(c"uv_handle_set_data", SetData),
         })
     }
 }

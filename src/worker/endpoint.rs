@@ -15,7 +15,7 @@ use crate::sys::{SysError, unix_socket};
 pub use crate::transport::switchboard::control::Role;
 use crate::transport::switchboard::control::{Control, RECORD_BYTES};
 pub use crate::transport::switchboard::descriptor::Kind;
-use crate::transport::switchboard::descriptor::{Descriptor, Flags, Heading, PayloadRange};
+use crate::transport::switchboard::descriptor::{Descriptor, Flags, Heading};
 use crate::transport::switchboard::inbox::Inbox;
 use crate::transport::switchboard::layout::{ActionRef, ByteCount, Geometry, Refused, SegmentId};
 pub use crate::transport::switchboard::layout::{Peer, Place};
@@ -367,43 +367,25 @@ impl Endpoint {
         if !self.links.get(&sender).is_some_and(|link| link.is_open) {
             return Ok(Receipt::Nothing);
         }
-        let Some(Descriptor { heading, range }) = self.inbox.next(sender, ClaimLimit::STANDARD)? else {
-            return Ok(Receipt::Nothing);
+        let Descriptor { heading, range } = match self.inbox.next(sender, ClaimLimit::STANDARD) {
+            Ok(Some(descriptor)) => descriptor,
+            Ok(None) | Err(Unreadable::NotHereYet(_)) => return Ok(Receipt::Nothing),
+            Err(Unreadable::Refused(refused)) => return Err(refused),
         };
         let length = match range {
             None => 0,
-            Some(range) => match self.copy(sender, &range, into)? {
-                Some(length) => length,
-                None => return Ok(self.needs(range, into)),
-            },
+            Some(range) => {
+                let length = usize::try_from(range.length.0).unwrap_or(usize::MAX);
+                let Some(into) = into.get_mut(..length) else { return Ok(Receipt::Needs(length)) };
+                match self.inbox.read(sender, &range, into) {
+                    Ok(()) => length,
+                    Err(Unreadable::NotHereYet(_)) => return Ok(Receipt::Nothing),
+                    Err(Unreadable::Refused(refused)) => return Err(refused),
+                }
+            }
         };
         self.inbox.pass(sender);
         Ok(Receipt::Message(Received { sender, heading, length }))
-    }
-
-    fn needs(&self, range: PayloadRange, into: &[u8]) -> Receipt {
-        match usize::try_from(range.length.0) {
-            Ok(length) if length > into.len() => Receipt::Needs(length),
-            // Its segment is on its way.
-            _ => Receipt::Nothing,
-        }
-    }
-
-    /// How many bytes were copied; none when there is no room for them, or their segment is not here yet.
-    fn copy(&self, sender: Place, range: &PayloadRange, into: &mut [u8]) -> Result<Option<usize>, Refused> {
-        let length = usize::try_from(range.length.0).unwrap_or(usize::MAX);
-        let Some(into) = into.get_mut(..length) else {
-            // What is longer than any segment is asked before anybody makes room for it.
-            return match self.inbox.locate(sender, range) {
-                Err(Unreadable::Refused(refused)) => Err(refused),
-                _ => Ok(None),
-            };
-        };
-        match self.inbox.read(sender, range, into) {
-            Ok(()) => Ok(Some(length)),
-            Err(Unreadable::NotHereYet(_)) => Ok(None),
-            Err(Unreadable::Refused(refused)) => Err(refused),
-        }
     }
 
     /// Is awake: silences the bell. Before anything is received.

@@ -48,8 +48,7 @@ const LAYERS: &[Layer] = &[
 ];
 
 /// Crates that only some files of a layer may use. `sys/watched.rs` is where an unsafe promise to tokio is made good.
-const PLACES: &[(&str, &[&str])] =
-    &[("tokio", &["transport/channel", "transport/switchboard/doorbell.rs", "sys/watched.rs"])];
+const PLACES: &[(&str, &[&str])] = &[("tokio", &["transport/channel", "sys/watched.rs"])];
 
 /// Where the crate-wide `deny(unsafe_code)` may be lifted.
 const UNSAFE_PLACES: &[&str] = &["sys/", "transport/switchboard/memory.rs"];
@@ -274,6 +273,20 @@ fn unsafe_code_is_denied_but_in_its_two_places() -> Outcome {
         .map(|source| format!("src/{}: lifts deny(unsafe_code)", source.path))
         .collect();
     assert_none(&found);
+    Ok(())
+}
+
+#[test]
+fn the_switchboard_has_its_atomics_from_one_place() -> Outcome {
+    let names_atomics = |source: &Source| {
+        let code = source.code();
+        ["std::sync", "core::sync", "loom::"].iter().any(|path| code.contains(path))
+    };
+    let inside: Vec<Source> =
+        sources()?.into_iter().filter(|source| source.path.starts_with("transport/switchboard/")).collect();
+    let found: Vec<&str> =
+        inside.iter().filter(|source| names_atomics(source)).map(|source| source.path.as_str()).collect();
+    assert_eq!(found, ["transport/switchboard/sync.rs"], "loom would not see what others use");
     Ok(())
 }
 

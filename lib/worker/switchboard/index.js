@@ -16,6 +16,7 @@ const TIDY_MS = 1000;
 // So much may wait here for receivers that do not read; beyond it a message is refused, and counted.
 const MAX_QUEUED_BYTES = 256 * 1024 * 1024;
 const HEAD_DOUBLES = 6;
+const SEND_HEAD_DOUBLES = 5;
 
 const SENT = 0;
 const SOME_FULL = 1;
@@ -36,6 +37,8 @@ class Switchboard {
   #reader = new EnvelopeReader();
   #head = new Float64Array(HEAD_DOUBLES);
   #headBytes = Buffer.from(this.#head.buffer);
+  #sendHead = new Float64Array(SEND_HEAD_DOUBLES);
+  #sendHeadBytes = Buffer.from(this.#sendHead.buffer);
   #isTurnDue = false;
   #queuedBytes = 0;
   #retry = null;
@@ -162,14 +165,23 @@ class Switchboard {
     this.#sendByChannel({ cmd: 'NODE_CLUTCH', act: 'fence', place, generation }, undefined, undefined, () => {});
   }
 
+  #put(places, { kind, flags, nameLength, length, number, bytes }) {
+    const head = this.#sendHead;
+    head[0] = kind;
+    head[1] = flags;
+    head[2] = nameLength;
+    head[3] = length;
+    head[4] = number;
+    return this.#endpoint.send(Uint32Array.from(places), this.#sendHeadBytes, bytes);
+  }
+
   #publish(writer, places) {
-    const { kind, flags, nameLength, number, bytes, length } = writer;
-    const outcome = this.#endpoint.send(Uint32Array.from(places), kind, flags, nameLength, number, bytes, length);
+    const outcome = this.#put(places, writer);
     this.#isUntidy = true;
     if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
     if (outcome === SENT) return;
     if (outcome === TOO_BIG) {
-      this.#drop(`one of ${length} bytes is larger than the shared memory`);
+      this.#drop(`one of ${writer.length} bytes is larger than the shared memory`);
       return;
     }
     const copy = this.#copy(writer);
@@ -211,10 +223,9 @@ class Switchboard {
   /** @returns {boolean} whether nothing is left */
   #flushTo(receiver) {
     let sent = 0;
-    for (const { kind, flags, nameLength, number, bytes, length } of receiver.queue) {
-      const places = Uint32Array.of(receiver.place);
-      if (this.#endpoint.send(places, kind, flags, nameLength, number, bytes, length) !== SENT) break;
-      this.#queuedBytes -= length;
+    for (const message of receiver.queue) {
+      if (this.#put([receiver.place], message) !== SENT) break;
+      this.#queuedBytes -= message.length;
       sent += 1;
     }
     receiver.queue.splice(0, sent);

@@ -18,6 +18,8 @@ struct Link {
     consumer: Consumer,
     segments: Segments,
     leases: Leases,
+    /// The next message lies in a segment that has not been handed over yet.
+    waits_for_segment: bool,
 }
 
 /// A block that is read in place after it was passed. End it by [`Inbox::end_lease`]; after the sender's end that is needless,
@@ -63,6 +65,7 @@ impl Inbox {
             segments: Segments::new(outbox, self.geometry, sender)?,
             leases: Leases::open(&self.memory, self.geometry, sender.place)?,
             consumer: Consumer::open(&self.memory, outbox, self.geometry, self.owner, sender)?,
+            waits_for_segment: false,
         };
         if let Some(seat) = self.links.get_mut(sender.place.0 as usize) {
             *seat = Some(link);
@@ -88,7 +91,9 @@ impl Inbox {
         size: ByteCount,
         memory: PeerMemory,
     ) -> Result<(), Refused> {
-        self.link_mut(sender)?.segments.add(segment, size, memory)
+        let link = self.link_mut(sender)?;
+        link.waits_for_segment = false;
+        link.segments.add(segment, size, memory)
     }
 
     /// Lets go of the segments that a sender has dropped.
@@ -98,16 +103,22 @@ impl Inbox {
         }
     }
 
-    /// The next message of a sender, which stays the next one until it is passed.
+    /// The next message of a sender, which stays the next one until it is passed. Its whole payload can be read.
     ///
     /// # Errors
-    /// When the sender's outbox holds what cannot be.
-    pub fn next(&mut self, sender: Place, limit: ClaimLimit) -> Result<Option<Descriptor>, Refused> {
+    /// When its segment has not been handed over yet, or the sender's outbox holds what cannot be.
+    pub fn next(&mut self, sender: Place, limit: ClaimLimit) -> Result<Option<Descriptor>, Unreadable> {
         let link = self.link_mut(sender)?;
-        match link.consumer.claim(limit)? {
-            0 => Ok(None),
-            _ => link.consumer.peek(),
+        if link.consumer.claim(limit)? == 0 {
+            return Ok(None);
         }
+        let next = link.consumer.peek()?;
+        if let Some(range) = next.as_ref().and_then(|descriptor| descriptor.range.as_ref()) {
+            let found = link.segments.find(range).map(drop);
+            link.waits_for_segment = matches!(found, Err(Unreadable::NotHereYet(_)));
+            found?;
+        }
+        Ok(next)
     }
 
     /// Copies the beginning of a payload of the next message, as much as `into` takes; the range is the descriptor's, or
@@ -153,12 +164,13 @@ impl Inbox {
         }
     }
 
-    /// Says that this process is about to sleep; true when it may. A sender whose outbox holds what cannot be is no reason to
-    /// stay awake: whoever drains it will see.
+    /// Says that this process is about to sleep; true when it may. No reason to stay awake is a sender whose outbox holds what
+    /// cannot be, which whoever drains it has seen, and one whose segment is on its way, whose arrival wakes by itself.
     #[must_use]
     pub fn may_sleep(&mut self) -> bool {
         let links = &self.links;
-        self.sleeper.may_sleep(|| links.iter().flatten().any(|link| link.consumer.has_more().unwrap_or(false)))
+        let has_more = |link: &Link| !link.waits_for_segment && link.consumer.has_more().unwrap_or(false);
+        self.sleeper.may_sleep(|| links.iter().flatten().any(has_more))
     }
 
     /// Is up again, after the bell was silenced and before the rings are drained.

@@ -22,9 +22,6 @@ pub const SLOT_WORDS: usize = (SLOT_BYTES / WORD_BYTES) as usize;
 pub const SEGMENT_LIMIT: usize = 32;
 /// How many blocks of one sender a receiver may go on reading after it has passed them: the bits of one word.
 pub const LEASE_LIMIT: usize = u64::BITS as usize;
-/// What a page is at most on the platforms we run on; mappings and files are multiples of it. A model pays for every word.
-pub const PAGE_BYTES: u64 = if cfg!(all(test, cluster_loom)) { LINE_BYTES } else { 64 * 1024 };
-
 /// How many bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteCount(pub u64);
@@ -195,14 +192,14 @@ impl Geometry {
     /// The size of an outbox.
     #[must_use]
     pub fn outbox_bytes(self) -> ByteCount {
-        ByteCount(round_up(self.slots_start().0 + u64::from(self.places) * self.slots() * SLOT_BYTES, PAGE_BYTES))
+        ByteCount(self.slots_start().0 + u64::from(self.places) * self.slots() * SLOT_BYTES)
     }
 
     /// The size of an inbox.
     #[must_use]
     pub fn inbox_bytes(self) -> ByteCount {
         let rows = u64::from(self.places) * size_of::<InboxRow>() as u64;
-        ByteCount(round_up(size_of::<InboxHeader>() as u64 + rows, PAGE_BYTES))
+        ByteCount(size_of::<InboxHeader>() as u64 + rows)
     }
 
     /// Where a sender publishes how far its ring to `receiver` is filled.
@@ -218,7 +215,7 @@ impl Geometry {
     }
 
     fn slots_start(self) -> ByteOffset {
-        ByteOffset(round_up(size_of::<OutboxHeader>() as u64 + u64::from(self.places) * LINE_BYTES, PAGE_BYTES))
+        ByteOffset(size_of::<OutboxHeader>() as u64 + u64::from(self.places) * LINE_BYTES)
     }
 
     fn row(self, sender: Place) -> ByteOffset {

@@ -219,6 +219,14 @@ impl PeerMemory {
         self.0.read(offset, into)
     }
 
+    /// Whether a range may be read at all.
+    ///
+    /// # Errors
+    /// As [`PeerMemory::read`].
+    pub fn check(&self, offset: ByteOffset, length: ByteCount) -> Result<(), Refused> {
+        self.0.window_bounds(offset, length).map(drop)
+    }
+
     /// Compares the first line with what it must be.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ impl Segments {
         }
     }
 
-    /// The memory that holds a range.
+    /// The memory that holds the whole of a range.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -89,6 +89,7 @@ impl Segments {
         if range.offset < BLOCKS_START {
             return Err(Refused { what: What::Range, found: range.offset.0, limit: BLOCKS_START.0 }.into());
         }
+        memory.check(range.offset, range.length)?;
         Ok(memory)
     }
 

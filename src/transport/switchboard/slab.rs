@@ -5,13 +5,15 @@
 //! last, and dropped when empty. Who still reads a block is `reclaim.rs`'s business.
 
 use super::layout::{
-    BLOCKS_START, ByteCount, ByteOffset, Geometry, LINE_BYTES, Label, PAGE_BYTES, Peer, Refused, Region, SEGMENT_LIMIT,
+    BLOCKS_START, ByteCount, ByteOffset, Geometry, LINE_BYTES, Label, Peer, Refused, Region, SEGMENT_LIMIT,
     SEGMENT_TABLE, SegmentId, WORD_BYTES, What, round_up,
 };
 use super::memory::{OwnMemory, OwnWord};
 
 /// The first segment. Small enough to stay in a processor's cache, and large enough for most applications for ever.
 const FIRST_SEGMENT: u64 = 256 * 1024;
+/// Segments are multiples of it: of whole pages, on every platform that we run on.
+pub const SEGMENT_UNIT: u64 = 64 * 1024;
 /// No segment that is made in advance is more than this part of the arena.
 const LARGEST_PART: u64 = 4;
 
@@ -137,7 +139,7 @@ impl Slab {
         let entry = |index: usize| outbox.word(SEGMENT_TABLE.plus(index as u64 * WORD_BYTES));
         let table = (0..SEGMENT_LIMIT).map(entry).collect::<Result<_, _>>()?;
         let segments = (0..SEGMENT_LIMIT).map(|_| None).collect();
-        Ok(Self { owner, geometry, arena: arena.0 / PAGE_BYTES * PAGE_BYTES, table, segments, last_serial: 0 })
+        Ok(Self { owner, geometry, arena: arena.0 / SEGMENT_UNIT * SEGMENT_UNIT, table, segments, last_serial: 0 })
     }
 
     /// A block for `length` bytes.
@@ -159,7 +161,7 @@ impl Slab {
     }
 
     fn missing(&self, bytes: u64) -> NoRoom {
-        let needed = round_up(bytes.saturating_add(BLOCKS_START.0), PAGE_BYTES);
+        let needed = round_up(bytes.saturating_add(BLOCKS_START.0), SEGMENT_UNIT);
         let reserved = self.reserved().0;
         if needed > self.arena {
             return NoRoom::TooBig { limit: ByteCount(self.arena.saturating_sub(BLOCKS_START.0)) };
@@ -168,7 +170,7 @@ impl Slab {
             return NoRoom::Full;
         }
         let largest = self.segments.iter().flatten().map(|segment| segment.size).max().unwrap_or(0);
-        let in_advance = FIRST_SEGMENT.max(largest * 2).min(self.arena / LARGEST_PART / PAGE_BYTES * PAGE_BYTES);
+        let in_advance = FIRST_SEGMENT.max(largest * 2).min(self.arena / LARGEST_PART / SEGMENT_UNIT * SEGMENT_UNIT);
         NoRoom::Grow(ByteCount(needed.max(in_advance).min(self.arena - reserved)))
     }
 

@@ -216,6 +216,20 @@ fn a_withdrawal_leaves_alone_what_it_is_told_to_keep() {
 }
 
 #[test]
+fn a_claim_that_came_too_late_is_not_taken_for_a_lie() {
+    check(|| {
+        let pair = Pair::new();
+        let (mut producer, mut consumer) = pair.both();
+        push_or_yield(&mut producer, message(1));
+        let receiving = thread::spawn(move || (take(&mut consumer), consumer));
+        let withdrawn = producer.withdraw(0).unwrap().len() + producer.withdraw(0).unwrap().len();
+        let (taken, mut consumer) = receiving.join().unwrap();
+        let left = take(&mut consumer);
+        assert_eq!(withdrawn + taken.iter().chain(&left).count(), 1);
+    });
+}
+
+#[test]
 fn no_message_waits_beside_a_sleeper() {
     check(|| {
         let pair = Pair::new();

@@ -1,0 +1,136 @@
+//! The arena by itself: lowest addresses first, growing, shrinking, and never two owners for one byte.
+
+use proptest::prelude::*;
+
+use super::super::layout::{ByteCount, Geometry};
+use super::super::memory::OwnMemory;
+use super::super::slab::{Block, NoRoom, SEGMENT_UNIT, Slab};
+use super::{geometry, peer};
+
+fn slab(arena: u64) -> Slab {
+    let geometry: Geometry = geometry(1, 2);
+    let outbox = OwnMemory::on_heap(geometry.outbox_bytes());
+    Slab::new(&outbox, peer(0, 1), geometry, ByteCount(arena)).unwrap()
+}
+
+fn allocate(slab: &mut Slab, length: u64) -> Result<Block, NoRoom> {
+    match slab.allocate(ByteCount(length)) {
+        Err(NoRoom::Grow(bytes)) => {
+            slab.add_segment(OwnMemory::on_heap(bytes)).unwrap();
+            slab.allocate(ByteCount(length))
+        }
+        answer => answer,
+    }
+}
+
+#[test]
+fn what_was_freed_lowest_is_used_first() {
+    let mut slab = slab(1 << 20);
+    let blocks: Vec<Block> = (0..4).map(|_| allocate(&mut slab, 100).unwrap()).collect();
+    slab.free(&blocks[2]);
+    slab.free(&blocks[0]);
+    assert_eq!(allocate(&mut slab, 100).unwrap(), blocks[0]);
+    assert_eq!(allocate(&mut slab, 100).unwrap(), blocks[2]);
+}
+
+#[test]
+fn what_is_freed_side_by_side_becomes_one_room_again() {
+    let mut slab = slab(1 << 20);
+    let blocks: Vec<Block> = (0..3).map(|_| allocate(&mut slab, 1000).unwrap()).collect();
+    let _last = allocate(&mut slab, 1000).unwrap();
+    for index in [0, 2, 1] {
+        slab.free(&blocks[index]);
+    }
+    assert_eq!(allocate(&mut slab, 3000).unwrap().offset(), blocks[0].offset());
+}
+
+#[test]
+fn segments_grow_up_to_the_arena_and_then_it_is_full() {
+    let mut slab = slab(4 << 20);
+    let mut blocks = Vec::new();
+    let mut sizes = Vec::new();
+    let full = loop {
+        let before = slab.reserved().0;
+        match allocate(&mut slab, 64 * 1024) {
+            Ok(block) => blocks.push(block),
+            Err(reason) => break reason,
+        }
+        sizes.extend(Some(slab.reserved().0 - before).filter(|&grown| grown > 0));
+    };
+    assert_eq!(full, NoRoom::Full);
+    assert!(slab.reserved().0 <= 4 << 20);
+    assert!(sizes[0] < sizes[1] && sizes[1] < sizes[2], "{sizes:?}");
+    blocks.drain(..).for_each(|block| slab.free(&block));
+    assert_eq!(slab.used(), ByteCount(0));
+}
+
+#[test]
+fn what_is_larger_than_the_arena_never_fits_and_what_is_as_large_does() {
+    let mut slab = slab(2 * SEGMENT_UNIT);
+    let Err(NoRoom::TooBig { limit }) = allocate(&mut slab, 2 * SEGMENT_UNIT) else { panic!("it cannot fit") };
+    assert_eq!(allocate(&mut slab, limit.0).unwrap().bytes(), limit);
+    assert_eq!(slab.allocate(ByteCount(u64::MAX)), Err(NoRoom::TooBig { limit }));
+}
+
+#[test]
+fn empty_segments_are_dropped_but_for_what_is_kept_and_serial_numbers_are_new() {
+    let mut slab = slab(1 << 20);
+    let small = allocate(&mut slab, 1000).unwrap();
+    let large = allocate(&mut slab, 300_000).unwrap();
+    let (first, second) = (small.segment(), large.segment());
+    assert_eq!(slab.drop_empty(ByteCount(0)), []);
+    slab.free(&small);
+    slab.free(&large);
+    assert_eq!(slab.drop_empty(ByteCount(256 * 1024)), [second]);
+    assert_eq!(slab.drop_empty(ByteCount(0)), [first]);
+    assert_eq!(slab.reserved(), ByteCount(0));
+    let again = allocate(&mut slab, 1000).unwrap().segment();
+    assert_eq!(again.index, first.index);
+    assert!(again.serial > second.serial);
+}
+
+#[test]
+fn freeing_a_block_of_a_dropped_segment_touches_nothing() {
+    let mut slab = slab(1 << 20);
+    let block = allocate(&mut slab, 1000).unwrap();
+    slab.free(&block);
+    let _ = slab.drop_empty(ByteCount(0));
+    let _other = allocate(&mut slab, 1000).unwrap();
+    let used = slab.used();
+    slab.free(&block);
+    assert_eq!(slab.used(), used);
+}
+
+fn config() -> ProptestConfig {
+    let failure_persistence = if cfg!(miri) { None } else { ProptestConfig::default().failure_persistence };
+    ProptestConfig { cases: if cfg!(miri) { 3 } else { 256 }, failure_persistence, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn no_two_blocks_ever_overlap_and_all_comes_back(
+        steps in prop::collection::vec((any::<bool>(), 0_u64..200_000, any::<prop::sample::Index>()), 1..100),
+    ) {
+        let mut slab = slab(1 << 20);
+        let mut live: Vec<Block> = Vec::new();
+        for (allocates, length, which) in steps {
+            if allocates {
+                let Ok(block) = allocate(&mut slab, length) else { continue };
+                prop_assert!(block.bytes().0 >= length);
+                let end = block.offset().0 + block.bytes().0;
+                prop_assert!(end <= slab.memory(block.segment()).unwrap().bytes().0);
+                for other in live.iter().filter(|other| other.segment() == block.segment()) {
+                    prop_assert!(end <= other.offset().0 || other.offset().0 + other.bytes().0 <= block.offset().0);
+                }
+                live.push(block);
+            } else if !live.is_empty() {
+                let block = live.swap_remove(which.index(live.len()));
+                slab.free(&block);
+            }
+        }
+        live.drain(..).for_each(|block| slab.free(&block));
+        prop_assert_eq!(slab.used(), ByteCount(0));
+    }
+}
