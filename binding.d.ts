@@ -61,11 +61,11 @@ export declare class Endpoint {
   /** Forgets a peer, and what it has sent and nobody received. */
   letGo(place: number): void
   /**
-   * Sends the first `length` bytes of `payload`, of which `nameLength` are the action's name, to all `places`. 0: all have it. 1: the
-   * rings of those that `full()` names were full, the others have it. -1: there is no room for it now, nobody has it. -2: it is larger
-   * than all room there will ever be.
+   * Sends the beginning of `payload` to all `places`. `head` is the bytes of five doubles: kind, flags, length of the action's name at
+   * the beginning of the payload, length of the payload, number. 0: all have it. 1: the rings of those that `full()` names were full, the
+   * others have it. -1: there is no room for it now, nobody has it. -2: it is larger than all room there will ever be.
    */
-  send(places: Uint32Array, kind: number, flags: number, nameLength: number, number: number, payload: Uint8Array, length: number): number
+  send(places: Uint32Array, head: Buffer, payload: Uint8Array): number
   /** Whose rings were full at the last `send`. */
   full(): Array<number>
   /**

@@ -11,7 +11,8 @@
 //! 5. [`router`]: from a message's header to its receivers. Pure.
 //! 6. [`listen`]: listening sockets that outlive workers, and who gets the next connection.
 //! 7. [`transport`]: moves messages between two processes: Node's own channel, and shared memory.
-//! 8. [`sys`]: the operating system, the only place with unsafe code but for one file of `transport::switchboard`.
+//! 8. [`sys`]: the operating system, the only place with unsafe code but for one file each of
+//!    `transport::switchboard` and `bindings`.
 //! 9. `bindings`: what JavaScript sees. Converts, and decides nothing.
 //!
 //! [`message`] is the vocabulary they share; [`error`] is what leaves the crate.

@@ -1,7 +1,7 @@
 //! Who may import whom, read from the sources themselves.
 //!
 //! Owns the layer table of the crate and the house rules that a text scan can hold: every file opens with `//!`, no module has a
-//! name that says nothing, and `unsafe` is allowed nowhere but in its two places. Test modules inside the sources are not read.
+//! name that says nothing, and `unsafe` is allowed nowhere but in its places. Test modules inside the sources are not read.
 
 use std::error::Error;
 use std::fs;
@@ -51,7 +51,8 @@ const LAYERS: &[Layer] = &[
 const PLACES: &[(&str, &[&str])] = &[("tokio", &["transport/channel", "sys/watched.rs"])];
 
 /// Where the crate-wide `deny(unsafe_code)` may be lifted.
-const UNSAFE_PLACES: &[&str] = &["sys/", "transport/switchboard/memory.rs"];
+/// The last one calls JavaScript from the event loop, for which napi-rs has no safe way.
+const UNSAFE_PLACES: &[&str] = &["sys/", "transport/switchboard/memory.rs", "bindings/callback.rs"];
 
 const FORBIDDEN_NAMES: &[&str] = &["utils", "util", "common", "helpers", "helper", "manager", "mode", "misc"];
 
@@ -260,7 +261,7 @@ fn no_module_has_a_name_that_says_nothing() -> Outcome {
 }
 
 #[test]
-fn unsafe_code_is_denied_but_in_its_two_places() -> Outcome {
+fn unsafe_code_is_denied_but_in_its_places() -> Outcome {
     let sources = sources()?;
     let root = sources.iter().find(|source| source.path == "lib.rs").ok_or("src/lib.rs is missing")?;
     assert!(root.text.contains("#![deny(unsafe_code)]"), "src/lib.rs must deny unsafe code");
