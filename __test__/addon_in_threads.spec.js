@@ -9,7 +9,7 @@ const { Worker } = require('worker_threads');
 const { appDir, removeAll, ROOT } = require('./support/app_dir');
 
 const SCRIPT = path.join(__dirname, 'support', 'thread_loads_addon.js');
-const ROUNDS = 10;
+const ROUNDS = 6;
 const ENDS = { return: 0, exit: 3, throw: 1, terminate: 1 };
 
 const CONFIG = {
@@ -18,6 +18,8 @@ const CONFIG = {
   appCloseTimeoutMs: 1, agentCloseTimeoutMs: 1, announceAgentPid: false,
 };
 
+// Each thread loads the addon anew; on a busy machine that takes its time.
+jest.setTimeout(60_000);
 afterAll(removeAll);
 
 /** The names of this process' threads. */

@@ -97,7 +97,7 @@ impl Cluster {
 
     /// Forks the agent; the rest follows, told by events.
     #[napi]
-    pub fn start(&self) -> napi::Result<(), String> {
+    pub fn start(&mut self) -> napi::Result<(), String> {
         self.handle.start().map_err(|error| to_js(&error))
     }
 

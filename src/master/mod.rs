@@ -67,7 +67,8 @@ pub struct MasterHandle {
     commands: mpsc::UnboundedSender<Command>,
     console: Dispatch,
     pid_file: Option<PidFile>,
-    has_threads: bool,
+    threads: bool,
+    has_started: bool,
 }
 
 impl MasterHandle {
@@ -77,14 +78,14 @@ impl MasterHandle {
     /// [`ClusterError::NotMainThread`], [`ClusterError::PidFile`] or [`ClusterError::Thread`].
     pub fn new(config: MasterConfig, sink: Sink) -> Result<Self, ClusterError> {
         // A worker thread can be ended at any moment, and nobody would be left to end the cluster.
-        if !crate::sys::parent::is_main_thread() {
+        if !crate::sys::this_process::is_main_thread() {
             return Err(ClusterError::NotMainThread);
         }
         let console = console::dispatch(console::level_named(&config.log_level))
             .map_err(|source| ClusterError::Thread { source })?;
         let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
         let (commands, receiver) = mpsc::unbounded_channel();
-        let (dispatch, has_threads) = (console.clone(), config.threads);
+        let (dispatch, threads) = (console.clone(), config.threads);
         thread::Builder::new()
             .name("clutch-master".to_owned())
             .spawn(move || {
@@ -92,15 +93,17 @@ impl MasterHandle {
                 shell::run(config, receiver, sink);
             })
             .map_err(|source| ClusterError::Thread { source })?;
-        Ok(Self { commands, console, pid_file, has_threads })
+        Ok(Self { commands, console, pid_file, threads, has_started: false })
     }
 
     /// Forks the agent; the rest follows.
     ///
     /// # Errors
     /// [`ClusterError::Closed`] when the master's thread has ended.
-    pub fn start(&self) -> Result<(), ClusterError> {
-        self.send(Command::Start)
+    pub fn start(&mut self) -> Result<(), ClusterError> {
+        self.send(Command::Start)?;
+        self.has_started = true;
+        Ok(())
     }
 
     /// Begins an orderly stop; `lines` are logged after the line that names the signal. A second call changes nothing.
@@ -154,7 +157,8 @@ impl MasterHandle {
         }
         let level = if code == 0 { tracing::Level::INFO } else { tracing::Level::ERROR };
         self.log(level, &format!("[master] exit with code:{code}"));
-        if self.has_threads {
+        // Not after a start that failed at once: its caller may live on.
+        if self.threads && self.has_started {
             exit_without_stuck_threads(code);
         }
     }
@@ -169,7 +173,7 @@ fn exit_without_stuck_threads(code: i32) {
     // Without the thread the process waits, as Node does.
     let _ = thread::Builder::new().name("clutch-exit".to_owned()).spawn(move || {
         thread::sleep(EXIT_PATIENCE);
-        crate::sys::parent::exit_now(code)
+        crate::sys::this_process::exit_now(code)
     });
 }
 
