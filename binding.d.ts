@@ -62,12 +62,12 @@ export declare class Endpoint {
   letGo(place: number): void
   /**
    * Sends the beginning of `payload` to all `places`. `head` is the bytes of five doubles: kind, flags, length of the action's name at
-   * the beginning of the payload, length of the payload, number. 0: all have it. 1: the rings of those that `full()` names were full, the
-   * others have it. -1: there is no room for it now, nobody has it. -2: it is larger than all room there will ever be.
+   * the beginning of the payload, length of the payload, number. 0: all have it. 1: it waits here for those that have no room, and
+   * `flush` is due. -1: so much waits already that it is not sent to those. -2: it is larger than all room there may be.
    */
   send(places: Uint32Array, head: Buffer, payload: Uint8Array): number
-  /** Whose rings were full at the last `send`. */
-  full(): Array<number>
+  /** Sends what waits, as far as there is room now. Answers whether nothing waits any more. */
+  flush(): boolean
   /**
    * Takes the next message: its bytes into `into`, and into `head`, the bytes of six doubles, its sender's place, kind, flags, length of
    * the name, length and number.

@@ -30,7 +30,6 @@ pub struct SwitchboardNews {
 #[napi]
 pub struct Endpoint {
     inner: endpoint::Endpoint,
-    full: Vec<u32>,
     /// Ended before what they watch.
     watches: Option<Watches>,
 }
@@ -58,7 +57,7 @@ impl Endpoint {
         let event_loop = callback::event_loop(env).map_err(|error| failed(error.reason.clone()))?;
         let watches =
             inner.watch(event_loop, Rc::new(move || callback.call())).map_err(|error| failed(chain(&error)))?;
-        Ok(Self { inner, full: Vec::new(), watches: Some(watches) })
+        Ok(Self { inner, watches: Some(watches) })
     }
 
     /// The place and the generation of this process.
@@ -91,8 +90,8 @@ impl Endpoint {
     }
 
     /// Sends the beginning of `payload` to all `places`. `head` is the bytes of five doubles: kind, flags, length of the action's name at
-    /// the beginning of the payload, length of the payload, number. 0: all have it. 1: the rings of those that `full()` names were full, the
-    /// others have it. -1: there is no room for it now, nobody has it. -2: it is larger than all room there will ever be.
+    /// the beginning of the payload, length of the payload, number. 0: all have it. 1: it waits here for those that have no room, and
+    /// `flush` is due. -1: so much waits already that it is not sent to those. -2: it is larger than all room there may be.
     #[napi]
     pub fn send(&mut self, places: &[u32], head: BufferSlice<'_>, payload: &[u8]) -> napi::Result<i32> {
         let mut values =
@@ -111,20 +110,17 @@ impl Endpoint {
         let heading = endpoint::heading(kind, flags, name_length, number.to_bits());
         let places: Vec<Place> = places.iter().copied().map(Place).collect();
         Ok(match self.inner.send(&places, heading, payload) {
-            Sent::Except(full) if full.is_empty() => 0,
-            Sent::Except(full) => {
-                self.full = full.into_iter().map(|place| place.0).collect();
-                1
-            }
-            Sent::NoRoom => -1,
+            Sent::All => 0,
+            Sent::Waits => 1,
+            Sent::Refused => -1,
             Sent::TooBig => -2,
         })
     }
 
-    /// Whose rings were full at the last `send`.
+    /// Sends what waits, as far as there is room now. Answers whether nothing waits any more.
     #[napi]
-    pub fn full(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.full)
+    pub fn flush(&mut self) -> bool {
+        self.inner.flush()
     }
 
     /// Takes the next message: its bytes into `into`, and into `head`, the bytes of six doubles, its sender's place, kind, flags, length of

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::message::address::Generation;
 use crate::sys::event::Event;
@@ -23,10 +24,16 @@ use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
 use crate::transport::switchboard::outbox::{Delivery, Outbox};
 use crate::transport::switchboard::ring::ClaimLimit;
 use crate::transport::switchboard::segments::Unreadable;
-use crate::transport::switchboard::slab::NoRoom;
+use crate::transport::switchboard::slab::{Block, NoRoom};
 
 /// How much is kept of the arena when nothing is in it: warm memory for the next messages.
 const KEPT_BYTES: ByteCount = ByteCount(1024 * 1024);
+
+/// Into how many shares the arena is divided when it is scarce.
+const SHARES: u64 = 4;
+
+/// How many bytes may wait here for receivers without room.
+const WAITING_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Why this process is not on the switchboard.
 #[derive(Debug, thiserror::Error)]
@@ -83,14 +90,16 @@ pub enum News {
 }
 
 /// What became of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Sent {
-    /// All receivers have it but these, whose rings are full.
-    Except(Vec<Place>),
-    /// The arena is full; nobody has it.
-    NoRoom,
-    /// It is larger than the arena; nobody has it.
+    /// All receivers have it.
+    All,
+    /// Some have it not: it waits for them here, and [`Endpoint::flush`] is due.
+    Waits,
+    /// As much waits already as may wait; those that had no room do not get it.
+    Refused,
+    /// It is larger than all memory that there may be; nobody gets it.
     TooBig,
 }
 
@@ -117,9 +126,25 @@ pub enum Receipt {
     Nothing,
 }
 
+/// A message that found no room.
+#[derive(Clone)]
+struct Waiting {
+    heading: Heading,
+    payload: Arc<[u8]>,
+}
+
+/// Whether a receiver that reads nothing may be made to wait for the sake of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Relief {
+    Allowed,
+    Denied,
+}
+
 struct Link {
     peer: Peer,
     bell: Event,
+    /// In the order in which they were sent; what is in the ring comes before them.
+    queue: VecDeque<Waiting>,
     /// Messages that were sent by Node's channel before are in; only then its ring is read.
     is_open: bool,
 }
@@ -132,12 +157,14 @@ pub struct Watches {
 /// One process on the switchboard.
 pub struct Endpoint {
     own: Peer,
+    arena: ByteCount,
     outbox: Outbox,
     inbox: Inbox,
     bell: Event,
     master: OwnedFd,
     links: HashMap<Place, Link>,
     news: VecDeque<News>,
+    waiting_bytes: usize,
     /// Whose turn it is, so that one sender does not hold up the others.
     turn: VecDeque<Place>,
 }
@@ -159,12 +186,14 @@ impl Endpoint {
         unix_socket::send_record(master.as_fd(), &Control::Hello.to_bytes(), &files)?;
         Ok(Self {
             own,
+            arena: ByteCount(arena),
             outbox,
             inbox,
             bell,
             master,
             links: HashMap::new(),
             news: VecDeque::new(),
+            waiting_bytes: 0,
             turn: VecDeque::new(),
         })
     }
@@ -237,7 +266,10 @@ impl Endpoint {
         self.let_go(peer.place);
         self.inbox.attach(peer, &outbox)?;
         self.outbox.attach(peer, &inbox)?;
-        self.links.insert(peer.place, Link { peer, bell: Event::from_descriptor(bell), is_open: false });
+        self.links.insert(
+            peer.place,
+            Link { peer, bell: Event::from_descriptor(bell), queue: VecDeque::new(), is_open: false },
+        );
         self.turn.push_back(peer.place);
         Ok(())
     }
@@ -270,7 +302,8 @@ impl Endpoint {
 
     /// Forgets a peer; what is still in its ring is lost.
     pub fn let_go(&mut self, place: Place) {
-        if self.links.remove(&place).is_some() {
+        if let Some(link) = self.links.remove(&place) {
+            self.waiting_bytes -= link.queue.iter().map(|waiting| waiting.payload.len()).sum::<usize>();
             self.inbox.detach(place);
             self.outbox.detach(place);
             self.turn.retain(|other| *other != place);
@@ -285,23 +318,100 @@ impl Endpoint {
         }
     }
 
-    /// Sends to all of `places`. `name` bytes at the beginning of `payload` are the action's.
+    /// Sends to all of `places`. The first bytes of `payload` are the action's name, as many as the heading says.
     pub fn send(&mut self, places: &[Place], heading: Heading, payload: &[u8]) -> Sent {
+        let is_scarce = self.is_scarce();
+        let waits = |place: &Place| {
+            let has_queue = self.links.get(place).is_some_and(|link| !link.queue.is_empty());
+            has_queue || is_scarce && self.has_its_share(*place)
+        };
+        let (mut late, ready): (Vec<Place>, Vec<Place>) = places.iter().partition(|place| waits(place));
+        if !ready.is_empty() {
+            match self.publish(&ready, heading, payload, Relief::Allowed) {
+                Ok(full) => late.extend(full),
+                Err(NoRoom::TooBig { .. }) => return Sent::TooBig,
+                Err(NoRoom::Grow(_) | NoRoom::Full) => late.extend(ready),
+            }
+        }
+        if late.is_empty() {
+            return Sent::All;
+        }
+        if self.waiting_bytes + payload.len() > WAITING_LIMIT {
+            return Sent::Refused;
+        }
+        let waiting = Waiting { heading, payload: payload.into() };
+        for place in late {
+            self.enqueue(place, waiting.clone());
+        }
+        Sent::Waits
+    }
+
+    /// Whether so much of the arena is in use that nobody may have more than its share of it.
+    fn is_scarce(&mut self) -> bool {
+        if self.outbox.slab().used().0 * SHARES <= self.arena.0 {
+            return false;
+        }
+        for (place, _) in self.outbox.reclaim() {
+            self.distrust(place);
+        }
+        self.outbox.slab().used().0 * SHARES > self.arena.0
+    }
+
+    /// What is more waits here, and not in the memory that all share: one that stands still must not stop the others.
+    fn has_its_share(&self, place: Place) -> bool {
+        self.outbox.waiting_for(place).0 * SHARES > self.arena.0
+    }
+
+    fn enqueue(&mut self, place: Place, waiting: Waiting) {
+        if let Some(link) = self.links.get_mut(&place) {
+            self.waiting_bytes += waiting.payload.len();
+            link.queue.push_back(waiting);
+        }
+    }
+
+    /// Sends what waits, as far as there is room now. Answers whether nothing waits any more.
+    pub fn flush(&mut self) -> bool {
+        let places: Vec<Place> = self.links.keys().copied().collect();
+        for place in places {
+            self.flush_to(place);
+        }
+        self.links.values().all(|link| link.queue.is_empty())
+    }
+
+    fn flush_to(&mut self, place: Place) {
+        while let Some(Waiting { heading, payload }) =
+            self.links.get(&place).and_then(|link| link.queue.front()).cloned()
+        {
+            if self.is_scarce() && self.has_its_share(place) {
+                return;
+            }
+            let is_sent = self.publish(&[place], heading, &payload, Relief::Denied).is_ok_and(|full| full.is_empty());
+            if !is_sent {
+                return;
+            }
+            if let Some(link) = self.links.get_mut(&place) {
+                link.queue.pop_front();
+            }
+            self.waiting_bytes -= payload.len();
+        }
+    }
+
+    /// Names those whose rings were full; the others have it.
+    fn publish(
+        &mut self,
+        places: &[Place],
+        heading: Heading,
+        payload: &[u8],
+        relief: Relief,
+    ) -> Result<Vec<Place>, NoRoom> {
         let published = if payload.is_empty() {
             self.outbox.publish_bare(heading, places)
         } else {
             let length = ByteCount(payload.len() as u64);
-            let block = loop {
-                match self.outbox.reserve(length) {
-                    Ok(block) => break block,
-                    Err(NoRoom::Grow(bytes)) if self.grow(bytes) => {}
-                    Err(NoRoom::Grow(_) | NoRoom::Full) => return Sent::NoRoom,
-                    Err(NoRoom::TooBig { .. }) => return Sent::TooBig,
-                }
-            };
+            let block = self.reserve(length, relief)?;
             if self.outbox.write(&block, ByteCount(0), payload).is_err() {
                 self.outbox.cancel(&block);
-                return Sent::TooBig;
+                return Err(NoRoom::Full);
             }
             let deliveries: Vec<Delivery> =
                 places.iter().map(|&to| Delivery { to, heading, skip: ByteCount(0) }).collect();
@@ -316,7 +426,35 @@ impl Endpoint {
         for (place, _) in published.refused {
             self.distrust(place);
         }
-        Sent::Except(published.full)
+        Ok(published.full)
+    }
+
+    fn reserve(&mut self, length: ByteCount, relief: Relief) -> Result<Block, NoRoom> {
+        loop {
+            match self.outbox.reserve(length) {
+                Err(NoRoom::Grow(bytes)) if self.grow(bytes) => {}
+                Err(NoRoom::Full) if relief == Relief::Allowed && self.relieve() => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Takes back what the slowest receiver has not read, so that it does not stop the others: from now on it waits here. Answers
+    /// whether that gave room.
+    fn relieve(&mut self) -> bool {
+        let slowest = self.links.keys().copied().max_by_key(|place| self.outbox.waiting_for(*place));
+        let Some(place) = slowest.filter(|place| self.outbox.waiting_for(*place) > ByteCount(0)) else { return false };
+        let Ok(withdrawn) = self.outbox.withdraw(place, 0) else {
+            self.distrust(place);
+            return true;
+        };
+        let Some(link) = self.links.get_mut(&place) else { return false };
+        for message in withdrawn.iter().rev() {
+            let payload: Arc<[u8]> = message.payload.clone().unwrap_or_default().into();
+            self.waiting_bytes += payload.len();
+            link.queue.push_front(Waiting { heading: message.heading, payload });
+        }
+        !withdrawn.is_empty()
     }
 
     fn ring(&mut self, place: Place) {

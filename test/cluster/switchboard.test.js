@@ -69,6 +69,20 @@ describe('messages between workers', () => {
     await assertAll(cluster, first, agent, 5000);
   });
 
+  it('reach the others while one receiver stands still and holds all the memory there is', async () => {
+    const cluster = await start();
+    const agent = cluster.agentPid();
+    const [still, other] = cluster.appPids();
+    process.kill(still, 'SIGSTOP');
+    // Twice the arena of the agent.
+    const digests = [];
+    for (let turn = 0; turn < 16; turn++) digests.push(await ask(cluster, agent, 'sendLong', { method: 'sendToApp', args: ['news'], length: 4 * MB }));
+    const sizes = async pid => (await ask(cluster, pid, 'when', { action: 'news', count: 16 })).map(({ length, sha256 }) => ({ length, sha256 }));
+    assert.deepEqual(await sizes(other), digests);
+    process.kill(still, 'SIGCONT');
+    assert.deepEqual(await sizes(still), digests);
+  });
+
   it('reach an app that is still loading, in order, whichever way they go', async () => {
     const cluster = await subject.start({}, { fault: { role: 'app', index: 1, how: 'hold' } });
     await told(cluster, 'probe-fault');

@@ -13,13 +13,12 @@ const MESSAGES_A_TURN = 64;
 const RETRY_MS = 2;
 // Memory that was needed once is given back when nothing was sent for so long.
 const TIDY_MS = 1000;
-// So much may wait here for receivers that do not read; beyond it a message is refused, and counted.
-const MAX_QUEUED_BYTES = 256 * 1024 * 1024;
 const HEAD_DOUBLES = 6;
 const SEND_HEAD_DOUBLES = 5;
 
-const SENT = 0;
-const SOME_FULL = 1;
+// What the native side answers to a message; 0 is that all have it.
+const WAITS = 1;
+const REFUSED = -1;
 const TOO_BIG = -2;
 
 const PLAIN_KEYS = new Set(['action', 'data', 'to', 'from', 'receiverPid', 'receiverWorkerId']);
@@ -40,7 +39,6 @@ class Switchboard {
   #sendHead = new Float64Array(SEND_HEAD_DOUBLES);
   #sendHeadBytes = Buffer.from(this.#sendHead.buffer);
   #isTurnDue = false;
-  #queuedBytes = 0;
   #retry = null;
   #tidy = null;
   #isUntidy = false;
@@ -141,7 +139,6 @@ class Switchboard {
     const places = [];
     for (const receiver of receivers) {
       if (!receiver.isJoined) this.#sendToUnjoined(receiver, message);
-      else if (receiver.queue.length && !this.#flushTo(receiver)) this.#enqueue(receiver, this.#copy(writer));
       else {
         this.#fence(receiver);
         places.push(receiver.place);
@@ -179,57 +176,23 @@ class Switchboard {
     const outcome = this.#put(places, writer);
     this.#isUntidy = true;
     if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
-    if (outcome === SENT) return;
-    if (outcome === TOO_BIG) {
-      this.#drop(`one of ${writer.length} bytes is larger than the shared memory`);
-      return;
-    }
-    const copy = this.#copy(writer);
-    for (const place of outcome === SOME_FULL ? this.#endpoint.full() : places) {
-      const receiver = this.#roster.at(place);
-      if (receiver) this.#enqueue(receiver, copy);
-    }
+    if (outcome === WAITS) this.#retryLater();
+    else if (outcome === REFUSED) this.#drop('so many wait for a process that does not read');
+    else if (outcome === TOO_BIG) this.#drop(`one of ${writer.length} bytes is larger than the shared memory`);
   }
 
-  #copy({ kind, flags, nameLength, number, bytes, length }) {
-    return { kind, flags, nameLength, number, length, bytes: Buffer.from(bytes.subarray(0, length)) };
-  }
-
-  #enqueue(receiver, message) {
-    if (this.#queuedBytes + message.length > MAX_QUEUED_BYTES) {
-      this.#drop(`process ${receiver.pid} does not read`);
-      return;
-    }
-    this.#queuedBytes += message.length;
-    receiver.queue.push(message);
-    if (!this.#retry) this.#retry = this.#later(RETRY_MS, () => this.#flush());
+  #retryLater() {
+    if (this.#retry) return;
+    this.#retry = this.#later(RETRY_MS, () => {
+      this.#retry = null;
+      if (!this.#endpoint.flush()) this.#retryLater();
+    });
   }
 
   #drop(reason) {
     this.dropped += 1;
     // One line for the first and then for every power of two.
     if (Number.isInteger(Math.log2(this.dropped))) this.#logger.warn(`[messenger] a message was dropped: ${reason} (${this.dropped} so far)`);
-  }
-
-  #flush() {
-    this.#retry = null;
-    let isWaiting = false;
-    for (const receiver of this.#roster.members) {
-      if (receiver.queue.length && !this.#flushTo(receiver)) isWaiting = true;
-    }
-    if (isWaiting) this.#retry = this.#later(RETRY_MS, () => this.#flush());
-  }
-
-  /** @returns {boolean} whether nothing is left */
-  #flushTo(receiver) {
-    let sent = 0;
-    for (const message of receiver.queue) {
-      if (this.#put([receiver.place], message) !== SENT) break;
-      this.#queuedBytes -= message.length;
-      sent += 1;
-    }
-    receiver.queue.splice(0, sent);
-    return receiver.queue.length === 0;
   }
 
   #later(ms, act) {
@@ -267,7 +230,6 @@ class Switchboard {
   #part({ kind, place, generation }) {
     const member = this.#roster.at(place);
     if (member?.generation !== generation) return;
-    for (const { length } of member.queue.splice(0)) this.#queuedBytes -= length;
     if (kind !== 'gone' || !member.isJoined) return;
     this.#leaving.set(place, member.role);
     this.#takeTurn();

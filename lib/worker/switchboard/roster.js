@@ -10,7 +10,6 @@
  * @property {string} pid
  * @property {boolean} isJoined whether it can be sent to by the switchboard
  * @property {boolean} isFenced whether it has been told that what comes from here comes by the switchboard
- * @property {object[]} queue messages that found no room, in order
  */
 
 class Roster {
@@ -42,8 +41,8 @@ class Roster {
   }
 
   note({ kind, place, generation, role, pid }) {
-    if (kind === 'expected') this.#add({ place, generation, role, pid: String(pid), isJoined: false, isFenced: false, queue: [] });
-    else if (kind === 'joined') this.#add({ place, generation, role, pid: String(pid), isJoined: true, isFenced: false, queue: [] });
+    if (kind === 'expected') this.#add({ place, generation, role, pid: String(pid), isJoined: false, isFenced: false });
+    else if (kind === 'joined') this.#add({ place, generation, role, pid: String(pid), isJoined: true, isFenced: false });
     else this.#remove(place, generation, kind);
   }
 
