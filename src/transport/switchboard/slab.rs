@@ -5,10 +5,11 @@
 //! last, and dropped when empty. Who still reads a block is `reclaim.rs`'s business.
 
 use super::layout::{
-    BLOCKS_START, ByteCount, ByteOffset, Geometry, LINE_BYTES, Label, Peer, Refused, Region, SEGMENT_LIMIT,
-    SEGMENT_TABLE, SegmentId, WORD_BYTES, What, round_up,
+    BLOCKS_START, ByteCount, ByteOffset, Geometry, LINE_BYTES, Label, Peer, Region, SEGMENT_LIMIT, SEGMENT_TABLE,
+    SegmentId, WORD_BYTES, round_up,
 };
 use super::memory::{OwnMemory, OwnWord};
+use super::refused::{Refused, What};
 
 /// The first segment. Small enough to stay in a processor's cache, and large enough for most applications for ever.
 const FIRST_SEGMENT: u64 = 256 * 1024;

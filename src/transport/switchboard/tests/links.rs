@@ -1,8 +1,9 @@
 //! What a sender and a receiver can rely on, each case by itself.
 
 use super::super::descriptor::{Descriptor, Heading, Kind, PayloadRange};
-use super::super::layout::{ActionRef, ByteCount, ByteOffset, Geometry, LEASE_LIMIT, Place, Position, SegmentId, What};
+use super::super::layout::{ActionRef, ByteCount, ByteOffset, Geometry, LEASE_LIMIT, Place, Position, SegmentId};
 use super::super::outbox::Delivery;
+use super::super::refused::What;
 use super::super::ring::ClaimLimit;
 use super::super::segments::Unreadable;
 use super::process::Process;

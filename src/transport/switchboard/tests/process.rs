@@ -2,9 +2,10 @@
 
 use super::super::descriptor::{Descriptor, Heading, Kind};
 use super::super::inbox::Inbox;
-use super::super::layout::{ActionRef, ByteCount, Geometry, Peer, Place, Refused, SegmentId};
+use super::super::layout::{ActionRef, ByteCount, Geometry, Peer, Place, SegmentId};
 use super::super::memory::OwnMemory;
 use super::super::outbox::{Delivery, Outbox, Published};
+use super::super::refused::Refused;
 use super::super::ring::ClaimLimit;
 use super::super::segments::Unreadable;
 use super::super::slab::{Block, NoRoom};
