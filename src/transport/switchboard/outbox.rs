@@ -131,10 +131,11 @@ impl Outbox {
     /// # Errors
     /// [`NoRoom`], with what would help.
     pub fn reserve(&mut self, length: ByteCount) -> Result<Block, NoRoom> {
-        self.slab.allocate(length).or_else(|_| {
-            self.reclaim();
-            self.slab.allocate(length)
-        })
+        if let Some(block) = self.slab.try_allocate(length) {
+            return Ok(block);
+        }
+        self.reclaim();
+        self.slab.allocate(length)
     }
 
     /// Copies bytes into a block that is not published yet.
@@ -285,10 +286,16 @@ impl Outbox {
         self.slab.add_segment(memory)
     }
 
-    /// Drops empty segments but for `keep` bytes; names those that were dropped, for receivers that sleep.
-    pub fn drop_empty(&mut self, keep: ByteCount) -> Vec<SegmentId> {
+    /// Drops empty segments but for `keep` bytes.
+    pub fn drop_empty(&mut self, keep: ByteCount) {
         self.reclaim();
-        self.slab.drop_empty(keep)
+        self.slab.drop_empty(keep);
+    }
+
+    /// Names a segment that was dropped, by [`Outbox::drop_empty`] or by [`Outbox::reserve`] in favour of a larger one: for
+    /// receivers that sleep, as those who are awake see it in the table.
+    pub fn poll_dropped(&mut self) -> Option<SegmentId> {
+        self.slab.poll_dropped()
     }
 
     /// The arena, for counters.
