@@ -18,7 +18,12 @@ struct Chance(u64);
 
 impl Chance {
     fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+        let mut chance = Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        // The first values of neighbouring seeds are alike.
+        for _ in 0..8 {
+            chance.next();
+        }
+        chance
     }
 
     fn next(&mut self) -> u64 {
