@@ -3,7 +3,8 @@
 //! Pure. What a peer wrote is decoded into a [`Descriptor`] only if its shape is right; whether its range lies in a segment
 //! that exists is asked where the segments are known.
 
-use super::layout::{ActionRef, ByteCount, ByteOffset, Position, Refused, SLOT_WORDS, SegmentId, What, pack, unpack};
+use super::layout::{ActionRef, ByteCount, ByteOffset, Position, SLOT_WORDS, SegmentId, pack, unpack};
+use super::refused::{Refused, What};
 
 /// What the payload is, so that strings, numbers and bytes need no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

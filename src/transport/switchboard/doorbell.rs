@@ -4,8 +4,9 @@
 //! store first (a tail, a sleep), then fence, then look at what the other one stores. So at least one of them notices, and no
 //! message waits beside a sleeper. A sender rings once per sleep, however much it sends until the sleeper is up.
 
-use super::layout::{DOORBELL, Refused};
+use super::layout::DOORBELL;
 use super::memory::{OwnMemory, OwnWord, PeerMemory, PeerWord};
+use super::refused::Refused;
 use super::sync::{Ordering, fence};
 
 /// The receiver's side.

@@ -6,9 +6,10 @@
 
 use super::descriptor::{Descriptor, PayloadRange};
 use super::doorbell::Sleeper;
-use super::layout::{ByteCount, Geometry, Label, Peer, Place, Refused, Region, SegmentId, What};
+use super::layout::{ByteCount, Geometry, Label, Peer, Place, Region, SegmentId};
 use super::lease::{LeaseIndex, Leases};
 use super::memory::{OwnMemory, PeerMemory};
+use super::refused::{Refused, What};
 use super::ring::{ClaimLimit, Consumer};
 use super::segments::{Segments, Unreadable};
 

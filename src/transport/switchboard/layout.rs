@@ -6,6 +6,7 @@
 
 use std::mem::{offset_of, size_of};
 
+use super::refused::{Refused, What};
 use crate::message::address::Generation;
 
 /// Peers of another version are refused, not understood.
@@ -22,6 +23,9 @@ pub const SLOT_WORDS: usize = (SLOT_BYTES / WORD_BYTES) as usize;
 pub const SEGMENT_LIMIT: usize = 32;
 /// How many blocks of one sender a receiver may go on reading after it has passed them: the bits of one word.
 pub const LEASE_LIMIT: usize = u64::BITS as usize;
+/// How many places and slots there may be at most: so few that the distance between the ends of a ring is never in doubt.
+pub const COUNT_LIMIT: u32 = 1 << 16;
+
 /// How many bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteCount(pub u64);
@@ -92,65 +96,6 @@ impl SegmentId {
     }
 }
 
-/// What about a peer's bytes was wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum What {
-    /// A range that does not lie within the region.
-    Range,
-    /// An offset that is not a multiple of the word.
-    Alignment,
-    /// The first word of a region.
-    Magic,
-    /// The version of the layout.
-    Version,
-    /// The place that the owner of the region claims.
-    Place,
-    /// The generation that the owner of the region claims, or zero.
-    Generation,
-    /// The number of places or of slots.
-    Geometry,
-    /// The size of a region.
-    Size,
-    /// The producer's end of a ring.
-    Tail,
-    /// The consumer's end of a ring.
-    Cursor,
-    /// How far a consumer says that it reads.
-    Claim,
-    /// The number of a descriptor.
-    Sequence,
-    /// The kind of a payload.
-    Kind,
-    /// The length of a payload.
-    Length,
-    /// The length of the action's name in front of a payload.
-    NameLength,
-    /// The index of a segment, or a serial number that its sender does not list.
-    Segment,
-}
-
-/// A peer's value that is not used: what it was, what was found, and what it must not exceed, or must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what:?} is {found}, which does not fit {limit}")]
-pub struct Refused {
-    /// Which value.
-    pub what: What,
-    /// What was found.
-    pub found: u64,
-    /// The limit, or the one value that would have been right.
-    pub limit: u64,
-}
-
-impl Refused {
-    pub(super) fn unless_equal(what: What, found: u64, limit: u64) -> Result<(), Self> {
-        if found == limit { Ok(()) } else { Err(Self { what, found, limit }) }
-    }
-
-    pub(super) fn beyond(what: What, found: u64, limit: u64) -> Result<(), Self> {
-        if found <= limit { Ok(()) } else { Err(Self { what, found, limit }) }
-    }
-}
-
 /// How many processes a directory holds, and how many descriptors a ring does. The same for a whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -165,16 +110,16 @@ impl Geometry {
     /// A geometry of one's own.
     ///
     /// # Errors
-    /// When there is no place, or the number of slots is no power of two, or either is beyond what 2^16 can count.
+    /// When there is no place, or the number of slots is no power of two, or either is beyond [`COUNT_LIMIT`].
     pub fn new(places: u32, slots: u32) -> Result<Self, Refused> {
-        let limit = u64::from(u16::MAX) + 1;
-        let refused = |found: u32| Refused { what: What::Geometry, found: u64::from(found), limit };
-        match (places, slots) {
-            (0, _) | (65_537.., _) => Err(refused(places)),
-            (_, 65_537..) => Err(refused(slots)),
-            _ if slots.is_power_of_two() => Ok(Self { places, slots }),
-            _ => Err(refused(slots)),
+        let refused = |found: u32| Refused { what: What::Geometry, found: found.into(), limit: COUNT_LIMIT.into() };
+        if !(1..=COUNT_LIMIT).contains(&places) {
+            return Err(refused(places));
         }
+        if !slots.is_power_of_two() || slots > COUNT_LIMIT {
+            return Err(refused(slots));
+        }
+        Ok(Self { places, slots })
     }
 
     /// How many places the directory has.

@@ -3,8 +3,9 @@
 //! Owns the receiver's lease words for that sender. The sender reads them in `ring.rs` and frees in `reclaim.rs`. A lease
 //! without a place in the table is refused, and the receiver copies instead.
 
-use super::layout::{Geometry, LEASE_LIMIT, Place, Position, Refused, WORD_BYTES};
+use super::layout::{Geometry, LEASE_LIMIT, Place, Position, WORD_BYTES};
 use super::memory::{OwnMemory, OwnWord};
+use super::refused::Refused;
 
 /// The name of one lease. It is ended once.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,9 +6,8 @@
 //! there is no panic on any path.
 #![allow(unsafe_code)] // one slice over a mapping
 
-use super::layout::{
-    ByteCount, ByteOffset, HEADER_WORDS, Label, Position, Refused, SLOT_BYTES, SLOT_WORDS, WORD_BYTES, What,
-};
+use super::layout::{ByteCount, ByteOffset, HEADER_WORDS, Label, Position, SLOT_BYTES, SLOT_WORDS, WORD_BYTES};
+use super::refused::{Refused, What};
 use super::sync::{Arc, AtomicU64, Ordering, fence};
 use crate::sys::shared_memory::{OwnMapping, PeerMapping};
 

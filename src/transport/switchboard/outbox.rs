@@ -6,9 +6,10 @@
 
 use super::descriptor::{Descriptor, Heading, PayloadRange};
 use super::doorbell::Bell;
-use super::layout::{ByteCount, Geometry, Label, Peer, Place, Position, Refused, Region, SegmentId, What};
+use super::layout::{ByteCount, Geometry, Label, Peer, Place, Position, Region, SegmentId};
 use super::memory::{OwnMemory, PeerMemory};
 use super::reclaim::Ledger;
+use super::refused::{Refused, What};
 use super::ring::{Producer, Pushed};
 use super::slab::{Block, NoRoom, Slab};
 
@@ -62,8 +63,12 @@ pub struct Outbox {
     slab: Slab,
     ledger: Ledger,
     links: Vec<Option<Link>>,
+    /// Found while blocks were reclaimed, and not told yet.
+    refused: Vec<(Place, Refused)>,
+    // Empty between the calls; kept for their memory.
     freed: Vec<Block>,
     held: Vec<Position>,
+    readers: Vec<(Place, Position)>,
 }
 
 impl Outbox {
@@ -78,8 +83,10 @@ impl Outbox {
             slab: Slab::new(&memory, owner, geometry, arena)?,
             ledger: Ledger::new(geometry.places()),
             links: (0..geometry.places()).map(|_| None).collect(),
+            refused: Vec::new(),
             freed: Vec::new(),
             held: Vec::new(),
+            readers: Vec::new(),
             memory,
             owner,
             geometry,
@@ -107,6 +114,7 @@ impl Outbox {
     pub fn detach(&mut self, receiver: Place) {
         if let Some(seat) = self.links.get_mut(receiver.0 as usize) {
             *seat = None;
+            self.refused.retain(|(place, _)| *place != receiver);
             self.ledger.close(receiver, &mut self.freed);
             self.free();
         }
@@ -123,10 +131,11 @@ impl Outbox {
     /// # Errors
     /// [`NoRoom`], with what would help.
     pub fn reserve(&mut self, length: ByteCount) -> Result<Block, NoRoom> {
-        self.slab.allocate(length).or_else(|_| {
-            self.reclaim();
-            self.slab.allocate(length)
-        })
+        if let Some(block) = self.slab.try_allocate(length) {
+            return Ok(block);
+        }
+        self.reclaim();
+        self.slab.allocate(length)
     }
 
     /// Copies bytes into a block that is not published yet.
@@ -154,17 +163,17 @@ impl Outbox {
     /// Shows the first `length` bytes of a block to its receivers. Ask [`Outbox::must_ring`] for each of them afterwards.
     pub fn publish(&mut self, block: Block, length: ByteCount, deliveries: &[Delivery]) -> Published {
         let (segment, offset, length) = (block.segment(), block.offset(), length.0.min(block.bytes().0));
-        let mut readers = Vec::with_capacity(deliveries.len());
+        self.readers.clear();
         let mut published = Published::default();
         for delivery in deliveries {
             let skip = delivery.skip.0.min(length);
             let range = PayloadRange { segment, offset: offset.plus(skip), length: ByteCount(length - skip) };
             let descriptor = Descriptor { heading: delivery.heading, range: Some(range) };
             if let Some(position) = self.push(delivery.to, descriptor, &mut published) {
-                readers.push((delivery.to, position));
+                self.readers.push((delivery.to, position));
             }
         }
-        published.unsent = self.ledger.enter(block, &readers);
+        published.unsent = self.ledger.enter(block, &self.readers);
         published
     }
 
@@ -208,20 +217,26 @@ impl Outbox {
         }
     }
 
-    /// Frees what all its receivers have passed. Answers who has an inbox that holds what cannot be.
-    pub fn reclaim(&mut self) -> Vec<(Place, Refused)> {
-        let mut refused = Vec::new();
+    /// Frees what all its receivers have passed.
+    pub fn reclaim(&mut self) {
         for link in self.links.iter_mut().flatten() {
+            let place = link.receiver.place;
             match link.producer.refresh() {
                 Ok(until) => {
                     link.producer.read_leases(&mut self.held);
-                    self.ledger.pass(link.receiver.place, until, &self.held, &mut self.freed);
+                    self.ledger.pass(place, until, &self.held, &mut self.freed);
                 }
-                Err(reason) => refused.push((link.receiver.place, reason)),
+                Err(_) if self.refused.iter().any(|(known, _)| *known == place) => {}
+                Err(refused) => self.refused.push((place, refused)),
             }
         }
         self.free();
-        refused
+    }
+
+    /// A receiver whose inbox was found, while blocks were reclaimed, to hold what cannot be: detach it, as it frees nothing
+    /// any more. Ask after [`Outbox::reclaim`] and now and then after [`Outbox::reserve`].
+    pub fn poll_refused(&mut self) -> Option<(Place, Refused)> {
+        self.refused.pop()
     }
 
     /// Takes back what a receiver has not claimed, but for the first `keep` messages, and copies it into private memory: it is
@@ -271,10 +286,16 @@ impl Outbox {
         self.slab.add_segment(memory)
     }
 
-    /// Drops empty segments but for `keep` bytes; names those that were dropped, for receivers that sleep.
-    pub fn drop_empty(&mut self, keep: ByteCount) -> Vec<SegmentId> {
+    /// Drops empty segments but for `keep` bytes.
+    pub fn drop_empty(&mut self, keep: ByteCount) {
         self.reclaim();
-        self.slab.drop_empty(keep)
+        self.slab.drop_empty(keep);
+    }
+
+    /// Names a segment that was dropped, by [`Outbox::drop_empty`] or by [`Outbox::reserve`] in favour of a larger one: for
+    /// receivers that sleep, as those who are awake see it in the table.
+    pub fn poll_dropped(&mut self) -> Option<SegmentId> {
+        self.slab.poll_dropped()
     }
 
     /// The arena, for counters.

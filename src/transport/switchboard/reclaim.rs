@@ -45,6 +45,7 @@ impl Ledger {
     }
 
     /// Enters a block with all who can read it. Gives it back if that is nobody.
+    #[must_use]
     pub fn enter(&mut self, block: Block, readers: &[(Place, Position)]) -> Option<Block> {
         let Some(count) = u32::try_from(readers.len()).ok().filter(|&count| count > 0) else { return Some(block) };
         let entry = self.vacant.pop().unwrap_or(self.entries.len());

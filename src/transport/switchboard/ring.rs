@@ -8,8 +8,9 @@
 //! take back ([`Producer::withdraw`]): that is how the surplus of a peer that stands still leaves the arena.
 
 use super::descriptor::Descriptor;
-use super::layout::{ByteCount, Geometry, LEASE_LIMIT, Mark, Peer, Position, Refused, WORD_BYTES, What};
+use super::layout::{ByteCount, Geometry, LEASE_LIMIT, Mark, Peer, Position, WORD_BYTES};
 use super::memory::{OwnMemory, OwnSlots, OwnWord, PeerMemory, PeerSlots, PeerWord};
+use super::refused::{Refused, What};
 use super::sync::{Ordering, fence};
 use crate::message::address::Generation;
 

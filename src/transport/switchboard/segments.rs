@@ -4,10 +4,9 @@
 //! message that needs them.
 
 use super::descriptor::PayloadRange;
-use super::layout::{
-    BLOCKS_START, ByteCount, Geometry, Peer, Refused, SEGMENT_LIMIT, SEGMENT_TABLE, SegmentId, WORD_BYTES, What,
-};
+use super::layout::{BLOCKS_START, ByteCount, Geometry, Peer, SEGMENT_LIMIT, SEGMENT_TABLE, SegmentId, WORD_BYTES};
 use super::memory::{PeerMemory, PeerWord};
+use super::refused::{Refused, What};
 use super::slab;
 
 /// Why a payload cannot be read.

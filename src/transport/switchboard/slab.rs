@@ -5,10 +5,11 @@
 //! last, and dropped when empty. Who still reads a block is `reclaim.rs`'s business.
 
 use super::layout::{
-    BLOCKS_START, ByteCount, ByteOffset, Geometry, LINE_BYTES, Label, Peer, Refused, Region, SEGMENT_LIMIT,
-    SEGMENT_TABLE, SegmentId, WORD_BYTES, What, round_up,
+    BLOCKS_START, ByteCount, ByteOffset, Geometry, LINE_BYTES, Label, Peer, Region, SEGMENT_LIMIT, SEGMENT_TABLE,
+    SegmentId, WORD_BYTES, round_up,
 };
 use super::memory::{OwnMemory, OwnWord};
+use super::refused::{Refused, What};
 
 /// The first segment. Small enough to stay in a processor's cache, and large enough for most applications for ever.
 const FIRST_SEGMENT: u64 = 256 * 1024;
@@ -128,6 +129,8 @@ pub struct Slab {
     /// By index in the table.
     segments: Vec<Option<Segment>>,
     last_serial: u32,
+    /// Dropped, and not told yet.
+    dropped: Vec<SegmentId>,
 }
 
 impl Slab {
@@ -139,7 +142,21 @@ impl Slab {
         let entry = |index: usize| outbox.word(SEGMENT_TABLE.plus(index as u64 * WORD_BYTES));
         let table = (0..SEGMENT_LIMIT).map(entry).collect::<Result<_, _>>()?;
         let segments = (0..SEGMENT_LIMIT).map(|_| None).collect();
-        Ok(Self { owner, geometry, arena: arena.0 / SEGMENT_UNIT * SEGMENT_UNIT, table, segments, last_serial: 0 })
+        Ok(Self {
+            owner,
+            geometry,
+            arena: arena.0 / SEGMENT_UNIT * SEGMENT_UNIT,
+            table,
+            segments,
+            last_serial: 0,
+            dropped: Vec::new(),
+        })
+    }
+
+    /// A block for `length` bytes, if one is free now.
+    pub fn try_allocate(&mut self, length: ByteCount) -> Option<Block> {
+        let bytes = block_bytes(length);
+        self.segments.iter_mut().flatten().find_map(|segment| segment.take(bytes))
     }
 
     /// A block for `length` bytes.
@@ -147,9 +164,7 @@ impl Slab {
     /// # Errors
     /// [`NoRoom`], with what would help.
     pub fn allocate(&mut self, length: ByteCount) -> Result<Block, NoRoom> {
-        let bytes = round_up(length.0.max(1), LINE_BYTES);
-        let found = self.segments.iter_mut().flatten().find_map(|segment| segment.take(bytes));
-        found.ok_or_else(|| self.missing(bytes))
+        self.try_allocate(length).ok_or_else(|| self.missing(block_bytes(length)))
     }
 
     /// Makes a block's bytes free again.
@@ -160,18 +175,26 @@ impl Slab {
         }
     }
 
-    fn missing(&self, bytes: u64) -> NoRoom {
+    /// What would make room for so many bytes. Empty segments that are too small for it, and stand in the way of a larger one,
+    /// are dropped.
+    fn missing(&mut self, bytes: u64) -> NoRoom {
         let needed = round_up(bytes.saturating_add(BLOCKS_START.0), SEGMENT_UNIT);
-        let reserved = self.reserved().0;
         if needed > self.arena {
             return NoRoom::TooBig { limit: ByteCount(self.arena.saturating_sub(BLOCKS_START.0)) };
         }
-        if needed > self.arena - reserved || self.segments.iter().all(Option::is_some) {
+        let in_use = self.segments.iter().flatten().filter(|segment| !segment.is_empty());
+        let (count, size) = in_use.fold((0, 0), |(count, size), segment| (count + 1, size + segment.size));
+        if needed > self.arena - size || count == self.segments.len() {
             return NoRoom::Full;
+        }
+        while needed > self.arena - self.reserved().0 || self.segments.iter().all(Option::is_some) {
+            let last = self.segments.iter().rposition(|seat| seat.as_ref().is_some_and(Segment::is_empty));
+            let Some(last) = last else { return NoRoom::Full };
+            self.drop_segment(last);
         }
         let largest = self.segments.iter().flatten().map(|segment| segment.size).max().unwrap_or(0);
         let in_advance = FIRST_SEGMENT.max(largest * 2).min(self.arena / LARGEST_PART / SEGMENT_UNIT * SEGMENT_UNIT);
-        NoRoom::Grow(ByteCount(needed.max(in_advance).min(self.arena - reserved)))
+        NoRoom::Grow(ByteCount(needed.max(in_advance).min(self.arena - self.reserved().0)))
     }
 
     /// Takes a segment of fresh memory into use, and lists it in the outbox.
@@ -201,21 +224,31 @@ impl Slab {
 
     /// Drops empty segments, the last first, until only `keep` bytes of empty ones are left. Their peers find them unlisted
     /// and let go of them; the memory is free when the last one has.
-    pub fn drop_empty(&mut self, keep: ByteCount) -> Vec<SegmentId> {
+    pub fn drop_empty(&mut self, keep: ByteCount) {
         let mut kept = 0;
-        let mut dropped = Vec::new();
-        for (seat, word) in self.segments.iter_mut().zip(&self.table) {
-            let Some(segment) = seat.as_ref().filter(|segment| segment.is_empty()) else { continue };
-            if kept + segment.size <= keep.0 {
-                kept += segment.size;
+        for index in 0..self.segments.len() {
+            let seat = self.segments.get(index).and_then(Option::as_ref);
+            let Some(size) = seat.filter(|segment| segment.is_empty()).map(|segment| segment.size) else { continue };
+            if kept + size <= keep.0 {
+                kept += size;
             } else {
-                dropped.push(segment.id);
-                // Nothing is read of it any more: each of its blocks was passed by all who might.
-                word.store_release(0);
-                *seat = None;
+                self.drop_segment(index);
             }
         }
-        dropped
+    }
+
+    /// Names a segment that was dropped, once.
+    pub fn poll_dropped(&mut self) -> Option<SegmentId> {
+        self.dropped.pop()
+    }
+
+    fn drop_segment(&mut self, index: usize) {
+        let (Some(seat), Some(word)) = (self.segments.get_mut(index), self.table.get(index)) else { return };
+        if let Some(segment) = seat.take() {
+            // Nothing is read of it any more: each of its blocks was passed by all who might.
+            word.store_release(0);
+            self.dropped.push(segment.id);
+        }
     }
 
     /// The memory that a block lies in.
@@ -237,6 +270,10 @@ impl Slab {
         let used = |segment: &Segment| segment.size - BLOCKS_START.0 - segment.free;
         ByteCount(self.segments.iter().flatten().map(used).sum())
     }
+}
+
+fn block_bytes(length: ByteCount) -> u64 {
+    round_up(length.0.max(1), LINE_BYTES)
 }
 
 /// What stands in the first line of a segment.

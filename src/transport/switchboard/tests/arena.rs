@@ -78,11 +78,15 @@ fn empty_segments_are_dropped_but_for_what_is_kept_and_serial_numbers_are_new() 
     let small = allocate(&mut slab, 1000).unwrap();
     let large = allocate(&mut slab, 300_000).unwrap();
     let (first, second) = (small.segment(), large.segment());
-    assert_eq!(slab.drop_empty(ByteCount(0)), []);
+    let dropped = |slab: &mut Slab, keep| {
+        slab.drop_empty(ByteCount(keep));
+        std::iter::from_fn(|| slab.poll_dropped()).collect::<Vec<_>>()
+    };
+    assert_eq!(dropped(&mut slab, 0), []);
     slab.free(&small);
     slab.free(&large);
-    assert_eq!(slab.drop_empty(ByteCount(256 * 1024)), [second]);
-    assert_eq!(slab.drop_empty(ByteCount(0)), [first]);
+    assert_eq!(dropped(&mut slab, 256 * 1024), [second]);
+    assert_eq!(dropped(&mut slab, 0), [first]);
     assert_eq!(slab.reserved(), ByteCount(0));
     let again = allocate(&mut slab, 1000).unwrap().segment();
     assert_eq!(again.index, first.index);
@@ -90,25 +94,35 @@ fn empty_segments_are_dropped_but_for_what_is_kept_and_serial_numbers_are_new() 
 }
 
 #[test]
+fn empty_segments_that_are_too_small_make_way_for_a_larger_one_and_those_in_use_do_not() {
+    let mut slab = slab(4 * SEGMENT_UNIT);
+    let blocks: Vec<Block> = (0..4).map(|_| allocate(&mut slab, SEGMENT_UNIT / 2 + 1).unwrap()).collect();
+    assert_eq!(slab.reserved(), ByteCount(4 * SEGMENT_UNIT));
+    let large = 2 * SEGMENT_UNIT;
+    slab.free(&blocks[1]);
+    slab.free(&blocks[2]);
+    assert_eq!(allocate(&mut slab, large), Err(NoRoom::Full));
+    assert_eq!(slab.poll_dropped(), None, "in vain");
+    slab.free(&blocks[3]);
+    assert!(allocate(&mut slab, large).unwrap().bytes().0 >= large);
+    let mut dropped: Vec<_> = std::iter::from_fn(|| slab.poll_dropped()).collect();
+    dropped.reverse();
+    assert_eq!(dropped, [blocks[3].segment(), blocks[2].segment(), blocks[1].segment()]);
+}
+
+#[test]
 fn freeing_a_block_of_a_dropped_segment_touches_nothing() {
     let mut slab = slab(1 << 20);
     let block = allocate(&mut slab, 1000).unwrap();
     slab.free(&block);
-    let _ = slab.drop_empty(ByteCount(0));
+    slab.drop_empty(ByteCount(0));
     let _other = allocate(&mut slab, 1000).unwrap();
     let used = slab.used();
     slab.free(&block);
     assert_eq!(slab.used(), used);
 }
 
-fn config() -> ProptestConfig {
-    let failure_persistence = if cfg!(miri) { None } else { ProptestConfig::default().failure_persistence };
-    ProptestConfig { cases: if cfg!(miri) { 3 } else { 256 }, failure_persistence, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
-
     #[test]
     fn no_two_blocks_ever_overlap_and_all_comes_back(
         steps in prop::collection::vec((any::<bool>(), 0_u64..200_000, any::<prop::sample::Index>()), 1..100),

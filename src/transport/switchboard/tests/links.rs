@@ -1,8 +1,9 @@
 //! What a sender and a receiver can rely on, each case by itself.
 
 use super::super::descriptor::{Descriptor, Heading, Kind, PayloadRange};
-use super::super::layout::{ActionRef, ByteCount, ByteOffset, Geometry, LEASE_LIMIT, Place, Position, SegmentId, What};
+use super::super::layout::{ActionRef, ByteCount, ByteOffset, Geometry, LEASE_LIMIT, Place, Position, SegmentId};
 use super::super::outbox::Delivery;
+use super::super::refused::What;
 use super::super::ring::ClaimLimit;
 use super::super::segments::Unreadable;
 use super::process::Process;
@@ -131,6 +132,30 @@ fn what_stands_still_keeps_what_it_claimed_and_the_rest_is_taken_back_in_order()
     assert_eq!(sender.outbox.waiting_for(RECEIVER), ByteCount(2 * 128));
     assert!(send(&mut sender, 7, b"later"));
     assert_eq!(tags(&mut receiver, &sender), [1, 2, 7]);
+}
+
+#[test]
+fn one_that_stands_still_neither_pins_the_arena_nor_keeps_the_others_waiting() {
+    let (mut sender, mut receiver) = pair(64);
+    let mut idle = Process::new(peer(2, 1), geometry(3, 64), ARENA);
+    sender.meet(&mut idle);
+    let bytes = |tag| vec![tag as u8; 10_000];
+    let mut queue = Vec::new();
+    for tag in 1..=200 {
+        // What once had to be taken back waits for all that came before it.
+        let to = if queue.is_empty() { vec![RECEIVER, Place(2)] } else { vec![RECEIVER] };
+        let published = sender.send(&to, tag, &bytes(tag)).or_else(|_| {
+            queue.extend(sender.outbox.withdraw(Place(2), 0).unwrap());
+            sender.send(&[RECEIVER], tag, &bytes(tag))
+        });
+        assert!(published.unwrap().full.is_empty());
+        assert_eq!(receiver.take(&sender).unwrap().unwrap().1, bytes(tag));
+    }
+    assert_eq!(sender.outbox.waiting_for(Place(2)), ByteCount(0));
+    assert!(queue.len() > 10, "{} were taken back", queue.len());
+    for (message, tag) in queue.iter().zip(1..) {
+        assert_eq!((message.heading.tag, message.payload.as_ref()), (tag, Some(&bytes(tag))));
+    }
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod arena;
 #[cfg(not(cluster_loom))]
 mod hostile;
 #[cfg(not(cluster_loom))]
+mod in_place;
+#[cfg(not(cluster_loom))]
 mod links;
 #[cfg(not(cluster_loom))]
 mod model;

@@ -2,9 +2,10 @@
 
 use super::super::descriptor::{Descriptor, Heading, Kind};
 use super::super::inbox::Inbox;
-use super::super::layout::{ActionRef, ByteCount, Geometry, Peer, Place, Refused, SegmentId};
+use super::super::layout::{ActionRef, ByteCount, Geometry, Peer, Place, SegmentId};
 use super::super::memory::OwnMemory;
 use super::super::outbox::{Delivery, Outbox, Published};
+use super::super::refused::Refused;
 use super::super::ring::ClaimLimit;
 use super::super::segments::Unreadable;
 use super::super::slab::{Block, NoRoom};
@@ -44,10 +45,17 @@ impl Process {
         other.inbox.attach(self.who, &self.outbox_memory.as_peer()).unwrap();
     }
 
+    pub(super) fn forget_dropped(&mut self) {
+        while let Some(dropped) = self.outbox.poll_dropped() {
+            self.segments.retain(|(segment, _)| *segment != dropped);
+        }
+    }
+
     pub(super) fn reserve(&mut self, length: usize) -> Result<Block, NoRoom> {
         let length = ByteCount(length as u64);
         match self.outbox.reserve(length) {
             Err(NoRoom::Grow(bytes)) => {
+                self.forget_dropped();
                 let memory = OwnMemory::on_heap(bytes);
                 let segment = self.outbox.add_segment(memory.clone()).unwrap();
                 self.segments.push((segment, memory));
