@@ -29,9 +29,9 @@ pub struct SwitchboardNews {
 /// A worker's own end of the switchboard. One per process; its methods may be called on the main thread only.
 #[napi]
 pub struct Endpoint {
-    inner: endpoint::Endpoint,
-    /// Ended before what they watch.
+    /// Dropped first, before what they watch.
     watches: Option<Watches>,
+    inner: endpoint::Endpoint,
 }
 
 #[napi]
@@ -57,7 +57,7 @@ impl Endpoint {
         let event_loop = callback::event_loop(env).map_err(|error| failed(error.reason.clone()))?;
         let watches =
             inner.watch(event_loop, Rc::new(move || callback.call())).map_err(|error| failed(chain(&error)))?;
-        Ok(Self { inner, watches: Some(watches) })
+        Ok(Self { watches: Some(watches), inner })
     }
 
     /// The place and the generation of this process.
