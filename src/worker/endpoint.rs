@@ -18,10 +18,11 @@ use crate::transport::switchboard::control::{Control, RECORD_BYTES};
 pub use crate::transport::switchboard::descriptor::Kind;
 use crate::transport::switchboard::descriptor::{Descriptor, Flags, Heading};
 use crate::transport::switchboard::inbox::Inbox;
-use crate::transport::switchboard::layout::{ActionRef, ByteCount, Geometry, Refused, SegmentId};
+use crate::transport::switchboard::layout::{ActionRef, ByteCount, Geometry, SegmentId};
 pub use crate::transport::switchboard::layout::{Peer, Place};
 use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
 use crate::transport::switchboard::outbox::{Delivery, Outbox};
+use crate::transport::switchboard::refused::Refused;
 use crate::transport::switchboard::ring::ClaimLimit;
 use crate::transport::switchboard::segments::Unreadable;
 use crate::transport::switchboard::slab::{Block, NoRoom};
@@ -351,10 +352,25 @@ impl Endpoint {
         if self.outbox.slab().used().0 * SHARES <= self.arena.0 {
             return false;
         }
-        for (place, _) in self.outbox.reclaim() {
+        self.reclaim();
+        self.outbox.slab().used().0 * SHARES > self.arena.0
+    }
+
+    fn reclaim(&mut self) {
+        self.outbox.reclaim();
+        self.look_after();
+    }
+
+    /// What the outbox has found out while it looked for room.
+    fn look_after(&mut self) {
+        while let Some((place, _)) = self.outbox.poll_refused() {
             self.distrust(place);
         }
-        self.outbox.slab().used().0 * SHARES > self.arena.0
+        while let Some(segment) = self.outbox.poll_dropped() {
+            let record = Control::Dropped { sender: self.own, segment };
+            // Not heard, the memory comes back when the next segment takes its index.
+            let _ = unix_socket::send_record(self.master.as_fd(), &record.to_bytes(), &[]);
+        }
     }
 
     /// What is more waits here, and not in the memory that all share: one that stands still must not stop the others.
@@ -467,6 +483,8 @@ impl Endpoint {
     }
 
     fn grow(&mut self, bytes: ByteCount) -> bool {
+        // What was dropped in favour of this one is let go of first.
+        self.look_after();
         let Ok((memory, file)) = memory(c"clutch-segment", bytes) else { return false };
         let Ok(segment) = self.outbox.add_segment(memory) else { return false };
         let record = Control::Segment { sender: self.own, segment, bytes };
@@ -476,14 +494,8 @@ impl Endpoint {
 
     /// Gives memory back that is not used, when there is time.
     pub fn tidy(&mut self) {
-        for (place, _) in self.outbox.reclaim() {
-            self.distrust(place);
-        }
-        for segment in self.outbox.drop_empty(KEPT_BYTES) {
-            let record = Control::Dropped { sender: self.own, segment };
-            // Not heard, the memory comes back when the next segment takes its index.
-            let _ = unix_socket::send_record(self.master.as_fd(), &record.to_bytes(), &[]);
-        }
+        self.outbox.drop_empty(KEPT_BYTES);
+        self.look_after();
     }
 
     /// Takes the next message and puts its bytes into `into`; each sender in turn.

@@ -3,7 +3,8 @@
 //! One record is one datagram of fixed size; the descriptors ride on it in the order that is written here. Pure: bytes in and
 //! out. What cannot be is refused with its name; whoever wrote it is not believed any more.
 
-use super::layout::{ByteCount, Peer, Place, Refused, SegmentId, WORD_BYTES, What, pack, unpack};
+use super::layout::{ByteCount, Peer, Place, SegmentId, WORD_BYTES, pack, unpack};
+use super::refused::{Refused, What};
 use crate::message::address::Generation;
 
 /// How many bytes a record has.
