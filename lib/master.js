@@ -5,9 +5,9 @@
 
 const os = require('os');
 const v8 = require('v8');
+const { isMainThread } = require('worker_threads');
 
 const { Cluster } = require('./cluster');
-const { isMainThread } = require('worker_threads');
 const { ClutchError } = require('./errors');
 const { masterEndpoint, MAX_WAITING } = require('./master/endpoint');
 const { loadNative } = require('./master/native');

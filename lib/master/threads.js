@@ -43,7 +43,7 @@ class Threads {
     const role = slot === null ? 'agent' : 'app';
     let worker;
     try {
-      worker = new Thread(scripts[role], { argv: [JSON.stringify(optionsOf(slot, options))] });
+      worker = new Thread(scripts[role], { name: `${role}_worker`, argv: [JSON.stringify(optionsOf(slot, options))] });
     } catch (error) {
       native.threadNotStarted(thread, error.message);
       return;
