@@ -112,6 +112,8 @@ export interface ClusterConfig {
   threads: boolean
   /** True where several apps can listen on one port: processes always, threads with sockets that reuse it. */
   sharesSockets: boolean
+  /** False where messages between workers go by the master. */
+  switchboard: boolean
   /** How many app workers; at least 1. */
   workers: number
   /** The framework's name, for the log. */

@@ -67,6 +67,8 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     // Threads are given theirs as they are made, on no command line.
     optionsJson: threads ? JSON.stringify(options) : toArgument(options),
     threads,
+    // For comparison, and for machines on which shared memory makes trouble.
+    switchboard: env.EGG_CLUTCH_SWITCHBOARD !== 'off',
     sharesSockets: !threads || options.reusePort === true,
     workers: options.workers,
     frameworkName: framework.name,

@@ -33,6 +33,8 @@ pub struct ClusterConfig {
     pub threads: bool,
     /// True where several apps can listen on one port: processes always, threads with sockets that reuse it.
     pub shares_sockets: bool,
+    /// False where messages between workers go by the master.
+    pub switchboard: bool,
     /// How many app workers; at least 1.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -204,6 +206,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             env: config.env.into_iter().map(Into::into).collect(),
             options_json: config.options_json,
             threads: config.threads,
+            switchboard: config.switchboard,
             shares_sockets: config.shares_sockets,
             workers: config.workers,
             framework_name: config.framework_name,

@@ -21,6 +21,8 @@ pub struct MasterConfig {
     pub env: Vec<OsString>,
     /// The parsed options as JSON: the argument of the workers and the data of `egg-ready`.
     pub options_json: String,
+    /// False where messages between workers go by the master.
+    pub switchboard: bool,
     /// True where agent and apps are threads of this process.
     pub threads: bool,
     /// True where several apps can listen on one port.

@@ -131,7 +131,7 @@ impl Shell {
         Self {
             supervisor: Supervisor::new(config.supervisor(seed)),
             listeners: Listeners::new(happenings.clone(), config.production, config.sticky_worker_port),
-            switchboard: Switchboard::new(happenings.clone()),
+            switchboard: Switchboard::new(happenings.clone(), config.switchboard),
             config,
             running: HashMap::new(),
             trees: HashMap::new(),

@@ -78,8 +78,9 @@ pub(super) struct Switchboard {
 }
 
 impl Switchboard {
-    pub(super) fn new(happenings: mpsc::Sender<Happening>) -> Self {
-        let places = Geometry::STANDARD.places() as usize;
+    /// Without places nobody takes part.
+    pub(super) fn new(happenings: mpsc::Sender<Happening>, is_wanted: bool) -> Self {
+        let places = if is_wanted { Geometry::STANDARD.places() as usize } else { 0 };
         Self { places: vec![(0, false); places], last_place: 0, members: HashMap::new(), happenings }
     }
 

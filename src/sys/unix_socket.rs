@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, getsockopt, sendmsg, shutdown, socketpair,
@@ -156,7 +156,7 @@ pub fn send_record(fd: BorrowedFd<'_>, record: &[u8], descriptors: &[BorrowedFd<
     }
 }
 
-/// Takes over a socket that this process was started with, close-on-exec from now on.
+/// Takes over a socket that this process was started with, close-on-exec from now on. Call it once for a number.
 ///
 /// # Errors
 /// When there is no such descriptor, or it is no socket that keeps records apart: somebody else's that came by the same number.
@@ -167,10 +167,9 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd, SysError> {
     if kind != SockType::SeqPacket {
         return Err(SysError::new("getsockopt(SO_TYPE)", Errno::EPROTOTYPE));
     }
-    let copy = fcntl(borrowed, FcntlArg::F_DUPFD_CLOEXEC(3)).named("fcntl(F_DUPFD_CLOEXEC)")?;
-    nix::unistd::close(number).named("close")?;
-    // SAFETY: the kernel has just made it for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+    fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).named("fcntl(F_SETFD)")?;
+    // SAFETY: the socket was made for whoever calls this, once; nobody else in this process knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Ends a connection, whoever else still holds its descriptor.

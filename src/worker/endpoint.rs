@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::message::address::Generation;
 use crate::sys::event::Event;
@@ -29,6 +30,12 @@ use crate::transport::switchboard::slab::{Block, NoRoom};
 
 /// How much is kept of the arena when nothing is in it: warm memory for the next messages.
 const KEPT_BYTES: ByteCount = ByteCount(1024 * 1024);
+
+/// How long a sender is held up while not one of its receivers reads.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How long it sleeps in between.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Into how many shares the arena is divided when it is scarce.
 const SHARES: u64 = 4;
@@ -166,6 +173,8 @@ pub struct Endpoint {
     links: HashMap<Place, Link>,
     news: VecDeque<News>,
     waiting_bytes: usize,
+    /// Nobody has read for long while so much waited.
+    is_hopeless: bool,
     /// Whose turn it is, so that one sender does not hold up the others.
     turn: VecDeque<Place>,
 }
@@ -195,6 +204,7 @@ impl Endpoint {
             links: HashMap::new(),
             news: VecDeque::new(),
             waiting_bytes: 0,
+            is_hopeless: false,
             turn: VecDeque::new(),
         })
     }
@@ -337,14 +347,37 @@ impl Endpoint {
         if late.is_empty() {
             return Sent::All;
         }
-        if self.waiting_bytes + payload.len() > WAITING_LIMIT {
-            return Sent::Refused;
+        // What it sends to itself it can only read when it has stopped sending.
+        let is_refused = late.iter().any(|place| *place != self.own.place) && !self.makes_room(payload.len());
+        if is_refused {
+            late.retain(|place| *place == self.own.place);
         }
         let waiting = Waiting { heading, payload: payload.into() };
         for place in late {
             self.enqueue(place, waiting.clone());
         }
-        Sent::Waits
+        if is_refused { Sent::Refused } else { Sent::Waits }
+    }
+
+    /// Whether so many bytes more may wait. A sender that is quicker than its receivers is held up here, as long as they read.
+    fn makes_room(&mut self, bytes: usize) -> bool {
+        let mut idle = if self.is_hopeless { PATIENCE } else { Duration::ZERO };
+        while self.waiting_bytes + bytes > WAITING_LIMIT {
+            let before = self.waiting_bytes;
+            self.flush();
+            if self.waiting_bytes < before {
+                idle = Duration::ZERO;
+            } else if idle >= PATIENCE {
+                // Once for all that follows, until somebody reads again.
+                self.is_hopeless = true;
+                return false;
+            } else {
+                std::thread::sleep(PAUSE);
+                idle += PAUSE;
+            }
+        }
+        self.is_hopeless = false;
+        true
     }
 
     /// Whether so much of the arena is in use that nobody may have more than its share of it.

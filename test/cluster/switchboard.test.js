@@ -83,6 +83,19 @@ describe('messages between workers', () => {
     assert.deepEqual(await sizes(still), digests);
   });
 
+  it('are refused, and that is said, beyond what may wait for one that stands still; the others get them', async () => {
+    const cluster = await start();
+    const agent = cluster.agentPid();
+    const [still, other] = cluster.appPids();
+    process.kill(still, 'SIGSTOP');
+    for (let turn = 0; turn < 45; turn++) await ask(cluster, agent, 'sendLong', { method: 'sendToApp', args: ['news'], length: 4 * MB });
+    await cluster.output(/\[messenger\] a message was dropped: .* a process that does not read \(1 so far\)/);
+    assert.equal((await ask(cluster, other, 'when', { action: 'news', count: 45 })).length, 45);
+    process.kill(still, 'SIGCONT');
+    const got = await ask(cluster, still, 'when', { action: 'news', count: 30 });
+    assert.ok(got.length < 45);
+  });
+
   it('reach an app that is still loading, in order, whichever way they go', async () => {
     const cluster = await subject.start({}, { fault: { role: 'app', index: 1, how: 'hold' } });
     await told(cluster, 'probe-fault');

@@ -176,8 +176,8 @@ class Switchboard {
     const outcome = this.#put(places, writer);
     this.#isUntidy = true;
     if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
-    if (outcome === WAITS) this.#retryLater();
-    else if (outcome === REFUSED) this.#drop('so many wait for a process that does not read');
+    if (outcome === WAITS || outcome === REFUSED) this.#retryLater();
+    if (outcome === REFUSED) this.#drop('so many wait for a process that does not read');
     else if (outcome === TOO_BIG) this.#drop(`one of ${writer.length} bytes is larger than the shared memory`);
   }
 
