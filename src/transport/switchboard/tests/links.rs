@@ -23,7 +23,7 @@ fn pair(slots: u32) -> (Process, Process) {
 
 fn send(sender: &mut Process, tag: u64, payload: &[u8]) -> bool {
     let published = sender.send(&[RECEIVER], tag, payload).unwrap();
-    published.unsent.iter().for_each(|block| sender.outbox.cancel(block));
+    published.unsent.into_iter().for_each(|block| sender.outbox.cancel(block));
     published.full.is_empty()
 }
 
@@ -356,7 +356,7 @@ fn two_threads_that_send_receive_and_sleep_as_they_like_lose_nothing() {
     const COUNT: u64 = if cfg!(miri) { 60 } else { 20_000 };
     let (mut sender, mut receiver) = pair(8);
     // Enough for whatever eight slots hold, so that no segment is made later.
-    sender.reserve(1).map(|block| sender.outbox.cancel(&block)).unwrap();
+    sender.reserve(1).map(|block| sender.outbox.cancel(block)).unwrap();
     receiver.take_segments(&sender);
     let (bell, rung) = std::sync::mpsc::channel();
     let sending = std::thread::spawn(move || {
