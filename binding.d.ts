@@ -29,6 +29,14 @@ export declare class Cluster {
   deliver(origin: string, message: string): void
   /** Logs one line in egg's console format; written when this returns. `level` is `debug`, `info`, `warn` or `error`. */
   log(level: string, text: string): void
+  /** A thread that was asked for runs; `threadId` is its id in Node and its address in messages. */
+  threadStarted(thread: number, threadId: number): void
+  /** A thread that was asked for could not be made. */
+  threadNotStarted(thread: number, reason: string): void
+  /** A thread sent a message. `header` is its routing fields as JSON text; a `thread-relay` with this `ticket` says whom it is for. */
+  threadSaid(thread: number, ticket: number, header: string): void
+  /** A thread has ended, after everything that it sent. */
+  threadExited(thread: number, code: number): void
   /** A snapshot of the cluster as JSON text. */
   status(): string
   /** To be called from process 'exit': logs the exit code and removes the pid file. */
@@ -58,6 +66,13 @@ export interface ClusterConfig {
   env: Array<string>
   /** The parsed options as compact JSON: the workers' argument and the data of `egg-ready`. */
   optionsJson: string
+  /**
+   * True where agent and apps are threads of this process: `onEvent` then asks for them (`thread-start`, `thread-post`,
+   * `thread-relay`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
+   */
+  threads: boolean
+  /** True where several apps can listen on one port: processes always, threads with sockets that reuse it. */
+  sharesSockets: boolean
   /** How many app workers; at least 1. */
   workers: number
   /** The framework's name, for the log. */
@@ -76,6 +91,8 @@ export interface ClusterConfig {
   inspectPort?: number
   /** The configured port. */
   port?: number
+  /** The port that apps listen on in sticky mode; absent in any other mode. */
+  stickyWorkerPort?: number
   /** `http` or `https`. */
   protocol: string
   /** The port of the plain http server beside https. */

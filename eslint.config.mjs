@@ -50,8 +50,8 @@ export default [
     rules: { 'max-lines-per-function': 'off' },
   },
   {
-    // An app whose package.json says "type": "module".
-    files: ['test/fixtures/apps/egg4/**/*.js'],
+    // Apps whose package.json says "type": "module".
+    files: ['test/fixtures/apps/{egg4*,shop_egg4}/**/*.js', 'test/fixtures/frameworks/on_egg4/**/*.js'],
     languageOptions: { sourceType: 'module' },
     rules: { strict: 'off' },
   },

@@ -2,8 +2,13 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { SecureContextOptions } from 'node:tls';
 
-/** `'process'`: agent and app workers are processes. `'worker_threads'` is not available in this version. */
-export type ClusterStartMode = 'process';
+/**
+ * `'process'`: agent and app workers are processes. `'worker_threads'`: they are threads of the master process, and each app thread
+ * listens on a port of its own; pids in messages, events and `status()` are the ids of threads then, and messages are cloned as
+ * `postMessage` does it. A dead app thread is started again after a second in every env; a stop terminates threads without their
+ * close hooks.
+ */
+export type ClusterStartMode = 'process' | 'worker_threads';
 
 /** File paths; the app workers read the files. Other fields of `https.createServer` are handed on as they are. */
 export interface ClusterHTTPSSecureOptions {
@@ -78,12 +83,26 @@ export interface ClusterOptions {
   startMode?: ClusterStartMode | null;
   /** How connections are dealt to app workers. @default 'round-robin' */
   balance?: 'round-robin' | null;
-  /** For worker threads, which are not available in this version: only an empty list is allowed. */
-  ports?: never[] | null;
-  /** Not available in this version: only `false` is allowed. */
-  reusePort?: false | null;
-  /** Not available in this version: only `false` is allowed. */
-  sticky?: false | null;
+  /**
+   * Only with `startMode: 'worker_threads'`: the ports of the app threads, each of them once. There is one thread per port, or one on
+   * `port`, whatever `workers` says; `reusePort` has another way.
+   * @default []
+   */
+  ports?: Array<number | string> | null;
+  /**
+   * Gives every app worker a socket of its own on the port, and the kernel chooses the worker of each connection; also by the app's config
+   * `cluster.listen.reusePort`. Connections that wait at a worker are lost when it dies, but not in a reload. Not together with `sticky`.
+   * With `startMode: 'worker_threads'` it needs `port` and Node.js 22.12, and `workers` threads listen on that port.
+   * @default false
+   */
+  reusePort?: boolean | null;
+  /**
+   * Gives all connections from one address to one app worker, and to the worker that takes its place; while there is none, to another
+   * one. The master listens on the cluster's port, the app workers on `stickyWorkerPort` of 127.0.0.1. The forms of an object are
+   * not available in this version.
+   * @default false
+   */
+  sticky?: boolean | null;
   /** Only the default is available in this version. */
   messenger?: { serialization?: 'json' } | null;
   /** Not available in this version; set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms). */
@@ -120,6 +139,7 @@ export interface ParsedClusterOptions {
   /** `null` (egg 2 and 3) or `undefined` (egg 4) where it is neither given nor in EGG_SERVER_ENV. */
   env?: string | null;
   startMode: ClusterStartMode;
+  ports?: number[];
   https?: ClusterHTTPSSecureOptions | false;
   require?: string[];
   debugPort?: number;
@@ -132,6 +152,8 @@ export interface ParsedClusterOptions {
 export interface MasterOptions extends ParsedClusterOptions {
   /** A free TCP port for cluster-client's server in the agent; the same for the life of the master. */
   clusterPort?: number;
+  /** The port of 127.0.0.1 that the app workers listen on where `sticky` is given; the same for the life of the master. */
+  stickyWorkerPort?: number;
 }
 
 /** Stable; new ones may come. */
@@ -184,14 +206,14 @@ export class ClusterWorkerExceptionError extends Error {
 
 /** egg's messenger: an event is an action, its argument the data. A listener that throws or rejects is logged and stops nothing. */
 export class Messenger extends EventEmitter {
-  /** The pid of this process as text. */
+  /** The pid of this process, or the id of this worker thread, as text. */
   readonly pid: string;
   /** The processes on the other side: all apps for the agent and the master, the agent for an app. From `egg-pids`. */
   readonly opids: string[];
   on(action: string, listener: (data: any) => void): this;
   once(action: string, listener: (data: any) => void): this;
   off(action: string, listener: (data: any) => void): this;
-  /** To the agent and all apps, this process included. `data` travels as JSON. */
+  /** To the agent and all apps, this process included. `data` travels as JSON; between worker threads it is cloned. */
   broadcast(action: string, data?: unknown): this;
   /** To all apps. */
   sendToApp(action: string, data?: unknown): this;
@@ -213,7 +235,7 @@ export interface ProcessStatus {
   id: number;
   /** How many processes its place has had. */
   generation: number;
-  /** `null` until it is forked. */
+  /** `null` until it is forked; the thread's id with `startMode: 'worker_threads'`. */
   pid: number | null;
   state: 'starting' | 'ready' | 'draining' | 'killing' | 'exited';
   /** Whether its channel to the master is open. */
@@ -318,7 +340,7 @@ export class Master {
  * @param callback called once: with `null` when the cluster is ready, else with the error. The promise rejects all the same.
  * @throws AssertionError for `baseDir`, `framework` and `https`, with egg's texts
  * @throws ClutchError ERR_CLUTCH_OPTION for any other bad value, ERR_CLUTCH_PLATFORM without the native addon, ERR_CLUTCH_LISTEN
- *   without a free port, ERR_CLUTCH_SPAWN where nothing can be forked, ERR_CLUTCH_BOOT for a second cluster in one process
+ *   without a free port, ERR_CLUTCH_SPAWN where nothing can be forked, ERR_CLUTCH_BOOT for a second cluster in one process, or in a worker thread
  */
 export function startCluster(options?: ClusterOptions | null, callback?: ((error: Error | null) => void) | null): Promise<Cluster>;
 

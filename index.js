@@ -3,17 +3,16 @@
 // The front door. Every name is written so that `import { … }` and `export * from` see it without running anything, and
 // everything that not each process needs is loaded on first use: an app that wants the messenger must not pay for the master.
 
-const path = require('path');
+const { isMainThread } = require('worker_threads');
 
+require('./lib/cwd_at_load');
 const { ClutchError, ClusterAgentWorkerError, ClusterWorkerExceptionError } = require('./lib/errors');
 
-const WORKER_SCRIPTS = new Set(['agent_worker.js', 'app_worker.js']);
+const WORKER_SCRIPT = /[/\\](lib|dist[/\\]commonjs)[/\\](agent|app)_worker\.js$/;
 
 /** Whether this process runs one of the worker scripts, of this copy of the package or of another. */
 function isWorkerProcess() {
-  const script = process.argv[1] ?? '';
-  return WORKER_SCRIPTS.has(path.basename(script)) && path.basename(path.dirname(script)) === 'lib'
-    && typeof process.send === 'function';
+  return WORKER_SCRIPT.test(process.argv[1] ?? '') && (typeof process.send === 'function' || !isMainThread);
 }
 
 const lazy = {

@@ -51,7 +51,7 @@ describe('the exports', () => {
   test('cost nothing before they are used', () => {
     const loaded = 'Object.keys(require.cache).map(file => file.slice(root.length + 1)).sort()';
     const root = `const root = ${JSON.stringify(ROOT)};`;
-    expect(valueOf(`${root} out(${loaded})`)).toEqual(['index.js', path.join('lib', 'errors.js')]);
+    expect(valueOf(`${root} out(${loaded})`)).toEqual(['index.js', path.join('lib', 'cwd_at_load.js'), path.join('lib', 'errors.js')]);
     const withMessenger = valueOf(`${root} clutch.messenger; out(${loaded})`);
     expect(withMessenger).toContain(path.join('lib', 'messenger.js'));
     for (const file of withMessenger) expect(file).not.toMatch(/^lib.(master|options|cluster|ports|framework\W)[^/]*\.js$|binding/);
@@ -132,12 +132,12 @@ describe('messenger', () => {
     expect(clutch.messenger).toBe(clutch.messenger);
   });
 
-  test.each(['app_worker.js', 'agent_worker.js'])('is the one over the channel in %s', script => {
+  test.each(['app', 'agent'].flatMap(role => [`lib/${role}_worker.js`, `dist/commonjs/${role}_worker.js`]))('is the one over the channel in %s', script => {
     const dir = tree({
-      [`lib/${script}`]: `const { messenger } = require(${JSON.stringify(ROOT)});
+      [script]: `const { messenger } = require(${JSON.stringify(ROOT)});
         process.send(messenger === require(${JSON.stringify(path.join(ROOT, 'lib/messenger.js'))}).processMessenger());`,
     });
-    const parent = `const child = require('child_process').fork(${JSON.stringify(path.join(dir, 'lib', script))}, ['{}']);
+    const parent = `const child = require('child_process').fork(${JSON.stringify(path.join(dir, script))}, ['{}']);
       child.on('message', message => console.log(message));`;
     expect(runNode(['-e', parent]).stdout).toBe('true\n');
   });

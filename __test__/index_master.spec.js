@@ -27,7 +27,7 @@ describe('what the native half gets', () => {
     expect(config).toEqual({
       execPath: '/usr/bin/node', execArgv: ['--no-warnings'],
       agentScript: path.join(ROOT, 'lib/agent_worker.js'), appScript: path.join(ROOT, 'lib/app_worker.js'),
-      env: ['PATH=/bin', 'EGG_X=a=b'], workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', isDebug: false,
+      env: ['PATH=/bin', 'EGG_X=a=b'], threads: false, sharesSockets: true, workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', isDebug: false,
       agentInspectPort: 5800, inspectPort: 9229, port: 7001, protocol: 'http',
       appCloseTimeoutMs: 5000, agentCloseTimeoutMs: 5000, announceAgentPid: false,
     });
@@ -42,6 +42,7 @@ describe('what the native half gets', () => {
     expect(native.config).toMatchObject({
       production: true, isDebug: true, debugPort: 7002, pidFile, host: 'h', logLevel: 'DEBUG', appCloseTimeoutMs: 1, agentCloseTimeoutMs: 2,
       agentInspectPort: 3, announceAgentPid: true,
+      agentScript: path.join(ROOT, 'dist/commonjs/agent_worker.js'), appScript: path.join(ROOT, 'dist/commonjs/app_worker.js'),
     });
   });
 
@@ -57,7 +58,21 @@ describe('what the native half gets', () => {
     const asked = [];
     const given = { ...parts(), findFreePort: async options => { asked.push(options); return 1; } };
     await boot({ port: 7001, debugPort: 7002 }, given);
-    expect(asked).toEqual([{ except: [7001, 7002] }]);
+    expect(asked).toEqual([{ purpose: 'clusterPort', except: [7001, 7002] }]);
+  });
+
+  test.each([[{ sticky: true }, 4002], [{ sticky: false }, undefined], [{}, undefined]])('the port behind a sticky one is there for %p only', async (options, expected) => {
+    const { native } = await boot(options, parts({ ports: [4001, 4002] }));
+    expect(native.config.stickyWorkerPort).toBe(expected);
+    expect(JSON.parse(native.config.optionsJson)).toMatchObject({ clusterPort: 4001, ...options });
+    expect(JSON.parse(native.config.optionsJson).stickyWorkerPort).toBe(expected);
+  });
+
+  test('the port behind a sticky one keeps off all others', async () => {
+    const asked = [];
+    const given = { ...parts(), findFreePort: async options => asked.push(options) };
+    await boot({ port: 7001, debugPort: 7002, sticky: true }, given);
+    expect(asked[1]).toEqual({ purpose: 'stickyWorkerPort', except: [7001, 7002, 1] });
   });
 });
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const { EventEmitter } = require('events');
-const { Messenger, processTransport } = require('../lib/messenger');
+const { Messenger, processTransport, threadTransport } = require('../lib/messenger');
 
 /** A transport that keeps what is sent and hands in what a test says. */
 function fakeTransport({ role, pid = 100 } = {}) {
@@ -285,5 +285,44 @@ describe('the messenger of this process', () => {
     expect(messenger.sendTo(1, 'a')).toBe(messenger);
     messenger.on('a', () => {});
     expect(process.listenerCount('message')).toBe(before);
+  });
+});
+
+describe('the transport over the port of a thread', () => {
+  function fakePort() {
+    return Object.assign(new EventEmitter(), { postMessage: jest.fn(structuredClone) });
+  }
+
+  test('has the id of the thread as its address, and sends what can be cloned as it is', () => {
+    const port = fakePort();
+    const transport = threadTransport(port, 7, () => 'app');
+    transport.send({ action: 'a', data: new Map() });
+    expect(transport).toMatchObject({ pid: 7, role: 'app' });
+    expect(port.postMessage).toHaveBeenCalledWith({ action: 'a', data: new Map() });
+  });
+
+  test('throws what cannot be cloned back at the sender', () => {
+    const messenger = messengerOn(threadTransport(fakePort(), 7, () => 'app'));
+    expect(() => messenger.sendToAgent('a', () => {})).toThrow(expect.objectContaining({ name: 'DataCloneError' }));
+  });
+
+  test('listens to messages only when asked, and stops', () => {
+    const port = fakePort();
+    const transport = threadTransport(port, 7, () => 'agent');
+    const listener = jest.fn();
+    const stop = transport.onMessage(listener);
+    port.emit('message', { action: 'a' });
+    stop();
+    port.emit('message', { action: 'b' });
+    expect(listener.mock.calls).toEqual([[{ action: 'a' }]]);
+  });
+
+  test('leaves the port alone in a thread that is no worker of a cluster', () => {
+    const port = fakePort();
+    const transport = threadTransport(port, 7, () => undefined);
+    transport.send({ action: 'a' });
+    expect(transport.onMessage(() => {})).toBeNull();
+    expect(port.postMessage).not.toHaveBeenCalled();
+    expect(port.listenerCount('message')).toBe(0);
   });
 });

@@ -52,6 +52,14 @@ describe('the options object', () => {
     });
   });
 
+  test('has its fields in the order of the package that it stands in for', async () => {
+    const given = { title: 'my app', workers: 2, port: 7001 };
+    expect(Object.keys(await parse(given))).toEqual([
+      'framework', 'baseDir', 'port', 'reusePort', 'workers', 'plugins', 'https', 'startMode', 'ports', 'env', 'title',
+    ]);
+    expect(Object.keys(await parse3(given))).toEqual(['baseDir', 'port', 'startMode', 'env', 'workers', 'title', 'framework']);
+  });
+
   test('keeps unknown fields as they are', async () => {
     expect(await parse({ foo: true, title: 'my app', nested: { a: [1] } })).toMatchObject({ foo: true, title: 'my app', nested: { a: [1] } });
   });
@@ -259,6 +267,20 @@ describe('isDebug', () => {
   });
 });
 
+describe('reusePort', () => {
+  test('is false by default under egg-cluster, and what was given', async () => {
+    expect((await parse()).reusePort).toBe(false);
+    expect((await parse({ reusePort: true })).reusePort).toBe(true);
+    expect((await parse({ reusePort: null })).reusePort).toBe(false);
+    expect((await parse3({ reusePort: true })).reusePort).toBe(true);
+  });
+
+  test('is refused together with sticky', async () => {
+    await optionError({ reusePort: true, sticky: true }, 'options.reusePort', 'options.sticky');
+    expect(await parse({ reusePort: false, sticky: true })).toMatchObject({ reusePort: false, sticky: true });
+  });
+});
+
 describe('NO_DEPRECATION', () => {
   test('is set for NODE_ENV=production and for nothing else', async () => {
     delete process.env.NO_DEPRECATION;
@@ -273,6 +295,7 @@ describe('NO_DEPRECATION', () => {
 test.each([
   ['baseDir', 5, 'a string'], ['framework', {}, 'a string'], ['customEgg', [], 'a string'], ['env', 1, 'a string'], ['pidFile', true, 'a string'],
   ['plugins', 'x', 'an object'], ['plugins', [], 'an object'], ['isDebug', 'yes', 'true or false'],
+  ['reusePort', 'yes', 'true or false'], ['reusePort', 1, 'true or false'],
 ])('%s may not be %p', async (name, value, allowed) => {
   await optionError({ [name]: value }, `options.${name} must be ${allowed}, got`);
 });

@@ -13,11 +13,8 @@ const errorOf = options => parse(options).then(() => { throw new Error('was take
 
 // By option: what asks for what happens anyway, what this version cannot do, and what has no meaning at all.
 const VALUES = {
-  startMode: { today: ['process'], later: ['worker_threads'], bad: ['threads', 1, ''] },
-  ports: { today: [[]], later: [[7001, 7002]], bad: [7001, 'x'] },
-  reusePort: { today: [false], later: [true], bad: ['yes', 1] },
   balance: { today: ['round-robin'], later: ['least-busy', 'kernel'], bad: ['random', true] },
-  sticky: { today: [false, 0, ''], later: [true, { by: 'address' }], bad: ['address', 1] },
+  sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
   messenger: { today: [{}, { serialization: 'json' }], later: [{ serialization: 'advanced' }, { arena: '64mb' }], bad: ['json', true] },
   timeouts: { today: [{}], later: [{ boot: '10m' }], bad: ['10m', 5] },
   stuck: { today: [false], later: [{ killAfter: '30s' }], bad: [true, 5] },

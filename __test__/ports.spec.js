@@ -58,8 +58,9 @@ describe('findFreePort', () => {
 
   test('says why there is none', async () => {
     const cause = Object.assign(new Error('listen EMFILE: too many open files'), { code: 'EMFILE' });
-    await expect(findFreePort({ listen: async () => { throw cause; } })).rejects.toMatchObject({
-      code: 'ERR_CLUTCH_LISTEN', message: expect.stringContaining('EMFILE'), cause,
+    const failing = { purpose: 'stickyWorkerPort', listen: async () => { throw cause; } };
+    await expect(findFreePort(failing)).rejects.toMatchObject({
+      code: 'ERR_CLUTCH_LISTEN', message: expect.stringMatching(/^no free TCP port was found for stickyWorkerPort: .*EMFILE/), cause,
     });
   });
 

@@ -4,7 +4,7 @@
 // is ready serves it. The master learns of the listening by Node's own cluster protocol.
 
 const { bootWorker } = require('./worker/boot');
-const { readAddress, serve } = require('./worker/app_server');
+const { readAddress, realPort, serve } = require('./worker/app_server');
 const { PACKAGE_DIR } = require('./flavour');
 
 bootWorker({
@@ -23,7 +23,7 @@ function watchStart(app, context) {
 
   function settleAddress() {
     const settled = readAddress(app, options);
-    send({ to: 'master', action: 'realport', data: { port: settled.port, protocol: settled.protocol } });
+    send(realPort(settled));
     return settled;
   }
 

@@ -8,12 +8,10 @@ const fs = require('fs');
 const path = require('path');
 const { createRequire } = require('module');
 
+const cwdAtLoad = require('./cwd_at_load');
 const { ClutchError } = require('./errors');
 const { PACKAGE_DIR } = require('./flavour');
 const { findModule } = require('./framework/load_modules');
-
-// Tests mock process.cwd(); the folder the process was started in still counts.
-const CWD_AT_LOAD = process.cwd();
 
 /** Where `require(name)` would look from `dir`, the global folders included. */
 function lookupDirs(name, dir) {
@@ -51,7 +49,7 @@ function findByName(name, baseDir) {
   const looked = new Set([
     path.join(baseDir, 'node_modules'),
     path.join(process.cwd(), 'node_modules'),
-    path.join(CWD_AT_LOAD, 'node_modules'),
+    ...(cwdAtLoad ? [path.join(cwdAtLoad, 'node_modules')] : []),
   ]);
   for (const modules of looked) {
     const dir = path.join(modules, name);

@@ -7,6 +7,7 @@ const os = require('os');
 const v8 = require('v8');
 
 const { Cluster } = require('./cluster');
+const { isMainThread } = require('worker_threads');
 const { ClutchError } = require('./errors');
 const { masterEndpoint, MAX_WAITING } = require('./master/endpoint');
 const { loadNative } = require('./master/native');
@@ -39,6 +40,7 @@ class Master {
   #native = null;
   #cluster = null;
   #endpoint = null;
+  #threads = null;
   #apps = new Set();
   #listeners = [];
   #stopped = null;
@@ -96,6 +98,10 @@ class Master {
 
   async #boot(given) {
     const { proc } = this.#parts;
+    if (!isMainThread) {
+      throw new ClutchError('ERR_CLUTCH_BOOT',
+        'startCluster must be called on the main thread of a process: a worker thread gets no signals, and its exit ends no process');
+    }
     if (proc[CLAIM]) {
       throw new ClutchError('ERR_CLUTCH_BOOT',
         'startCluster was already called in this process: a master has one cluster; close it, or fork a process for the other one');
@@ -126,12 +132,19 @@ class Master {
     const { options, flavour, workersReason } = await parse(given);
     const framework = readFramework(options.framework);
     this.#parts.native = this.#parts.loadNative();
-    const clusterPort = await this.#parts.findFreePort({ except: [options.port, options.debugPort] });
-    this.options = { ...options, clusterPort };
+    this.options = { ...options, ...await this.#findPorts(options) };
     const config = clusterConfig(this.options, { flavour, framework, proc, environment });
     const { production, quiet } = config;
     const lines = bannerLines({ options, flavour, framework, workersReason, production, quiet, nodeEnv: environment.nodeEnv });
     return { lines, config };
+  }
+
+  async #findPorts({ port, ports = [], debugPort, sticky }) {
+    const { findFreePort } = this.#parts;
+    const taken = [port, debugPort, ...ports];
+    const clusterPort = await findFreePort({ purpose: 'clusterPort', except: taken });
+    if (!sticky) return { clusterPort };
+    return { clusterPort, stickyWorkerPort: await findFreePort({ purpose: 'stickyWorkerPort', except: [...taken, clusterPort] }) };
   }
 
   #construct(config) {
@@ -145,6 +158,30 @@ class Master {
     } catch (error) {
       throw ClutchError.from(error, 'ERR_CLUTCH_BOOT');
     }
+    if (config.threads) this.#threads = this.#makeThreads(config);
+  }
+
+  #makeThreads({ agentScript, appScript }) {
+    const { Threads } = require('./master/threads');
+    const native = this.#native;
+    const told = name => (...args) => unlessClosed(() => native[name](...args));
+    return new Threads({
+      native: {
+        threadStarted: told('threadStarted'),
+        threadNotStarted: told('threadNotStarted'),
+        threadSaid: told('threadSaid'),
+        threadExited: told('threadExited'),
+        log: (level, text) => native.log(level, text),
+      },
+      scripts: { agent: agentScript, app: appScript },
+      options: this.options,
+      toParent: message => this.#sendToParent(message),
+      toMaster: message => this.#endpoint.transport.receive(message),
+    });
+  }
+
+  #sendToParent(message) {
+    sendToParent(this.#parts.proc, message, text => this.#native.log('warn', text));
   }
 
   #start() {
@@ -224,10 +261,16 @@ class Master {
         this.#onExit(fields.code);
         break;
       case 'parent':
-        sendToParent(this.#parts.proc, fields.message);
+        this.#sendToParent(fields.message);
         break;
       case 'message':
         this.#endpoint.transport.receive(fields.message);
+        break;
+      case 'thread-start':
+      case 'thread-post':
+      case 'thread-relay':
+      case 'thread-terminate':
+        this.#threads.handle(type, fields);
         break;
       default:
         this.#countApps(type, fields.pid);

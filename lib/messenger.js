@@ -4,6 +4,7 @@
 // processes; a transport carries its envelopes. processMessenger() is the one over this process's own channel to the master.
 
 const { EventEmitter } = require('events');
+const { isMainThread, parentPort, threadId } = require('worker_threads');
 const { ConsoleLogger } = require('./worker/console_logger');
 
 // Registered, so that two copies of the package in one process share the instance, and its knowledge of the others' pids.
@@ -12,7 +13,7 @@ const ROLE = Symbol.for('egg-clutch.role');
 
 /**
  * @typedef {object} Transport
- * @property {number} pid of this process
+ * @property {number} pid of this process, or the id of this thread
  * @property {'app' | 'agent'} [role] of this process, where it is known
  * @property {(envelope: object) => void} send hands the envelope over before it returns; a closed channel is no error
  * @property {(listener: (message: unknown) => void) => ((() => void) | null)} onMessage starts listening; the result stops
@@ -133,7 +134,7 @@ class Messenger extends EventEmitter {
 
 /** @returns {Messenger} the one of this process; in a process that no master started its methods do nothing */
 function processMessenger() {
-  globalThis[INSTANCE] ??= new Messenger(processTransport());
+  globalThis[INSTANCE] ??= new Messenger(isMainThread ? processTransport() : threadTransport());
   return globalThis[INSTANCE];
 }
 
@@ -167,4 +168,22 @@ function processTransport(target = process, role = () => globalThis[ROLE]) {
   };
 }
 
-module.exports = { Messenger, processMessenger, processTransport, becomeWorker };
+/** @returns {Transport} of a thread of the master, whose address is the thread's id. What cannot be cloned is thrown back. */
+function threadTransport(port = parentPort, id = threadId, role = () => globalThis[ROLE]) {
+  return {
+    pid: id,
+    get role() {
+      return role();
+    },
+    send(envelope) {
+      if (role() !== undefined) port.postMessage(envelope);
+    },
+    onMessage(listener) {
+      if (role() === undefined) return null;
+      port.on('message', listener);
+      return () => port.removeListener('message', listener);
+    },
+  };
+}
+
+module.exports = { Messenger, processMessenger, processTransport, threadTransport, becomeWorker };

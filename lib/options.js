@@ -14,6 +14,7 @@ const { bad, string, boolean, object, count, port } = require('./options/checks'
 const { defaultWorkers } = require('./options/cpu_count');
 const { parseHttps } = require('./options/https');
 const { refuseLater } = require('./options/later');
+const { parseThreads } = require('./options/threads');
 
 const HTTPS_PORT = 8443;
 const MAX_WORKERS = 1024;
@@ -28,7 +29,15 @@ function checkFields(given) {
     if (Object.hasOwn(given, name)) string(`options.${name}`, given[name]);
   }
   if (Object.hasOwn(given, 'plugins')) object('options.plugins', given.plugins);
-  if (Object.hasOwn(given, 'isDebug')) boolean('options.isDebug', given.isDebug);
+  for (const name of ['isDebug', 'reusePort']) {
+    if (Object.hasOwn(given, name)) boolean(`options.${name}`, given[name]);
+  }
+}
+
+function checkTogether({ sticky, reusePort }) {
+  if (!sticky || !reusePort) return;
+  throw new ClutchError('ERR_CLUTCH_OPTION',
+    'options.reusePort cannot be true together with options.sticky: either the kernel chooses the worker of a connection or its address does');
 }
 
 function parseRequire(value) {
@@ -82,10 +91,14 @@ function checkJson(options) {
   }
 }
 
+/** In the order in which the workers' command lines and the log have always shown them. */
 function defaults(version, given, env) {
   const serverEnv = given.env || env.EGG_SERVER_ENV || undefined;
-  if (version === 3) return { startMode: 'process', env: serverEnv };
-  return { reusePort: false, plugins: null, https: false, startMode: 'process', ports: [], env: serverEnv ?? null };
+  if (version === 3) return { baseDir: null, port: undefined, startMode: 'process', env: serverEnv };
+  return {
+    framework: null, baseDir: null, port: undefined, reusePort: false, workers: null, plugins: null, https: false,
+    startMode: 'process', ports: [], env: serverEnv ?? null,
+  };
 }
 
 /**
@@ -98,9 +111,11 @@ async function parse(options = {}) {
   const given = dropEmpty(object('options', options));
   checkFields(given);
   refuseLater(given);
+  checkTogether(given);
 
-  const { workers, reason } = parseWorkers(given.workers);
   const ports = parsePorts(given);
+  const threads = parseThreads(given, ports.debugPort);
+  const { workers, reason } = threads.workers ? { workers: threads.workers, reason: null } : parseWorkers(given.workers);
   const required = given.require ? parseRequire(given.require) : undefined;
 
   const baseDir = absolute(given.baseDir);
@@ -110,8 +125,9 @@ async function parse(options = {}) {
   const base = defaults(version, given, process.env);
   await checkFramework(framework, baseDir);
 
-  const parsed = { framework, baseDir, ...base, ...given };
+  const parsed = { ...base, ...given };
   Object.assign(parsed, { framework, baseDir, workers, port: ports.port, env: base.env });
+  if (Object.hasOwn(given, 'ports')) parsed.ports = threads.ports;
   if (Object.hasOwn(given, 'https')) parsed.https = parseHttps(given, version);
   if (Object.hasOwn(given, 'debugPort')) parsed.debugPort = ports.debugPort;
   if (Object.hasOwn(given, 'require')) parsed.require = required;

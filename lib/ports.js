@@ -50,11 +50,12 @@ async function isFree(port, hosts, listen) {
 /**
  * A TCP port that is free on the wildcard, 0.0.0.0, 127.0.0.1, localhost and the machine's own address.
  * @param {object} [options]
+ * @param {string} [options.purpose] what it is for, in the words of an error
  * @param {Iterable<number>} [options.except] ports that are about to be used, though nobody listens yet
  * @param {(port: number, host?: string) => Promise<number>} [options.listen] for tests
  * @returns {Promise<number>}
  */
-async function findFreePort({ except = [], listen = tryListen } = {}) {
+async function findFreePort({ purpose = 'clusterPort', except = [], listen = tryListen } = {}) {
   const taken = new Set(except);
   const hosts = ['0.0.0.0', '127.0.0.1', 'localhost'];
   const own = ownAddress();
@@ -70,7 +71,7 @@ async function findFreePort({ except = [], listen = tryListen } = {}) {
     }
   }
   const why = cause ? cause.message : `${MAX_ATTEMPTS} ports were tried, all of them in use on one of the machine's addresses`;
-  throw new ClutchError('ERR_CLUTCH_LISTEN', `no free TCP port was found for clusterPort: ${why}`, { cause });
+  throw new ClutchError('ERR_CLUTCH_LISTEN', `no free TCP port was found for ${purpose}: ${why}`, { cause });
 }
 
 module.exports = { findFreePort, ownAddress };

@@ -15,6 +15,8 @@ const STEPS = [
   ['generated files', 'git', ['diff', '--exit-code', '--', 'binding.js', 'binding.d.ts']],
   // Word for word the command of the README.
   ['tests', 'npm', ['test']],
+  // What the tests have just asked, as a table; fails where a line has no answer.
+  ['contract', 'node', ['scripts/contract.js', '--last']],
 ];
 
 async function main() {

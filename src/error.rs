@@ -30,6 +30,11 @@ pub enum ClusterError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The caller is a worker thread.
+    #[error(
+        "a cluster is started on the main thread of a process, not in a worker thread: that gets no signals, and its exit ends no process"
+    )]
+    NotMainThread,
     /// The cluster has ended.
     #[error("the cluster has ended")]
     Closed,
@@ -47,7 +52,7 @@ impl ClusterError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Option { .. } => "ERR_CLUTCH_OPTION",
-            Self::PidFile { .. } | Self::Thread { .. } => "ERR_CLUTCH_BOOT",
+            Self::PidFile { .. } | Self::Thread { .. } | Self::NotMainThread => "ERR_CLUTCH_BOOT",
             Self::Closed => "ERR_CLUTCH_CLOSED",
             Self::Attach { .. } => "ERR_CLUTCH_PLATFORM",
         }

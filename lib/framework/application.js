@@ -3,6 +3,7 @@
 // The embedded framework's Application: an app worker for a folder with an app.js and no egg. It answers requests by whatever
 // handler app.js sets, and leaves by `graceful` after an uncaught exception, as egg's does.
 
+const { isMainThread, parentPort } = require('worker_threads');
 const { graceful } = require('graceful');
 const { EmbeddedBase, LOAD } = require('./base');
 const { RequestHandler } = require('./request_handler');
@@ -58,11 +59,20 @@ class Application extends EmbeddedBase {
     this.server = server;
     graceful({
       server: [server],
+      worker: isMainThread ? undefined : threadAsWorker(server),
       killTimeout: DRAIN_TIMEOUT_MS,
       ignoreCode: this.config.serverGracefulIgnoreCode,
       error: error => this.coreLogger.error(error),
     });
   }
+}
+
+/** A thread of the master with what `graceful` asks of a cluster worker; it has closed the server before it says disconnect. */
+function threadAsWorker(server) {
+  return {
+    send: message => parentPort.postMessage(message),
+    disconnect: () => server.once('close', () => process.exit(1)),
+  };
 }
 
 module.exports = { Application };

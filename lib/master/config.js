@@ -6,9 +6,11 @@ const fs = require('fs');
 const path = require('path');
 
 const { ClutchError } = require('../errors');
+const { PACKAGE_DIR } = require('../flavour');
 const { isProduction, isQuiet } = require('../options/environment');
 
-const LIB_DIR = path.join(__dirname, '..');
+// egg's tools know workers by where the package that we stand in for has its scripts: egg-scripts for egg 4 by another path.
+const SCRIPT_DIRS = { 2: path.join(PACKAGE_DIR, 'lib'), 3: path.join(PACKAGE_DIR, 'dist', 'commonjs') };
 
 // execve(2): one argument, its closing NUL included, must fit into 32 pages (MAX_ARG_STRLEN).
 const MAX_ARGUMENT_BYTES = 32 * 4096 - 1;
@@ -49,19 +51,23 @@ function toArgument(options) {
 }
 
 /**
- * @param {object} options parsed, with clusterPort
+ * @param {object} options parsed, with the ports that the master found
  * @param {{ flavour: 2 | 3, framework: { name: string }, proc: NodeJS.Process, environment: object }} facts
  * @returns {object} ClusterConfig of the binding
  */
 function clusterConfig(options, { flavour, framework, proc, environment }) {
   const { env, execPath, debugPort } = proc;
+  const threads = options.startMode === 'worker_threads';
   return {
     execPath,
     execArgv: workerExecArgv(proc),
-    agentScript: path.join(LIB_DIR, 'agent_worker.js'),
-    appScript: path.join(LIB_DIR, 'app_worker.js'),
+    agentScript: path.join(SCRIPT_DIRS[flavour], 'agent_worker.js'),
+    appScript: path.join(SCRIPT_DIRS[flavour], 'app_worker.js'),
     env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
-    optionsJson: toArgument(options),
+    // Threads are given theirs as they are made, on no command line.
+    optionsJson: threads ? JSON.stringify(options) : toArgument(options),
+    threads,
+    sharesSockets: !threads || options.reusePort === true,
     workers: options.workers,
     frameworkName: framework.name,
     production: isProduction(options.env, environment.nodeEnv),
@@ -71,6 +77,7 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     agentInspectPort: environment.agentInspectPort,
     inspectPort: debugPort,
     port: options.port,
+    stickyWorkerPort: options.stickyWorkerPort,
     protocol: options.https ? 'https' : 'http',
     debugPort: options.debugPort,
     pidFile: options.pidFile ? path.resolve(options.pidFile) : undefined,

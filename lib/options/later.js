@@ -19,24 +19,6 @@ function isToday(...values) {
  * about the value instead of about this version.
  */
 const LATER = {
-  startMode: {
-    today: isToday('process'),
-    known: isToday('worker_threads'),
-    allowed: "'process' or 'worker_threads'",
-    instead: "leave it out or give 'process': agent and apps run as processes",
-  },
-  ports: {
-    today: value => Array.isArray(value) && value.length === 0,
-    known: Array.isArray,
-    allowed: 'an array of TCP ports',
-    instead: "it belongs to startMode 'worker_threads'; give one options.port, all app workers share it",
-  },
-  reusePort: {
-    today: isToday(false),
-    known: isToday(true),
-    allowed: 'true or false',
-    instead: 'leave it out: all app workers share one listening socket',
-  },
   balance: {
     today: isToday('round-robin'),
     known: isToday('least-busy', 'kernel'),
@@ -44,10 +26,10 @@ const LATER = {
     instead: "leave it out or give 'round-robin'",
   },
   sticky: {
-    today: value => !value,
-    known: value => value === true || isPlainObject(value),
+    today: value => value === true || !value,
+    known: isPlainObject,
     allowed: "true, false or { by: 'address' | 'proxy-protocol' | { header } | { cookie } }",
-    instead: 'leave it out and keep sessions in a place that all app workers can reach',
+    instead: "give true: connections are kept together by the client's address",
   },
   messenger: {
     today: value => isEmptyObject(value) || (isPlainObject(value) && Object.keys(value).length === 1 && value.serialization === 'json'),

@@ -6,12 +6,17 @@
 const fs = require('fs');
 const http = require('http');
 const https = require('https');
+const { isMainThread } = require('worker_threads');
+
+const { ServerDrain } = require('./drain');
+const { listenBehindMaster } = require('./sticky_server');
 
 /**
  * @typedef {object} Address
  * @property {unknown} port from the options, else from the app's config
  * @property {string} [path] a unix socket; wins over the port
  * @property {string} [hostname]
+ * @property {boolean} reusePort a socket of this worker's own on the port
  * @property {'http' | 'https'} protocol
  * @property {object} tls options for https.createServer, key and cert still as given
  */
@@ -29,7 +34,14 @@ function readAddress(app, options) {
   const port = options.port || listen.port;
   options.port = port;
   if (app.options) app.options.port = port;
-  return { port, path: listen.path, hostname: listen.hostname, protocol: tls.key && tls.cert ? 'https' : 'http', tls };
+  const reusePort = Boolean(options.reusePort || listen.reusePort);
+  if (reusePort) options.reusePort = true;
+  return { port, path: listen.path, hostname: listen.hostname, reusePort, protocol: tls.key && tls.cert ? 'https' : 'http', tls };
+}
+
+/** What the master has to know of it before this worker listens. */
+function realPort({ port, protocol, reusePort }) {
+  return { to: 'master', action: 'realport', data: { port, protocol, ...(reusePort && { reusePort }) } };
 }
 
 /**
@@ -37,27 +49,45 @@ function readAddress(app, options) {
  * @param {Address} address
  * @param {import('./boot').WorkerContext} context
  */
-function serve(app, address, { options, logger, flavour, terminate }) {
+function serve(app, address, context) {
+  const { options, logger, flavour, servers, send, terminate } = context;
   const server = createServer(app, address);
+  servers.push(new ServerDrain(server));
   server.once('error', error => {
     logger.error('[app_worker] server got error: %s, code: %s', error.message, error.code);
     terminate();
   });
+  // A process says it by Node's cluster protocol.
+  if (!isMainThread) {
+    server.once('listening', () => send({ to: 'master', action: 'listening', data: addressOf(server) }));
+  }
   app.emit('server', server);
 
-  if (address.path) {
+  if (address.path && !options.sticky) {
     server.listen(address.path);
   } else if (typeof address.port !== 'number') {
     const label = flavour === 3 ? `app_worker:${process.pid}` : 'app_worker';
     logger.error('[%s] port should be number, but got %s(%s)', label, address.port, typeof address.port);
     terminate();
     return;
+  } else if (options.sticky) {
+    listenBehindMaster(server, address, context);
+  } else if (address.reusePort && !isMainThread) {
+    // For a process the master opens the socket.
+    server.listen({ port: address.port, host: address.hostname, reusePort: true });
   } else if (address.hostname) {
     server.listen(address.port, address.hostname);
   } else {
     server.listen(address.port);
   }
-  if (options.debugPort) serveDebugPort(app, options.debugPort, logger);
+  if (options.debugPort) serveDebugPort(app, options.debugPort, { logger, servers });
+}
+
+/** Where it listens, in the form of Node's cluster protocol. */
+function addressOf(server) {
+  const bound = server.address();
+  if (typeof bound === 'string') return { address: bound, addressType: -1, port: -1 };
+  return { address: bound.address, addressType: bound.family === 'IPv4' ? 4 : 6, port: bound.port };
 }
 
 function createServer(app, { protocol, tls }) {
@@ -67,8 +97,9 @@ function createServer(app, { protocol, tls }) {
 }
 
 // A plain http server beside the real one. It is a convenience: that it cannot listen must not end a serving worker.
-function serveDebugPort(app, port, logger) {
+function serveDebugPort(app, port, { logger, servers }) {
   const server = http.createServer(app.callback());
+  servers.push(new ServerDrain(server));
   server.once('error', error => {
     logger.error('[app_worker] debug port server got error: %s, code: %s', error.message, error.code);
   });
@@ -83,4 +114,4 @@ function readMaterial(value) {
   return value || undefined;
 }
 
-module.exports = { readAddress, serve };
+module.exports = { readAddress, realPort, serve };

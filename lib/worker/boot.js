@@ -3,9 +3,11 @@
 // What both worker scripts do before their ways part: options from the command line, the app's code, the instance, and its
 // orderly end. The scripts decide what happens when the instance is ready.
 
+const { isMainThread, parentPort, threadId } = require('worker_threads');
 const { attach } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
 const { ConsoleLogger } = require('./console_logger');
+const { drainServers } = require('./drain');
 const { gracefulExit } = require('./graceful_exit');
 const { loadNow, loadLater, importFramework } = require('./load_framework');
 const { flavour } = require('../flavour');
@@ -14,12 +16,15 @@ const { becomeWorker, processMessenger } = require('../messenger');
 // A failed start is thrown, so that Node prints it and exits with 1. Should somebody catch it (an uncaughtException handler of
 // a preloaded module), no process without an app may stay behind; the delay lets such a handler report.
 const CAUGHT_FAILURE_LINGER_MS = 2000;
+// The master kills at the time-out. So much of it requests in flight may take; the rest is for the close hooks.
+const DRAIN_SHARE = 0.7;
 
 /**
  * @typedef {object} WorkerContext
  * @property {object} options the parsed options; the very object that the instance was constructed with
  * @property {ConsoleLogger} logger
  * @property {2 | 3} flavour which of egg's cluster packages we stand in for
+ * @property {import('./drain').ServerDrain[]} servers what is to be drained before the close hooks run
  * @property {(message: object) => void} send to the master; a closed channel is no error
  * @property {() => void} terminate ends this process through its close hooks; the failure has been logged before
  */
@@ -34,7 +39,8 @@ const CAUGHT_FAILURE_LINGER_MS = 2000;
  */
 function bootWorker({ exportName, label, logLevel, script, constructed }) {
   const role = exportName === 'Agent' ? 'agent' : 'app';
-  const attachError = attach(closeTimeoutMs(role));
+  const closeTimeout = closeTimeoutMs(role);
+  const attachError = attach(closeTimeout);
   becomeWorker(role);
   const logger = new ConsoleLogger({ level: logLevel });
   if (attachError) logger.error(attachError);
@@ -52,9 +58,14 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
     // In the same tick as the framework's own messenger: Node holds messages back until somebody listens, and whoever comes
     // a tick later misses them.
     processMessenger().listen();
-    const send = message => sendToMaster(version === 3 ? { ...message, senderWorkerId: String(process.pid) } : message);
-    constructed(instance, { options, logger, flavour: version, send, terminate });
-    gracefulExit({ label, logger, close: () => instance.close() });
+    const send = message => sendToMaster(version === 3 ? { ...message, senderWorkerId: ownAddress() } : message);
+    const servers = [];
+    constructed(instance, { options, logger, flavour: version, servers, send, terminate });
+    const close = async () => {
+      await drainServers(servers, { limitMs: closeTimeout * DRAIN_SHARE });
+      await instance.close();
+    };
+    gracefulExit({ label, logger, close });
   }
 
   try {
@@ -77,13 +88,20 @@ function failStart(error) {
   throw error;
 }
 
+function ownAddress() {
+  return String(isMainThread ? process.pid : threadId);
+}
+
 function sendToMaster(message) {
+  if (!isMainThread) return void parentPort.postMessage(message);
   if (!process.send || !process.connected) return;
   process.send(message, undefined, undefined, () => {});
 }
 
 // Through SIGTERM, so that the close hooks run; the orderly exit then makes the exit code 0, and the master's code says 1.
 function terminate() {
+  // In a thread this ends the thread; nobody can send it a signal.
+  if (!isMainThread) return void process.exit(1);
   process.exitCode = 1;
   process.kill(process.pid, 'SIGTERM');
 }

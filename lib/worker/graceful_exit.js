@@ -16,6 +16,7 @@ const EXIT_MASTER_LOST = 110;
  * @param {NodeJS.Process} [options.target] the process to watch and end
  * @param {import('cluster').Worker} [options.worker] this process as a cluster worker; undefined in the agent
  */
+// In a thread of the master no signal and no disconnect comes, and the master ends it without asking: only the last line is left.
 function gracefulExit({ label, logger, close, target = process, worker = cluster.worker }) {
   let leaving = false;
 

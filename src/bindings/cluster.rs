@@ -10,7 +10,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
 use crate::error::ClusterError;
-use crate::master::{MasterConfig, MasterHandle};
+use crate::master::{MasterConfig, MasterHandle, ThreadKey, ThreadNews, Ticket};
 use crate::message::address::Origin;
 
 /// Everything the master needs, checked by `lib/options.js`.
@@ -28,6 +28,11 @@ pub struct ClusterConfig {
     pub env: Vec<String>,
     /// The parsed options as compact JSON: the workers' argument and the data of `egg-ready`.
     pub options_json: String,
+    /// True where agent and apps are threads of this process: `onEvent` then asks for them (`thread-start`, `thread-post`,
+    /// `thread-relay`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
+    pub threads: bool,
+    /// True where several apps can listen on one port: processes always, threads with sockets that reuse it.
+    pub shares_sockets: bool,
     /// How many app workers; at least 1.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -46,6 +51,8 @@ pub struct ClusterConfig {
     pub inspect_port: Option<u16>,
     /// The configured port.
     pub port: Option<u16>,
+    /// The port that apps listen on in sticky mode; absent in any other mode.
+    pub sticky_worker_port: Option<u16>,
     /// `http` or `https`.
     pub protocol: String,
     /// The port of the plain http server beside https.
@@ -90,7 +97,7 @@ impl Cluster {
 
     /// Forks the agent; the rest follows, told by events.
     #[napi]
-    pub fn start(&self) -> napi::Result<(), String> {
+    pub fn start(&mut self) -> napi::Result<(), String> {
         self.handle.start().map_err(|error| to_js(&error))
     }
 
@@ -126,6 +133,34 @@ impl Cluster {
             _ => tracing::Level::DEBUG,
         };
         self.handle.log(level, &text);
+    }
+
+    /// A thread that was asked for runs; `threadId` is its id in Node and its address in messages.
+    #[napi]
+    pub fn thread_started(&self, thread: u32, thread_id: u32) -> napi::Result<(), String> {
+        self.note_thread(ThreadNews::Started { thread: ThreadKey(thread), id: thread_id })
+    }
+
+    /// A thread that was asked for could not be made.
+    #[napi]
+    pub fn thread_not_started(&self, thread: u32, reason: String) -> napi::Result<(), String> {
+        self.note_thread(ThreadNews::NotStarted { thread: ThreadKey(thread), reason })
+    }
+
+    /// A thread sent a message. `header` is its routing fields as JSON text; a `thread-relay` with this `ticket` says whom it is for.
+    #[napi]
+    pub fn thread_said(&self, thread: u32, ticket: u32, header: String) -> napi::Result<(), String> {
+        self.note_thread(ThreadNews::Said { thread: ThreadKey(thread), ticket: Ticket(ticket), header })
+    }
+
+    /// A thread has ended, after everything that it sent.
+    #[napi]
+    pub fn thread_exited(&self, thread: u32, code: i32) -> napi::Result<(), String> {
+        self.note_thread(ThreadNews::Exited { thread: ThreadKey(thread), code })
+    }
+
+    fn note_thread(&self, news: ThreadNews) -> napi::Result<(), String> {
+        self.handle.note_thread(news).map_err(|error| to_js(&error))
     }
 
     /// A snapshot of the cluster as JSON text.
@@ -168,6 +203,8 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             app_script: config.app_script.into(),
             env: config.env.into_iter().map(Into::into).collect(),
             options_json: config.options_json,
+            threads: config.threads,
+            shares_sockets: config.shares_sockets,
             workers: config.workers,
             framework_name: config.framework_name,
             production: config.production,
@@ -177,6 +214,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             agent_inspect_port: config.agent_inspect_port.unwrap_or(5800),
             inspect_port: config.inspect_port.unwrap_or(9229),
             port: config.port,
+            sticky_worker_port: config.sticky_worker_port,
             protocol: config.protocol,
             debug_port: config.debug_port,
             pid_file: config.pid_file.map(PathBuf::from),

@@ -24,7 +24,7 @@ pub struct HandoverIds {
 }
 
 impl HandoverIds {
-    fn next(&mut self) -> HandoverId {
+    pub(super) fn next(&mut self) -> HandoverId {
         self.last += 1;
         HandoverId(self.last)
     }
@@ -56,11 +56,13 @@ struct Member<C> {
     in_flight: VecDeque<(HandoverId, Waiting<C>)>,
     /// What it was handed did not arrive; it gets nothing until [`Dealer::note_rested`].
     is_resting: bool,
+    /// It answers for what it has, and gets nothing more.
+    is_retired: bool,
 }
 
 impl<C> Member<C> {
-    fn is_free(&self) -> bool {
-        !self.is_resting && self.in_flight.len() < HANDOVERS_IN_FLIGHT
+    fn is_free(&self, limit: usize) -> bool {
+        !self.is_resting && !self.is_retired && self.in_flight.len() < limit
     }
 }
 
@@ -70,11 +72,12 @@ pub struct Dealer<C> {
     /// In turn: the one that was served longest ago comes first.
     members: VecDeque<Member<C>>,
     waiting: VecDeque<Waiting<C>>,
+    in_flight_limit: usize,
 }
 
 impl<C> Default for Dealer<C> {
     fn default() -> Self {
-        Self { members: VecDeque::new(), waiting: VecDeque::new() }
+        Self { members: VecDeque::new(), waiting: VecDeque::new(), in_flight_limit: HANDOVERS_IN_FLIGHT }
     }
 }
 
@@ -82,7 +85,7 @@ impl<C: Clone> Dealer<C> {
     /// Adds a worker; twice is once.
     pub fn join(&mut self, who: Occupant) {
         if !self.has(who) {
-            self.members.push_back(Member { who, in_flight: VecDeque::new(), is_resting: false });
+            self.members.push_back(Member { who, in_flight: VecDeque::new(), is_resting: false, is_retired: false });
         }
     }
 
@@ -92,10 +95,28 @@ impl<C: Clone> Dealer<C> {
         self.members.iter().any(|member| member.who == who)
     }
 
+    /// All workers are about to leave: from now on nothing waits for a worker to answer for the one before.
+    pub fn hurry(&mut self) {
+        self.in_flight_limit = usize::MAX;
+    }
+
     /// True when no worker serves this socket.
     #[must_use]
     pub fn is_unserved(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// A worker is about to leave: it is handed nothing more. What is on its way to it, it still takes.
+    pub fn retire(&mut self, who: Occupant) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.who == who) {
+            member.is_retired = true;
+        }
+    }
+
+    /// True while a worker that is not about to leave serves this socket.
+    #[must_use]
+    pub fn has_future(&self) -> bool {
+        self.members.iter().any(|member| !member.is_retired)
     }
 
     /// A worker is gone: what it had not answered for is dealt again, before all others.
@@ -120,7 +141,7 @@ impl<C: Clone> Dealer<C> {
     /// True while more connections may be accepted.
     #[must_use]
     pub fn wants_more(&self) -> bool {
-        !self.members.is_empty() && self.waiting.len() < WAITING_LIMIT
+        self.has_future() && self.waiting.len() < WAITING_LIMIT
     }
 
     /// Takes an accepted connection in.
@@ -132,7 +153,8 @@ impl<C: Clone> Dealer<C> {
     /// does not hold up those behind it.
     pub fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<(Occupant, HandoverId, C)> {
         let (first, at) = self.waiting.iter().enumerate().find_map(|(place, waiting)| {
-            let takes = |member: &Member<C>| member.is_free() && !waiting.refused_by.contains(&member.who);
+            let takes =
+                |member: &Member<C>| member.is_free(self.in_flight_limit) && !waiting.refused_by.contains(&member.who);
             Some((place, self.members.iter().position(takes)?))
         })?;
         let waiting = self.waiting.remove(first)?;
@@ -152,28 +174,25 @@ impl<C: Clone> Dealer<C> {
         if accepted {
             return Answered::Taken(waiting.connection);
         }
-        waiting.refused_by.push(who);
-        if self.members.iter().all(|member| waiting.refused_by.contains(&member.who)) {
+        // One that is about to leave has closed its server: that says nothing of the connection.
+        if !member.is_retired {
+            waiting.refused_by.push(who);
+        }
+        if self.is_hopeless(&waiting) {
             return Answered::RefusedByAll(waiting.connection);
         }
         self.waiting.push_front(waiting);
         Answered::DealtAgain
     }
 
-    /// The oldest hand-over that a worker has not answered.
+    /// The connection of a hand-over did not arrive (`NODE_HANDLE_NACK`): the worker has no descriptor left. It is dealt
+    /// again, and the worker rests, as asking it again at once would go on without end. Answers whether there was such a
+    /// hand-over, and so whether [`Dealer::note_rested`] is due in a while.
     #[must_use]
-    pub fn oldest_in_flight(&self, who: Occupant) -> Option<HandoverId> {
-        let member = self.members.iter().find(|member| member.who == who)?;
-        member.in_flight.front().map(|(id, _)| *id)
-    }
-
-    /// The connection of the oldest unanswered hand-over did not arrive (`NODE_HANDLE_NACK`): the worker has no descriptor
-    /// left. It is dealt again, and the worker rests, as asking it again at once would go on without end. Answers whether
-    /// there was such a hand-over, and so whether [`Dealer::note_rested`] is due in a while.
-    #[must_use]
-    pub fn note_not_arrived(&mut self, who: Occupant) -> bool {
+    pub fn note_not_arrived(&mut self, who: Occupant, id: HandoverId) -> bool {
         let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return false };
-        let Some((_, waiting)) = member.in_flight.pop_front() else { return false };
+        let Some(at) = member.in_flight.iter().position(|(other, _)| *other == id) else { return false };
+        let Some((_, waiting)) = member.in_flight.remove(at) else { return false };
         member.is_resting = true;
         self.waiting.push_front(waiting);
         true
@@ -188,14 +207,16 @@ impl<C: Clone> Dealer<C> {
 
     /// Takes out connections that wait although every worker has refused them, as when the others have left since.
     pub fn take_hopeless(&mut self) -> Vec<C> {
-        let members = &self.members;
-        let is_hopeless = |waiting: &Waiting<C>| {
-            !members.is_empty() && members.iter().all(|member| waiting.refused_by.contains(&member.who))
-        };
-        let (hopeless, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(is_hopeless);
+        let all = std::mem::take(&mut self.waiting);
+        let (hopeless, waiting): (VecDeque<_>, _) = all.into_iter().partition(|waiting| self.is_hopeless(waiting));
         self.waiting = waiting;
-        let hopeless: VecDeque<Waiting<C>> = hopeless;
         hopeless.into_iter().map(|waiting| waiting.connection).collect()
+    }
+
+    /// While all are about to leave there may be successors.
+    fn is_hopeless(&self, waiting: &Waiting<C>) -> bool {
+        let mut stays = self.members.iter().filter(|member| !member.is_retired).peekable();
+        stays.peek().is_some() && stays.all(|member| waiting.refused_by.contains(&member.who))
     }
 }
 
@@ -299,9 +320,9 @@ mod tests {
         let mut dealer = dealer(2);
         let mut ids = HandoverIds::default();
         dealer.offer(3);
-        let (poor, _, _) = dealer.poll_handover(&mut ids).unwrap();
-        assert!(dealer.note_not_arrived(poor));
-        assert!(!dealer.note_not_arrived(poor), "nothing else was on its way");
+        let (poor, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        assert!(dealer.note_not_arrived(poor, id));
+        assert!(!dealer.note_not_arrived(poor, id), "nothing else was on its way");
         let (other, _, connection) = dealer.poll_handover(&mut ids).unwrap();
         assert_eq!((connection, other == poor), (3, false));
         dealer.offer(4);
@@ -325,6 +346,49 @@ mod tests {
         assert_eq!(dealer.poll_handover(&mut ids), None);
         dealer.leave(busy);
         assert_eq!(dealer.take_hopeless(), [2]);
+    }
+
+    #[test]
+    fn one_that_is_about_to_leave_answers_for_what_it_has_and_gets_nothing_more() {
+        let mut dealer = dealer(2);
+        let mut ids = HandoverIds::default();
+        dealer.offer(1);
+        let (leaver, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        dealer.retire(leaver);
+        assert_eq!(dealer.note_answer(leaver, id, true), Answered::Taken(1));
+        for connection in 2..4 {
+            dealer.offer(connection);
+            let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+            assert_ne!(who, leaver);
+            assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(connection));
+        }
+    }
+
+    #[test]
+    fn what_the_last_one_refuses_because_it_leaves_waits_for_its_successor() {
+        let mut dealer = dealer(1);
+        let mut ids = HandoverIds::default();
+        dealer.offer(1);
+        let (leaver, id, _) = dealer.poll_handover(&mut ids).unwrap();
+        dealer.retire(leaver);
+        assert_eq!(dealer.note_answer(leaver, id, false), Answered::DealtAgain);
+        assert_eq!(dealer.take_hopeless(), [0; 0]);
+        assert!(!dealer.wants_more(), "the kernel keeps the rest");
+        dealer.leave(leaver);
+        dealer.join(app(1));
+        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((app(1), 1)));
+    }
+
+    #[test]
+    fn in_a_hurry_everything_is_dealt_at_once_and_evenly() {
+        let mut dealer = dealer(2);
+        let mut ids = HandoverIds::default();
+        (0..6).for_each(|connection| dealer.offer(connection));
+        dealer.hurry();
+        let takers: Vec<Occupant> =
+            std::iter::from_fn(|| dealer.poll_handover(&mut ids)).map(|(who, ..)| who).collect();
+        assert_eq!(takers.iter().filter(|who| **who == app(0)).count(), 3);
+        assert_eq!(takers.len(), 6);
     }
 
     #[test]

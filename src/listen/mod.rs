@@ -4,3 +4,7 @@ pub mod dealer;
 pub mod open;
 #[cfg(test)]
 mod open_tests;
+pub mod rendezvous;
+pub mod sticky_dealer;
+#[cfg(test)]
+mod sticky_dealer_tests;

@@ -11,11 +11,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::sys::bound_path::BoundPath;
-use crate::sys::socket::{self, AddressType, LocalAddress, Permissions, SocketKind};
+use crate::sys::socket::{self, AddressType, LocalAddress, Permissions, SocketKind, TcpOptions};
 use crate::sys::{INVALID_ARGUMENT, SysError};
 
 /// `UV_TCP_IPV6ONLY` and `UV_UDP_IPV6ONLY`.
 const IPV6_ONLY: u32 = 1;
+/// `UV_TCP_REUSEPORT`.
+pub const REUSE_PORT: u32 = 2;
 /// `UV_UDP_REUSEADDR`.
 const UDP_REUSE_ADDRESS: u32 = 4;
 /// How many connections wait where the app does not say; Node's number.
@@ -53,6 +55,8 @@ pub struct Opened {
     pub local: LocalAddress,
     /// The name in the file system, removed on drop: keep it as long as the socket.
     pub bound_path: Option<BoundPath>,
+    /// The master was started with it: whoever gave it may go on listening when we do not.
+    pub is_inherited: bool,
 }
 
 /// Why there is no socket.
@@ -119,13 +123,18 @@ fn inherited(number: i32, request: &ListenRequest<'_>) -> Result<Opened, OpenErr
         let address_type = request.address_type;
         return Err(OpenError::Address { address: format!("descriptor {number}"), address_type });
     }
-    finish(socket, kind, None).map_err(refused)
+    let opened = finish(socket, kind, None).map_err(refused)?;
+    Ok(Opened { is_inherited: true, ..opened })
 }
 
 fn tcp(request: &ListenRequest<'_>) -> Result<Opened, OpenError> {
     let port = port(request)?;
-    let ipv6_only = request.flags & IPV6_ONLY != 0;
-    let listen = |address| socket::tcp(address, ipv6_only, backlog(request));
+    let options = TcpOptions {
+        ipv6_only: request.flags & IPV6_ONLY != 0,
+        reuse_port: request.flags & REUSE_PORT != 0,
+        backlog: backlog(request),
+    };
+    let listen = |address| socket::tcp(address, options);
     let socket = match request.address {
         Some(_) => listen(address(request, port)?),
         None => match listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) {
@@ -162,7 +171,7 @@ fn unix(request: &ListenRequest<'_>) -> Result<Opened, OpenError> {
 
 fn finish(socket: OwnedFd, kind: SocketKind, bound_path: Option<BoundPath>) -> Result<Opened, SysError> {
     let local = socket::local_address(socket.as_fd())?;
-    Ok(Opened { socket, kind, local, bound_path })
+    Ok(Opened { socket, kind, local, bound_path, is_inherited: false })
 }
 
 fn refused(request: &ListenRequest<'_>, source: SysError) -> OpenError {

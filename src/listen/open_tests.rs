@@ -131,6 +131,17 @@ fn datagram_ports_are_shared_only_by_those_who_all_say_so() {
 }
 
 #[test]
+fn sockets_that_reuse_a_port_are_many_and_no_other_may_join_them() {
+    let _watchdog = Watchdog::start();
+    let reuse = |port| ListenRequest { flags: REUSE_PORT, ..wish(Some("127.0.0.1"), port, AddressType::Ipv4) };
+    let first = open(&reuse(0)).unwrap();
+    let port = i64::from(ip(&first).2);
+    let second = open(&reuse(port)).unwrap();
+    assert_eq!(ip(&second), ip(&first));
+    assert_eq!(errno(&wish(Some("127.0.0.1"), port, AddressType::Ipv4)), EADDRINUSE);
+}
+
+#[test]
 fn a_unix_socket_has_its_name_as_long_as_it_is_open() {
     let _watchdog = Watchdog::start();
     let directory = tempfile::tempdir().unwrap();

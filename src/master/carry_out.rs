@@ -4,8 +4,9 @@ use bytes::Bytes;
 use serde_json::json;
 use tracing::error;
 
+use super::children::{Body, Running};
 use super::shell::Shell;
-use super::{children, reports};
+use super::{child_process, reports, thread_reports};
 use crate::message::address::{Occupant, Target, WorkerId};
 use crate::supervisor::{Effect, Event, Notice, Report};
 
@@ -13,11 +14,7 @@ impl Shell {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn { who, number } => self.spawn(who, number),
-            Effect::Terminate { who } => {
-                if let Some(running) = self.running.get(&who) {
-                    self.trees.insert(who, running.terminate(who, &self.happenings));
-                }
-            }
+            Effect::Terminate { who } => self.terminate(who),
             Effect::KillDescendants { who } => self.kill_descendants(who),
             Effect::Kill { who } => {
                 self.kill_descendants(who);
@@ -25,9 +22,23 @@ impl Shell {
                     running.kill();
                 }
             }
+            Effect::OpenStickyPort { port, address } => self.open_sticky_port(port, address),
             Effect::Tell(notice) => self.tell(notice),
             Effect::Report(report) => self.report(&report),
             Effect::Exit { code } => self.end(code),
+        }
+    }
+
+    fn terminate(&mut self, who: Occupant) {
+        let Some(running) = self.running.get(&who) else { return };
+        match running.terminate(who, &self.happenings) {
+            Some(tree) => {
+                self.trees.insert(who, tree);
+            }
+            None => {
+                thread_reports::log_termination(who, running.number, &self.config);
+                self.handle_now(Event::TreeGone { who });
+            }
         }
     }
 
@@ -41,10 +52,13 @@ impl Shell {
     }
 
     fn spawn(&mut self, who: Occupant, number: WorkerId) {
-        let event = match children::start(&self.config, who, number, &self.happenings) {
-            Ok(running) => {
-                let pid = running.pid();
-                self.running.insert(who, running);
+        if self.config.threads {
+            return self.start_thread(who, number);
+        }
+        let event = match child_process::start(&self.config, who, number, &self.happenings) {
+            Ok(process) => {
+                let pid = process.pid();
+                self.running.insert(who, Running::new(number, Body::Process(process)));
                 Event::Spawned { who, pid }
             }
             Err(reason) => {
@@ -54,6 +68,17 @@ impl Shell {
             }
         };
         // Straight to the supervisor: the loop that drains the effects is above us.
+        self.handle_now(event);
+    }
+
+    fn open_sticky_port(&mut self, port: Option<u16>, address: Option<String>) {
+        let event = match self.listeners.open_sticky_port(port, address) {
+            Ok(address) => Event::StickyPortOpened { address },
+            Err(reason) => {
+                error!("[master] the sticky port could not be opened: {reason}, exiting with code:1");
+                Event::StickyPortFailed
+            }
+        };
         self.handle_now(event);
     }
 
@@ -70,7 +95,7 @@ impl Shell {
             Report::StopDone => self.listeners.close_all(),
             _ => {}
         }
-        if let Some(event) = reports::event(report, &self.config) {
+        if let Some(event) = reports::event(report) {
             (self.sink)(event);
         }
     }
@@ -79,8 +104,12 @@ impl Shell {
         match notice {
             Notice::ReadyToParent { port, address, protocol } => {
                 let debug_port = self.config.debug_port;
-                let data = json!({ "port": port, "debugPort": debug_port, "address": address, "protocol": protocol });
-                self.tell_parent("egg-ready", "master", Some(&without_nulls(data)));
+                let mut data =
+                    json!({ "port": port, "debugPort": debug_port, "address": address, "protocol": protocol });
+                self.tell_parent("egg-ready", "master", Some(&without_nulls(data.clone())));
+                // Behind it, so that what the caller of startCluster then sends to the parent comes later as well.
+                data["type"] = json!("ready");
+                (self.sink)(data.to_string());
             }
             Notice::ReadyToApps => self.tell_apps("egg-ready", Some(&self.config.options_json.clone())),
             Notice::ReadyToAgent => self.tell_agent("egg-ready", &self.config.options_json.clone()),
@@ -98,15 +127,27 @@ impl Shell {
             Notice::AgentStartToApps => self.tell_apps("agent-start", None),
             Notice::AgentDiedToParent => self.tell_parent("agent-worker-died", "master", None),
             Notice::AppDiedToParent => self.tell_parent("app-worker-died", "master", None),
+            // All threads are reached by the inspector of this process.
+            Notice::InspectPortToParent { who, pid, .. } if self.config.threads => {
+                if !who.is_agent() {
+                    self.tell_inspect_port("app", self.config.inspect_port, pid);
+                }
+            }
             Notice::InspectPortToParent { who, number, pid } => {
                 let (from, port) = if who.is_agent() {
                     ("agent", self.config.agent_inspect_port)
                 } else {
-                    ("app", children::worker_inspect_port(&self.config, number))
+                    ("app", child_process::worker_inspect_port(&self.config, number))
                 };
-                self.tell_parent("debug", from, Some(&json!({ "debugPort": port, "pid": pid }).to_string()));
+                self.tell_inspect_port(from, port, pid);
             }
         }
+    }
+
+    fn tell_inspect_port(&mut self, from: &str, port: u16, pid: u32) {
+        let worker_id = reports::is_egg_4(&self.config).then_some(pid);
+        let data = json!({ "debugPort": port, "pid": pid, "workerId": worker_id });
+        self.tell_parent("debug", from, Some(&without_nulls(data)));
     }
 
     fn tell_apps(&mut self, action: &str, data: Option<&str>) {

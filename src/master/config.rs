@@ -21,6 +21,10 @@ pub struct MasterConfig {
     pub env: Vec<OsString>,
     /// The parsed options as JSON: the argument of the workers and the data of `egg-ready`.
     pub options_json: String,
+    /// True where agent and apps are threads of this process.
+    pub threads: bool,
+    /// True where several apps can listen on one port.
+    pub shares_sockets: bool,
     /// How many app workers.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -39,6 +43,8 @@ pub struct MasterConfig {
     pub inspect_port: u16,
     /// The configured port.
     pub port: Option<u16>,
+    /// The port that apps listen on in sticky mode; none in any other mode.
+    pub sticky_worker_port: Option<u16>,
     /// The configured protocol.
     pub protocol: String,
     /// The port of the plain http server beside https.
@@ -58,6 +64,9 @@ pub struct MasterConfig {
 /// egg-cluster's delay before a new agent.
 const AGENT_REFORK_DELAY: Duration = Duration::from_secs(1);
 
+/// egg-cluster's delay before a dead app thread is started again.
+const THREAD_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long a process may boot: egg's `workerStartTimeout`, which a process that hangs cannot keep by itself.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -65,11 +74,15 @@ impl MasterConfig {
     /// The supervisor's share.
     #[must_use]
     pub fn supervisor(&self, seed: u64) -> SupervisorConfig {
+        let pause = if self.threads { THREAD_PAUSE } else { Duration::ZERO };
         SupervisorConfig {
             workers: self.workers,
-            refork: self.production,
+            refork: self.production || self.threads,
+            checks_health: self.production,
+            shares_sockets: self.shares_sockets,
             is_debug: self.is_debug,
             port: self.port,
+            sticky_worker_port: self.sticky_worker_port,
             protocol: self.protocol.clone(),
             shown_host: self.shown_host.clone(),
             app_close_timeout: self.app_close_timeout,
@@ -77,18 +90,16 @@ impl MasterConfig {
             boot_timeout: BOOT_TIMEOUT,
             agent_refork_delay: AGENT_REFORK_DELAY,
             announce_agent_pid: self.announce_agent_pid,
-            restart: RestartPolicy::default(),
+            restart: RestartPolicy { pause, ..RestartPolicy::default() },
             seed,
         }
     }
 
-    /// Node's rule for `--inspect-port` of cluster workers: only where the master was started with an inspect flag.
+    /// Node's rule for `--inspect-port` of cluster workers: where an inspect flag stands among the arguments or in `NODE_OPTIONS`.
     #[must_use]
     pub fn has_inspect_flag(&self) -> bool {
-        self.exec_argv.iter().filter_map(|argument| argument.to_str()).any(|argument| {
-            ["--inspect", "--inspect-brk", "--inspect-port", "--debug-port"]
-                .iter()
-                .any(|flag| argument == *flag || argument.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')))
-        })
+        let is_flag = |text: &str| text.contains("--inspect") || text.contains("--debug-port");
+        let options = self.env.iter().filter_map(|pair| pair.to_str()?.strip_prefix("NODE_OPTIONS="));
+        self.exec_argv.iter().filter_map(|argument| argument.to_str()).chain(options).any(is_flag)
     }
 }

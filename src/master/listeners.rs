@@ -4,57 +4,60 @@
 //! replaced it outlives them, so that no connection in its backlog is lost while a slot is filled again; and the cluster's
 //! own address is kept even when the last worker closes it. Elsewhere nobody would ever come: it must refuse, not hang.
 //! Datagram sockets are given away whole, as Node does: there is nothing to deal.
+//!
+//! Whatever goes with a descriptor is acknowledged by the worker's Node in the order it was sent, whoever sent it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
-use tracing::{debug, warn};
+use tokio::sync::mpsc;
+use tracing::debug;
 
-use super::shell::{Happening, Shell, spawn_task};
+use super::acceptor::{self, Acceptor, Door, OUT_OF_DESCRIPTORS_PAUSE};
+use super::own_sockets::OwnSockets;
+use super::shell::Happening;
+use super::sticky_port::StickyPort;
 use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
 use crate::listen::open::{self, ListenRequest, Opened};
 use crate::message::address::Occupant;
-use crate::supervisor::{Event, ListeningAddress};
-use crate::sys::Watched;
-use crate::sys::socket::{self, AddressType, LocalAddress, Permissions, SocketKind};
+use crate::supervisor::ListeningAddress;
+use crate::sys::OUT_OF_DESCRIPTORS;
+use crate::sys::socket::{AddressType, LocalAddress, Permissions, SocketKind};
 use crate::transport::channel::Outgoing;
-use crate::transport::channel::node_protocol::{self, HandleKind, PrimaryRequest, QueryServer};
-
-/// How long accepting rests when the process has no descriptors left, and dealing to a worker that has none.
-const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
-
-/// A shortage that lasts is said once in a while; one that comes again later is said again.
-const COMPLAINT_PERIOD: Duration = Duration::from_secs(60);
+use crate::transport::channel::node_protocol::{self, HandleKind, QueryServer};
 
 struct Listener {
     opened: Opened,
     dealer: Dealer<Rc<OwnedFd>>,
     /// What the servers on this key share (TLS ticket keys): the first worker's word counts.
     data: Option<Box<RawValue>>,
-    /// Whether connections are wanted; the accepting task waits on it.
-    gate: watch::Sender<bool>,
-    task: Option<AbortHandle>,
-    complained_at: Option<Instant>,
+    /// None where there are no connections.
+    acceptor: Option<Acceptor>,
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
+/// What went to a worker with a descriptor.
+pub(super) enum Sent {
+    /// A connection that was dealt to it; it says besides whether it takes it.
+    Connection(HandoverId),
+    /// A connection of the sticky port.
+    Sticky(HandoverId),
+    /// A socket that it asked for.
+    Socket { seq: u64, key: String, data: Box<RawValue> },
 }
 
 /// All sockets that are kept for workers, by the key that Node gives them.
 pub(super) struct Listeners {
     by_key: HashMap<String, Listener>,
+    sticky: Option<StickyPort>,
+    own_sockets: OwnSockets,
+    /// What each worker has not acknowledged, in the order it was sent.
+    in_transit: HashMap<Occupant, VecDeque<Sent>>,
     handover_ids: HandoverIds,
+    /// Those that asked to drain and wait for the answer.
+    retiring: Vec<Occupant>,
     happenings: mpsc::Sender<Happening>,
     has_successors: bool,
     is_closing: bool,
@@ -64,14 +67,24 @@ pub(super) struct Listeners {
 pub(super) struct Handover {
     pub(super) who: Occupant,
     pub(super) outgoing: Outgoing,
+    pub(super) sent: Sent,
 }
 
 impl Listeners {
-    /// `has_successors`: whether a dead worker is replaced by one that asks for the same sockets.
-    pub(super) fn new(happenings: mpsc::Sender<Happening>, has_successors: bool) -> Self {
+    /// `has_successors`: whether a dead worker is replaced by one that asks for the same sockets. `sticky_worker_port`: what
+    /// the workers listen on behind a sticky port; none where there is no such port.
+    pub(super) fn new(
+        happenings: mpsc::Sender<Happening>,
+        has_successors: bool,
+        sticky_worker_port: Option<u16>,
+    ) -> Self {
         Self {
             by_key: HashMap::new(),
+            sticky: sticky_worker_port.map(StickyPort::new),
+            own_sockets: OwnSockets::default(),
+            in_transit: HashMap::new(),
             handover_ids: HandoverIds::default(),
+            retiring: Vec::new(),
             happenings,
             has_successors,
             is_closing: false,
@@ -79,7 +92,7 @@ impl Listeners {
     }
 
     /// The answer to a worker that wants to listen.
-    fn answer(&mut self, who: Occupant, query: QueryServer) -> Outgoing {
+    pub(super) fn answer(&mut self, who: Occupant, query: QueryServer) -> Outgoing {
         // The same key as Node's, so that servers on one address meet and several with port 0 do not.
         let key = format!(
             "{}:{}:{}:{}:{}",
@@ -89,6 +102,12 @@ impl Listeners {
             query.fd.map_or_else(|| "undefined".to_owned(), |fd| fd.to_string()),
             query.index
         );
+        if self.own_sockets.is_wanted(who, &query) {
+            return match self.own_sockets.give(who, &key, &query) {
+                Ok((socket, data)) => self.give_socket(who, HandleKind::NetNative, query.seq, key, data, socket),
+                Err(errno) => Outgoing::new(node_protocol::server_reply(query.seq, &key, errno, None, &query.data)),
+            };
+        }
         if !self.by_key.contains_key(&key) {
             match self.open(&key, &query) {
                 Ok(listener) => {
@@ -104,8 +123,17 @@ impl Listeners {
         };
         let data = listener.data.get_or_insert(query.data).clone();
         listener.dealer.join(who);
+        if let Some(sticky) = self.sticky.as_mut().filter(|sticky| sticky.is_inner(&listener.opened)) {
+            sticky.dealer.join(who);
+        }
         match listener.opened.kind {
-            SocketKind::Datagram => shared_answer(&key, query.seq, &data, listener),
+            SocketKind::Datagram => match listener.opened.socket.try_clone() {
+                Ok(copy) => self.give_socket(who, HandleKind::DgramNative, query.seq, key, data, copy),
+                Err(error) => {
+                    let errno = -error.raw_os_error().unwrap_or_default();
+                    Outgoing::new(node_protocol::server_reply(query.seq, &key, errno, None, &data))
+                }
+            },
             SocketKind::Stream => {
                 let name = match &listener.opened.local {
                     LocalAddress::Ip(name) => Some(name),
@@ -117,49 +145,78 @@ impl Listeners {
     }
 
     fn open(&self, key: &str, query: &QueryServer) -> Result<Listener, i32> {
-        let request = ListenRequest {
-            address: query.address.as_deref(),
-            port: query.port,
-            address_type: query.address_type,
-            fd: query.fd,
-            flags: query.flags,
-            backlog: query.backlog,
-            permissions: Permissions { readable_all: query.readable_all, writable_all: query.writable_all },
-        };
-        let opened = open::open(&request).map_err(|error| {
+        let opened = open::open(&request(query)).map_err(|error| {
             debug!("[master] {}", super::chain(&error));
             error.libuv_errno()
         })?;
-        let (gate, wanted) = watch::channel(false);
-        let task = match opened.kind {
+        let acceptor = match opened.kind {
             SocketKind::Datagram => None,
-            SocketKind::Stream => Some(self.accept_from(key, &opened, wanted)?),
+            SocketKind::Stream => {
+                let acceptor = Acceptor::start(Door::Workers(key.to_owned()), opened.socket.as_fd(), &self.happenings);
+                Some(acceptor.map_err(|error| -error.raw_os_error().unwrap_or_default())?)
+            }
         };
         let data = (query.data.get() != "null").then(|| query.data.clone());
-        Ok(Listener { opened, dealer: Dealer::default(), data, gate, task, complained_at: None })
+        Ok(Listener { opened, dealer: Dealer::default(), data, acceptor })
     }
 
-    fn accept_from(&self, key: &str, opened: &Opened, wanted: watch::Receiver<bool>) -> Result<AbortHandle, i32> {
-        let watched = opened
-            .socket
-            .try_clone()
-            .and_then(Watched::new)
-            .map_err(|error| -error.raw_os_error().unwrap_or_default())?;
-        Ok(spawn_task(&self.happenings, accept(key.to_owned(), watched, wanted, self.happenings.clone())))
+    /// The answer that makes a socket a worker's own; our copy goes when it is sent.
+    fn give_socket(
+        &mut self,
+        who: Occupant,
+        kind: HandleKind,
+        seq: u64,
+        key: String,
+        data: Box<RawValue>,
+        socket: OwnedFd,
+    ) -> Outgoing {
+        let frame = node_protocol::server_reply_with_handle(kind, seq, &key, &data);
+        self.note_sent(who, Sent::Socket { seq, key, data });
+        Outgoing::with_descriptor(frame, Rc::new(socket))
     }
 
-    pub(super) fn offer(&mut self, key: &str, connection: OwnedFd) {
-        if let Some(listener) = self.by_key.get_mut(key) {
-            listener.dealer.offer(Rc::new(connection));
+    /// Opens the sticky port.
+    ///
+    /// # Errors
+    /// A sentence that says what could not be opened, and why.
+    pub(super) fn open_sticky_port(
+        &mut self,
+        port: Option<u16>,
+        address: Option<String>,
+    ) -> Result<ListeningAddress, String> {
+        match &mut self.sticky {
+            Some(sticky) => sticky.open(port, address, &self.happenings),
+            None => Err("this cluster is not sticky".to_owned()),
         }
     }
 
-    pub(super) fn note_accept_failed(&mut self, key: &str, reason: &str) {
-        if let Some(listener) = self.by_key.get_mut(key)
-            && listener.complained_at.is_none_or(|at| at.elapsed() > COMPLAINT_PERIOD)
-        {
-            listener.complained_at = Some(Instant::now());
-            warn!("[master] accepting connections rests: {reason}");
+    pub(super) fn offer(&mut self, door: &Door, connection: OwnedFd) {
+        match door {
+            Door::Workers(key) => {
+                if let Some(listener) = self.by_key.get_mut(key) {
+                    listener.dealer.offer(Rc::new(connection));
+                }
+            }
+            Door::Sticky => {
+                if let Some(sticky) = &mut self.sticky {
+                    sticky.offer(connection);
+                }
+            }
+        }
+    }
+
+    pub(super) fn note_accept_failed(&mut self, door: &Door, reason: &str) {
+        match door {
+            Door::Workers(key) => {
+                if let Some(acceptor) = self.by_key.get_mut(key).and_then(|listener| listener.acceptor.as_mut()) {
+                    acceptor.note_failed(reason);
+                }
+            }
+            Door::Sticky => {
+                if let Some(sticky) = &mut self.sticky {
+                    sticky.note_accept_failed(reason);
+                }
+            }
         }
     }
 
@@ -169,17 +226,43 @@ impl Listeners {
         for (key, listener) in &mut self.by_key {
             // Closed without an answer, as Node does at maxConnections.
             drop(listener.dealer.take_hopeless());
-            while let Some((who, HandoverId(seq), connection)) = listener.dealer.poll_handover(&mut self.handover_ids) {
-                let frame = node_protocol::new_connection(seq, key);
-                handovers.push(Handover { who, outgoing: Outgoing::with_descriptor(frame, connection) });
+            while let Some((who, id, connection)) = listener.dealer.poll_handover(&mut self.handover_ids) {
+                let outgoing = Outgoing::with_descriptor(node_protocol::new_connection(id.0, key), connection);
+                handovers.push(Handover { who, outgoing, sent: Sent::Connection(id) });
             }
-            let wanted = !self.is_closing && listener.dealer.wants_more();
-            listener.gate.send_if_modified(|open| std::mem::replace(open, wanted) != wanted);
+            if let Some(acceptor) = &listener.acceptor {
+                acceptor.set_wanted(!self.is_closing && listener.dealer.wants_more());
+            }
+        }
+        if let Some(sticky) = &mut self.sticky {
+            handovers.extend(std::iter::from_fn(|| sticky.poll_handover(&mut self.handover_ids)));
+            sticky.set_wanted(self.is_closing);
         }
         handovers
     }
 
-    fn note_answer(&mut self, who: Occupant, seq: u64, accepted: bool) {
+    /// To be called in the order in which frames with descriptors go to a worker.
+    pub(super) fn note_sent(&mut self, who: Occupant, sent: Sent) {
+        self.in_transit.entry(who).or_default().push_back(sent);
+    }
+
+    /// A worker wants a socket of its own on this port.
+    pub(super) fn note_own_socket_wanted(&mut self, who: Occupant, port: u16) {
+        self.own_sockets.note_wish(who, port);
+    }
+
+    fn take_acknowledged(&mut self, who: Occupant) -> Option<Sent> {
+        self.in_transit.get_mut(&who)?.pop_front()
+    }
+
+    /// The oldest descriptor on its way to a worker has arrived.
+    pub(super) fn note_arrived(&mut self, who: Occupant) {
+        if let (Some(Sent::Sticky(id)), Some(sticky)) = (self.take_acknowledged(who), &mut self.sticky) {
+            drop(sticky.dealer.note_taken(who, id));
+        }
+    }
+
+    pub(super) fn note_answer(&mut self, who: Occupant, seq: u64, accepted: bool) {
         // The number is on one socket's books at the most.
         for listener in self.by_key.values_mut() {
             match listener.dealer.note_answer(who, HandoverId(seq), accepted) {
@@ -190,24 +273,36 @@ impl Listeners {
         }
     }
 
-    /// A hand-over came without its descriptor. A worker answers in order, so its oldest one is meant.
-    pub(super) fn note_not_arrived(&mut self, who: Occupant) {
-        let dealers = self.by_key.values_mut().map(|listener| &mut listener.dealer);
-        let oldest =
-            dealers.filter_map(|dealer| Some((dealer.oldest_in_flight(who)?, dealer))).min_by_key(|(id, _)| *id);
-        if oldest.is_some_and(|(_, dealer)| dealer.note_not_arrived(who)) {
+    /// The oldest descriptor on its way to a worker did not arrive: the worker has none left. A connection goes elsewhere. Who
+    /// asked for a socket is answered that it cannot have it, as if it had tried to open one itself.
+    #[must_use]
+    pub(super) fn note_not_arrived(&mut self, who: Occupant) -> Option<Outgoing> {
+        let rests = match self.take_acknowledged(who)? {
+            Sent::Connection(id) => self.by_key.values_mut().any(|listener| listener.dealer.note_not_arrived(who, id)),
+            Sent::Sticky(id) => self.sticky.as_mut()?.dealer.note_not_arrived(who, id),
+            Sent::Socket { seq, key, data } => {
+                self.own_sockets.note_closed(who, &key);
+                let frame = node_protocol::server_reply(seq, &key, -OUT_OF_DESCRIPTORS, None, &data);
+                return Some(Outgoing::new(frame));
+            }
+        };
+        if rests {
             let happenings = self.happenings.clone();
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(OUT_OF_DESCRIPTORS_PAUSE).await;
                 let _ = happenings.send(Happening::Rested { who }).await;
             });
         }
+        None
     }
 
     /// A worker without descriptors has had its pause.
     pub(super) fn note_rested(&mut self, who: Occupant) {
         for listener in self.by_key.values_mut() {
             listener.dealer.note_rested(who);
+        }
+        if let Some(sticky) = &mut self.sticky {
+            sticky.dealer.note_rested(who);
         }
     }
 
@@ -216,6 +311,12 @@ impl Listeners {
         for listener in self.by_key.values_mut() {
             listener.dealer.leave(who);
         }
+        if let Some(sticky) = &mut self.sticky {
+            sticky.dealer.leave(who);
+        }
+        self.in_transit.remove(&who);
+        self.own_sockets.forget(who);
+        self.retiring.retain(|other| *other != who);
         self.close_hopeless();
     }
 
@@ -224,13 +325,23 @@ impl Listeners {
         for listener in self.by_key.values_mut() {
             drop(listener.dealer.give_up_on(who));
         }
+        if let Some(sticky) = &mut self.sticky {
+            drop(sticky.dealer.give_up_on(who));
+        }
+        self.in_transit.remove(&who);
+        self.own_sockets.forget(who);
+        self.retiring.retain(|other| *other != who);
         self.close_hopeless();
     }
 
     /// A worker closed its server. With the last one the socket goes, unless it is the cluster's own.
-    fn close(&mut self, who: Occupant, key: &str, own: &OwnAddress) {
+    pub(super) fn close(&mut self, who: Occupant, key: &str, own: &OwnAddress) {
+        self.own_sockets.note_closed(who, key);
         let Some(listener) = self.by_key.get_mut(key) else { return };
         listener.dealer.leave(who);
+        if let Some(sticky) = self.sticky.as_mut().filter(|sticky| sticky.is_inner(&listener.opened)) {
+            sticky.dealer.leave(who);
+        }
         if listener.dealer.is_unserved() && !own.is(&listener.opened) {
             self.by_key.remove(key);
         }
@@ -241,27 +352,72 @@ impl Listeners {
     fn close_hopeless(&mut self) {
         if self.is_closing || !self.has_successors {
             self.by_key.retain(|_, listener| !listener.dealer.is_unserved());
+            if let Some(sticky) = self.sticky.as_mut().filter(|sticky| sticky.dealer.is_unserved()) {
+                sticky.close();
+            }
         }
     }
 
-    /// A stop has begun: what the kernel has not accepted yet is not accepted any more.
+    /// A worker is about to leave. It gets nothing that another can have.
+    pub(super) fn retire(&mut self, who: Occupant) {
+        self.by_key.values_mut().for_each(|listener| listener.dealer.retire(who));
+        if let Some(sticky) = &mut self.sticky {
+            sticky.dealer.retire(who);
+        }
+        self.own_sockets.forget(who);
+        self.retiring.push(who);
+    }
+
+    /// Those that asked to drain and have been sent all they will be sent.
+    pub(super) fn take_retired(&mut self) -> Vec<Occupant> {
+        let sticky = &self.sticky;
+        self.retiring
+            .extract_if(.., |who| sticky.as_ref().is_none_or(|sticky| sticky.dealer.is_done_with(*who)))
+            .collect()
+    }
+
+    /// A stop has begun. Whoever is connected already is served, whoever comes later is refused at once.
     pub(super) fn stop_accepting(&mut self) {
         self.is_closing = true;
-        for listener in self.by_key.values() {
-            let _ = listener.gate.send(false);
+        for listener in self.by_key.values_mut() {
+            let Some(acceptor) = &listener.acceptor else { continue };
+            acceptor.set_wanted(false);
+            listener.dealer.hurry();
+            if !listener.opened.is_inherited {
+                let last = acceptor::take_last(listener.opened.socket.as_fd());
+                last.into_iter().for_each(|connection| listener.dealer.offer(Rc::new(connection)));
+            }
         }
+        if let Some(sticky) = &mut self.sticky {
+            sticky.stop_accepting();
+        }
+        self.own_sockets.close_all();
     }
 
     pub(super) fn close_all(&mut self) {
         self.by_key.clear();
+        self.sticky = None;
+        self.own_sockets.close_all();
     }
 }
 
-/// Where the cluster itself serves, as far as it is known.
-struct OwnAddress {
-    port: Option<u16>,
+pub(super) fn request(query: &QueryServer) -> ListenRequest<'_> {
+    ListenRequest {
+        address: query.address.as_deref(),
+        port: query.port,
+        address_type: query.address_type,
+        fd: query.fd,
+        flags: query.flags,
+        backlog: query.backlog,
+        permissions: Permissions { readable_all: query.readable_all, writable_all: query.writable_all },
+    }
+}
+
+/// Where the workers themselves serve, as far as it is known.
+pub(super) struct OwnAddress {
+    pub(super) port: Option<u16>,
     /// As it is shown: of a unix socket the path, which is all that is compared.
-    shown: Option<String>,
+    pub(super) shown: Option<String>,
 }
 
 impl OwnAddress {
@@ -271,99 +427,6 @@ impl OwnAddress {
             (_, Some(bound)) => self.shown.as_deref().is_some_and(|shown| bound.path() == Path::new(shown)),
             (LocalAddress::Path(_) | LocalAddress::Unnamed, None) => false,
         }
-    }
-}
-
-fn shared_answer(key: &str, seq: u64, data: &RawValue, listener: &Listener) -> Outgoing {
-    match listener.opened.socket.try_clone() {
-        Ok(copy) => {
-            let frame = node_protocol::server_reply_with_handle(HandleKind::DgramNative, seq, key, data);
-            Outgoing::with_descriptor(frame, Rc::new(copy))
-        }
-        Err(error) => {
-            let errno = -error.raw_os_error().unwrap_or_default();
-            Outgoing::new(node_protocol::server_reply(seq, key, errno, None, data))
-        }
-    }
-}
-
-/// Accepts while connections are wanted, and reports each; ends with the loop.
-async fn accept(key: String, socket: Watched, mut wanted: watch::Receiver<bool>, happenings: mpsc::Sender<Happening>) {
-    loop {
-        if wanted.wait_for(|open| *open).await.is_err() {
-            return;
-        }
-        let Ok(mut ready) = socket.readable().await else { return };
-        let happening = match socket::accept(socket.as_fd()) {
-            Ok(Some(connection)) => Happening::Accepted { key: key.clone(), connection },
-            Ok(None) => {
-                ready.clear_ready();
-                continue;
-            }
-            Err(error) => {
-                // Level-triggered readiness would spin here: the connection stays in the backlog until there is room.
-                let reason = super::chain(&error);
-                tokio::time::sleep(OUT_OF_DESCRIPTORS_PAUSE).await;
-                Happening::AcceptFailed { key: key.clone(), reason }
-            }
-        };
-        if happenings.send(happening).await.is_err() {
-            return;
-        }
-    }
-}
-
-impl Shell {
-    /// A request of Node's cluster protocol.
-    pub(super) fn note_request(&mut self, who: Occupant, request: PrimaryRequest) {
-        match request {
-            PrimaryRequest::Online => self.feed(Event::WorkerOnline { who }),
-            PrimaryRequest::QueryServer(query) => {
-                let answer = self.listeners.answer(who, query);
-                self.push_own(who, answer);
-            }
-            PrimaryRequest::Listening { address, port, address_type, .. } => {
-                if let Some(address_type) = stream_type(address_type) {
-                    let address = ListeningAddress { address_type, address, port };
-                    self.feed(Event::WorkerListening { who, address });
-                }
-            }
-            PrimaryRequest::Close { key } => {
-                let own = OwnAddress { port: self.supervisor.port(), shown: self.supervisor.view().address };
-                self.listeners.close(who, &key, &own);
-            }
-            PrimaryRequest::ExitedAfterDisconnect { seq } => {
-                self.feed(Event::DisconnectAnnounced { who });
-                self.push_own(who, Outgoing::new(node_protocol::exited_after_disconnect_ack(seq)));
-            }
-            PrimaryRequest::NewConnectionReply { ack, accepted } => self.listeners.note_answer(who, ack, accepted),
-            PrimaryRequest::Unknown { act } => debug!("[master] unknown act {act:?} of Node's cluster protocol"),
-        }
-    }
-
-    /// Hands over what can be handed over. A connection whose worker cannot be written to is dealt again.
-    pub(super) fn deal_connections(&mut self) {
-        loop {
-            let handovers = self.listeners.poll_handovers();
-            if handovers.is_empty() {
-                return;
-            }
-            for Handover { who, outgoing } in handovers {
-                if !self.push_own(who, outgoing) {
-                    self.listeners.forget_worker(who);
-                }
-            }
-        }
-    }
-}
-
-/// The number that Node shows for a stream address; none for datagrams, whose listening starts no app.
-fn stream_type(kind: AddressType) -> Option<i32> {
-    match kind {
-        AddressType::Ipv4 => Some(4),
-        AddressType::Ipv6 => Some(6),
-        AddressType::Unix => Some(-1),
-        _ => None,
     }
 }
 

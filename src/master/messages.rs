@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use tracing::{debug, warn};
 
+use super::children::Push;
 use super::shell::Shell;
+use super::threads::listening_address;
 use crate::message::address::{Occupant, Origin};
 use crate::message::envelope::{Envelope, EnvelopeError};
 use crate::router::{Delivery, route};
@@ -35,8 +37,13 @@ impl Shell {
                 self.push_own(who, Outgoing::new(node_protocol::handle_ack()));
                 self.route_text(Self::origin_of(who), Some(who), message);
             }
-            Ok(Incoming::HandleNack) => self.listeners.note_not_arrived(who),
-            Ok(Incoming::Message(_) | Incoming::HandleAck | Incoming::OtherInternal) => {}
+            Ok(Incoming::HandleAck) => self.listeners.note_arrived(who),
+            Ok(Incoming::HandleNack) => {
+                if let Some(answer) = self.listeners.note_not_arrived(who) {
+                    self.push_own(who, answer);
+                }
+            }
+            Ok(Incoming::Message(_) | Incoming::OtherInternal) => {}
             Err(error) => self.drop_worker(who, &super::chain(&error)),
         }
     }
@@ -69,14 +76,22 @@ impl Shell {
                 let [head, tail] = envelope.frame(origin, crate::message::address::Target::Parent);
                 self.give_to_parent(&[&head[..], &tail[..]].concat());
             }
-            Delivery::Master => self.note_message_to_master(origin, who, &envelope),
+            Delivery::Master if self.note_own_action(who, &envelope) => {}
+            Delivery::Master => {
+                let [head, tail] = envelope.frame(origin, crate::message::address::Target::Master);
+                self.give_to_javascript("message", &[&head[..], &tail[..]].concat());
+            }
             Delivery::NoReceiver => {
                 debug!("[master] nobody receives {:?} from {}", envelope.action(), origin.as_str());
             }
         }
     }
 
-    fn note_message_to_master(&mut self, origin: Origin, who: Option<Occupant>, envelope: &Envelope) {
+    /// Takes in what the layer says to itself. Answers whether this is such a message.
+    pub(super) fn note_own_action(&mut self, who: Option<Occupant>, envelope: &Envelope) -> bool {
+        let data = || -> serde_json::Value {
+            envelope.data().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default()
+        };
         match envelope.action() {
             Some("agent-start") => {
                 if let Some(who) = who.filter(|who| who.is_agent()) {
@@ -84,35 +99,41 @@ impl Shell {
                 }
             }
             Some("realport") => {
-                let told: serde_json::Value =
-                    envelope.data().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+                let told = data();
                 let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
                 let protocol = told["protocol"].as_str().map(ToOwned::to_owned);
-                self.feed(Event::RealPortTold { port, protocol });
+                if let (Some(who), Some(port), Some(true)) = (who, port, told["reusePort"].as_bool()) {
+                    self.listeners.note_own_socket_wanted(who, port);
+                }
+                let address = told["hostname"].as_str().map(ToOwned::to_owned);
+                self.feed(Event::RealPortTold { port, protocol, address });
             }
             Some("reload-worker") => self.feed(Event::ReloadAsked),
-            _ => {
-                let [head, tail] = envelope.frame(origin, crate::message::address::Target::Master);
-                self.give_to_javascript("message", &[&head[..], &tail[..]].concat());
+            // A process says it by Node's cluster protocol.
+            Some("listening") if self.config.threads => {
+                if let Some((who, address)) = who.zip(listening_address(&data())) {
+                    self.feed(Event::WorkerListening { who, address });
+                }
             }
+            _ => return false,
         }
+        true
     }
 
     /// Sends a frame of Node's own protocol. Answers whether the worker can still be written to.
     pub(super) fn push_own(&mut self, who: Occupant, outgoing: Outgoing) -> bool {
         let Some(running) = self.running.get(&who).filter(|running| running.has_channel) else { return false };
-        let is_sent = running.sender.push_own(outgoing).is_ok();
-        if !is_sent && !running.sender.is_closed() {
+        let push = running.push_own(outgoing);
+        if push == Push::Refused {
             self.drop_worker(who, "it asks and asks, and does not read the answers");
         }
-        is_sent
+        push == Push::Taken
     }
 
     /// Sends one frame to a worker. What its full queue refuses is counted and said, never lost in silence.
     pub(super) fn push(&mut self, who: Occupant, frame: &[Bytes; 2]) {
         let Some(running) = self.running.get(&who).filter(|running| running.has_channel) else { return };
-        let outgoing = Outgoing { parts: frame.clone(), descriptor: None };
-        if running.sender.push(outgoing).is_err() {
+        if running.push(frame) != Push::Taken {
             self.dropped_messages += 1;
             let (pid, dropped) = (running.pid(), self.dropped_messages);
             // One line for the first and then for every power of two: a worker that stands still must not fill the disk.
@@ -134,8 +155,7 @@ impl Shell {
     /// A worker that sends what the protocol forbids cannot be understood any more.
     pub(super) fn drop_worker(&mut self, who: Occupant, reason: &str) {
         let Some(running) = self.running.get_mut(&who) else { return };
-        running.has_channel = false;
-        running.sender.close_now();
+        running.close();
         let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
         let (number, pid) = (running.number, running.pid());
         tracing::error!("[master] {kind}#{number}:{pid} is dropped: {reason}");

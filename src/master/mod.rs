@@ -4,21 +4,32 @@
 //! signal is tied to the thread that forked. The door talks to it by [`MasterHandle`]; it answers through the sink, with
 //! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
 //!
-//! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (fork, channel, end), `messages` (routing),
-//! `listeners` (the primary's half of Node's cluster), `console`, `line_writer` and `reports` (the log), `snapshot` (status).
+//! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
+//! (fork, channel, end), `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
+//! and `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer`, `reports` and
+//! `thread_reports` (the log), `snapshot` (status).
 
+mod acceptor;
 mod carry_out;
+mod child_process;
+mod child_thread;
 mod children;
 mod config;
 pub mod console;
 mod line_writer;
 mod listeners;
 mod messages;
+mod own_sockets;
 mod pid_file;
 mod reports;
+mod requests;
 mod shell;
 mod snapshot;
+mod sticky_port;
+mod thread_reports;
+mod threads;
 
+pub use child_thread::{ThreadKey, ThreadNews, Ticket};
 pub use config::MasterConfig;
 
 use std::sync::Arc;
@@ -38,11 +49,15 @@ pub type Sink = Arc<dyn Fn(String) + Send + Sync>;
 /// How long a status request waits for the master's thread.
 const STATUS_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long Node may take to end the threads of a process that exits.
+const EXIT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What the door may ask for.
 pub(crate) enum Command {
     Start,
     Stop { signal: Option<String>, lines: Vec<String> },
     Deliver { origin: Origin, text: String },
+    Thread(ThreadNews),
     Status { answer: std::sync::mpsc::SyncSender<String> },
 }
 
@@ -51,19 +66,25 @@ pub struct MasterHandle {
     commands: mpsc::UnboundedSender<Command>,
     console: Dispatch,
     pid_file: Option<PidFile>,
+    threads: bool,
+    has_started: bool,
 }
 
 impl MasterHandle {
     /// Writes the pid file and starts the master's thread. Nothing is forked yet.
     ///
     /// # Errors
-    /// [`ClusterError::PidFile`] or [`ClusterError::Thread`].
+    /// [`ClusterError::NotMainThread`], [`ClusterError::PidFile`] or [`ClusterError::Thread`].
     pub fn new(config: MasterConfig, sink: Sink) -> Result<Self, ClusterError> {
+        // A worker thread can be ended at any moment, and nobody would be left to end the cluster.
+        if !crate::sys::this_process::is_main_thread() {
+            return Err(ClusterError::NotMainThread);
+        }
         let console = console::dispatch(console::level_named(&config.log_level))
             .map_err(|source| ClusterError::Thread { source })?;
         let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
         let (commands, receiver) = mpsc::unbounded_channel();
-        let dispatch = console.clone();
+        let (dispatch, threads) = (console.clone(), config.threads);
         thread::Builder::new()
             .name("clutch-master".to_owned())
             .spawn(move || {
@@ -71,15 +92,17 @@ impl MasterHandle {
                 shell::run(config, receiver, sink);
             })
             .map_err(|source| ClusterError::Thread { source })?;
-        Ok(Self { commands, console, pid_file })
+        Ok(Self { commands, console, pid_file, threads, has_started: false })
     }
 
     /// Forks the agent; the rest follows.
     ///
     /// # Errors
     /// [`ClusterError::Closed`] when the master's thread has ended.
-    pub fn start(&self) -> Result<(), ClusterError> {
-        self.send(Command::Start)
+    pub fn start(&mut self) -> Result<(), ClusterError> {
+        self.send(Command::Start)?;
+        self.has_started = true;
+        Ok(())
     }
 
     /// Begins an orderly stop; `lines` are logged after the line that names the signal. A second call changes nothing.
@@ -96,6 +119,14 @@ impl MasterHandle {
     /// [`ClusterError::Closed`] when the master's thread has ended.
     pub fn deliver(&self, origin: Origin, text: String) -> Result<(), ClusterError> {
         self.send(Command::Deliver { origin, text })
+    }
+
+    /// Takes in what JavaScript tells of a thread.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn note_thread(&self, news: ThreadNews) -> Result<(), ClusterError> {
+        self.send(Command::Thread(news))
     }
 
     /// A snapshot of the cluster as JSON text.
@@ -125,11 +156,24 @@ impl MasterHandle {
         }
         let level = if code == 0 { tracing::Level::INFO } else { tracing::Level::ERROR };
         self.log(level, &format!("[master] exit with code:{code}"));
+        // Not after a start that failed at once: its caller may live on.
+        if self.threads && self.has_started {
+            exit_without_stuck_threads(code);
+        }
     }
 
     fn send(&self, command: Command) -> Result<(), ClusterError> {
         self.commands.send(command).map_err(|_| ClusterError::Closed)
     }
+}
+
+/// An exiting process waits for its threads, for ever where one is blocked outside of JavaScript.
+fn exit_without_stuck_threads(code: i32) {
+    // Without the thread the process waits, as Node does.
+    let _ = thread::Builder::new().name("clutch-exit".to_owned()).spawn(move || {
+        thread::sleep(EXIT_PATIENCE);
+        crate::sys::this_process::exit_now(code)
+    });
 }
 
 /// An error with all its causes, in one line.

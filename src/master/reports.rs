@@ -7,6 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use super::config::MasterConfig;
 use super::console::CFORK;
+use super::thread_reports;
 use crate::message::address::{Occupant, Seat, WorkerId};
 use crate::slot::{ClusterState, Exit};
 use crate::supervisor::{ListeningAddress, Refork, Report};
@@ -14,6 +15,9 @@ use crate::supervisor::{ListeningAddress, Refork, Report};
 /// Logs a report. Lines that egg calls chatty go to DEBUG in a quiet environment.
 /// `reforks` is how many workers have been forked anew, this report included.
 pub fn log(report: &Report, config: &MasterConfig, reforks: u32) {
+    if config.threads && thread_reports::log(report, config) {
+        return;
+    }
     match report {
         Report::AgentForked { .. }
         | Report::AgentStarted { .. }
@@ -46,8 +50,8 @@ pub fn log(report: &Report, config: &MasterConfig, reforks: u32) {
     }
 }
 
-/// Egg 4's layer words some lines differently, as its fork library does.
-fn is_egg_4(config: &MasterConfig) -> bool {
+/// Egg 4's layer words some lines differently, as its fork library does, and names a worker by its id as well.
+pub(super) fn is_egg_4(config: &MasterConfig) -> bool {
     config.announce_agent_pid
 }
 
@@ -102,7 +106,7 @@ fn log_app_start(report: &Report, config: &MasterConfig) {
         Report::AppStartFailed { number, pid } => {
             error!("[master] app_worker#{number}:{pid} start fail, exiting with code:1");
         }
-        Report::SlotRefillPlanned { slot, after, failures, is_slow } => {
+        Report::SlotRefillPlanned { slot, after, failures, is_slow, .. } => {
             let why = if *is_slow { "too many deaths in the cluster" } else { "it keeps dying" };
             warn!(
                 "[master] slot {slot} is filled again after {} ({failures} deaths in a row, {why})",
@@ -140,12 +144,14 @@ fn log_app_loss(report: &Report, config: &MasterConfig, reforks: u32) {
         }
         Report::AppExited { pid, exit, on_purpose, after_disconnect, refork, .. } => {
             let (code, _) = code_and_signal(*exit);
+            let is_disabled = *refork == Refork::Disabled;
+            // The fork library expects an exit only where it looked for a successor at the disconnect before it.
+            let is_expected = *after_disconnect && !is_disabled;
             cfork(
                 *refork,
                 &format!(
-                    "worker:{pid} exit (code: {code}, exitedAfterDisconnect: {on_purpose}, state: {}, isDead: true, isExpected: {after_disconnect}, worker.disableRefork: {}{slave})",
+                    "worker:{pid} exit (code: {code}, exitedAfterDisconnect: {on_purpose}, state: {}, isDead: true, isExpected: {is_expected}, worker.disableRefork: {is_disabled}{slave})",
                     ClusterState::Dead.as_str(),
-                    *refork == Refork::Disabled
                 ),
             );
         }
@@ -169,7 +175,8 @@ fn log_cluster(report: &Report, config: &MasterConfig) {
     let name = &config.framework_name;
     match report {
         Report::Ready { address, took, .. } => {
-            info!("[master] {name} started on {address} ({}ms)", took.as_millis());
+            let sticky = if config.sticky_worker_port.is_some() { " with STICKY MODE!" } else { "" };
+            info!("[master] {name} started on {address} ({}ms){sticky}", took.as_millis());
             if let Some(port) = config.debug_port {
                 let host = &config.shown_host;
                 let verb = if is_egg_4(config) { "started debug port on" } else { "started on" };
@@ -211,7 +218,7 @@ fn log_stop(report: &Report, config: &MasterConfig) {
             let ms = within.as_millis();
             info!("[master] send kill SIGTERM to agent worker, will exit with code:0 after {ms}ms");
             info!("[master] wait {ms}ms");
-            if *present {
+            if *present && !config.threads {
                 chatty(config, "[master] kill agent worker with signal SIGTERM");
             }
         }
@@ -241,7 +248,7 @@ fn cfork(refork: Refork, text: &str) {
 
 /// What JavaScript is told of a report, as JSON text; none for what only people read.
 #[must_use]
-pub fn event(report: &Report, config: &MasterConfig) -> Option<String> {
+pub fn event(report: &Report) -> Option<String> {
     let value = match report {
         Report::AgentForked { number, pid } => json!({ "type": "agent-started", "id": number.0, "pid": pid }),
         Report::AgentDied { number, pid, exit, reason } => json!({
@@ -257,9 +264,6 @@ pub fn event(report: &Report, config: &MasterConfig) -> Option<String> {
             value["reason"] = json!(reason.as_str());
             value
         }
-        Report::Ready { address, port, protocol, .. } => json!({
-            "type": "ready", "address": address, "port": port, "protocol": protocol, "debugPort": config.debug_port,
-        }),
         Report::ReloadDone { count } => json!({ "type": "reload-done", "count": count }),
         _ => return None,
     };
@@ -289,8 +293,10 @@ fn quoted(ids: &[WorkerId]) -> String {
     json!(ids.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string()
 }
 
+/// The members in the order in which Node's cluster module has them.
 fn address_json(address: &ListeningAddress) -> String {
-    json!({ "addressType": address.address_type, "address": address.address, "port": address.port }).to_string()
+    let ListeningAddress { address_type, address, port } = address;
+    format!(r#"{{"addressType":{address_type},"address":{},"port":{}}}"#, json!(address), json!(port))
 }
 
 fn in_seconds(time: Duration) -> String {

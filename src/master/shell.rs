@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
+use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
 use super::listeners::Listeners;
+use super::threads::Threads;
 use super::{Command, Sink, snapshot};
 use crate::message::address::{Occupant, Origin};
 use crate::router::Roster;
@@ -38,13 +40,13 @@ pub(super) enum Happening {
     /// The descendants of a process that was asked to leave are gone.
     TreeGone { who: Occupant },
     /// A listening socket has a connection.
-    Accepted { key: String, connection: std::os::fd::OwnedFd },
+    Accepted { door: Door, connection: std::os::fd::OwnedFd },
     /// A worker that could not take a connection in has had its pause.
     Rested { who: Occupant },
     /// A task beside the loop panicked: what it should have told will never come.
     TaskPanicked,
     /// Accepting failed for a reason that is worth a line, such as no descriptors left.
-    AcceptFailed { key: String, reason: String },
+    AcceptFailed { door: Door, reason: String },
 }
 
 /// All that the master holds.
@@ -55,6 +57,7 @@ pub(super) struct Shell {
     pub(super) running: HashMap<Occupant, Running>,
     /// Of those that were asked to leave and have descendants that are still there.
     pub(super) trees: HashMap<Occupant, Tree>,
+    pub(super) threads: Threads,
     pub(super) listeners: Listeners,
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
@@ -121,10 +124,11 @@ impl Shell {
             .map_or(1, |time| u64::from(time.subsec_nanos()) ^ (u64::from(std::process::id()) << 32));
         Self {
             supervisor: Supervisor::new(config.supervisor(seed)),
-            listeners: Listeners::new(happenings.clone(), config.production),
+            listeners: Listeners::new(happenings.clone(), config.production, config.sticky_worker_port),
             config,
             running: HashMap::new(),
             trees: HashMap::new(),
+            threads: Threads::default(),
             happenings,
             sink,
             stop_lines: Vec::new(),
@@ -163,6 +167,7 @@ impl Shell {
                 self.feed(Event::StopAsked { signal });
             }
             Command::Deliver { origin, text } => self.route_text(origin, None, text.into()),
+            Command::Thread(news) => self.note_thread(news),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.
                 let _ = answer.send(snapshot::status(&self.supervisor.view(), self.dropped_messages));
@@ -180,13 +185,13 @@ impl Shell {
                 self.trees.remove(&who);
                 self.feed(Event::TreeGone { who });
             }
-            Happening::Accepted { key, connection } => self.listeners.offer(&key, connection),
+            Happening::Accepted { door, connection } => self.listeners.offer(&door, connection),
             Happening::Rested { who } => self.listeners.note_rested(who),
             Happening::TaskPanicked => {
                 error!("[master] a task of the master panicked, exiting with code:1");
                 self.end(1);
             }
-            Happening::AcceptFailed { key, reason } => self.listeners.note_accept_failed(&key, &reason),
+            Happening::AcceptFailed { door, reason } => self.listeners.note_accept_failed(&door, &reason),
         }
         self.deal_connections();
     }
@@ -235,10 +240,10 @@ impl Shell {
         }
     }
 
-    fn bury(&mut self, who: Occupant, exit: Exit) {
+    pub(super) fn bury(&mut self, who: Occupant, exit: Exit) {
         self.feed(Event::WorkerExited { who, exit });
-        if let Some(running) = self.running.remove(&who) {
-            running.sender.close_now();
+        if let Some(mut running) = self.running.remove(&who) {
+            running.close();
         }
     }
 

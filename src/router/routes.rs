@@ -60,15 +60,14 @@ fn default_target(origin: Origin) -> Option<Target> {
 fn by_pid(pid: &str, roster: &Roster) -> Delivery {
     // Compared as strings, so that "012" is not 12.
     let is = |candidate: u32| candidate.to_string() == pid;
-    if is(roster.master_pid) {
-        return Delivery::Master;
-    }
     // On arrival `to` says what kind of process the pid turned out to be, as egg-cluster fills it in.
     if let Some((agent, _)) = roster.agent.filter(|(_, candidate)| is(*candidate)) {
         return Delivery::Workers { receivers: vec![agent], to: Target::Agent };
     }
     match roster.apps.iter().find(|(_, candidate)| is(*candidate)) {
         Some((app, _)) => Delivery::Workers { receivers: vec![*app], to: Target::Apps },
+        // Last: ids of threads are small numbers, and so may be the pid of a master in a container.
+        None if is(roster.master_pid) => Delivery::Master,
         None => Delivery::NoReceiver,
     }
 }

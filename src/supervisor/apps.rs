@@ -85,6 +85,7 @@ impl Supervisor {
         self.tell_app_pids();
         if self.phase == Phase::Running {
             self.tell(Notice::AppDiedToParent);
+            self.refill_emptied(who, now);
         } else if self.close_at.is_none() {
             self.fail_start(who, number, pid);
         }
@@ -122,6 +123,7 @@ impl Supervisor {
         let Some(slot) = self.slot_mut(who.seat) else { return };
         let Some(process) = slot.occupant.as_mut().filter(|process| process.who() == who) else { return };
         process.is_settled = true;
+        let (number, pid) = (process.number, process.pid.unwrap_or_default());
         let was_healthy = process.ready_at.is_some_and(|at| now.saturating_sub(at) >= healthy_after);
         slot.vacate();
         slot.failures = if was_healthy { 1 } else { slot.failures.saturating_add(1) };
@@ -136,7 +138,7 @@ impl Supervisor {
         }
         if let Seat::App(slot) = who.seat {
             let (after, is_slow) = (verdict.delay, verdict.is_slow);
-            self.report(Report::SlotRefillPlanned { slot: slot.0, after, failures, is_slow });
+            self.report(Report::SlotRefillPlanned { slot: slot.0, number, pid, after, failures, is_slow });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::ListeningAddress;
-use super::{HEALTH_CHECK_PERIOD, Notice, Phase, Report, Supervisor};
+use super::{Effect, HEALTH_CHECK_PERIOD, Notice, Phase, Report, Supervisor};
 use crate::message::address::{Occupant, Seat, SlotIndex, WorkerId};
 use crate::slot::{ClusterState, ProcessEvent, SlotState, Transition};
 
@@ -68,8 +68,11 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn note_real_port(&mut self, port: Option<u16>, protocol: Option<String>) {
+    pub(super) fn note_real_port(&mut self, port: Option<u16>, protocol: Option<String>, address: Option<String>) {
         self.is_port_told = true;
+        if address.is_some() {
+            self.sticky_address = address;
+        }
         if port.is_some() {
             self.port = port;
         }
@@ -105,7 +108,7 @@ impl Supervisor {
     }
 
     pub(super) fn note_listening(&mut self, who: Occupant, address: &ListeningAddress, now: Duration) {
-        let is_ours = address.is_unix() || self.is_own_port(address.port);
+        let is_ours = self.is_own(address);
         let Some(process) = self.process_mut(who).filter(|process| process.is_attached()) else { return };
         process.cluster_state = ClusterState::Listening;
         let (number, pid) = (process.number, process.pid.unwrap_or_default());
@@ -123,9 +126,11 @@ impl Supervisor {
 
     /// Other servers inside an app do not count. Where no port is configured, none counts before the app has told its own;
     /// one that told none lets the kernel choose.
-    fn is_own_port(&self, port: i64) -> bool {
-        match self.port {
-            Some(own) => i64::from(own) == port,
+    fn is_own(&self, address: &ListeningAddress) -> bool {
+        match self.workers_port() {
+            _ if address.is_unix() => self.config.sticky_worker_port.is_none(),
+            _ if !self.config.shares_sockets => true,
+            Some(own) => i64::from(own) == address.port,
             None => self.is_port_told,
         }
     }
@@ -134,6 +139,9 @@ impl Supervisor {
         let Some((number, pid)) = self.process(who).and_then(|process| Some((process.number, process.pid?))) else {
             return;
         };
+        if who.seat == Seat::App(SlotIndex(0)) {
+            self.first_slot_address = Some(address.clone());
+        }
         self.tell_app_pids();
         if self.config.announce_agent_pid
             && let Some(agent) = self.agent.occupant.as_ref().filter(|agent| agent.state() == SlotState::Ready)
@@ -148,7 +156,7 @@ impl Supervisor {
         let took = now.saturating_sub(self.apps_started_at);
         self.report(Report::AppStarted { who, number, pid, port: address.port, remain, took });
         match self.phase {
-            Phase::AppsBooting { .. } if remain == 0 => self.become_ready(address, now),
+            Phase::AppsBooting { .. } if remain == 0 => self.open_up(now),
             Phase::Running => {
                 self.tell(Notice::ReadyToApps);
                 self.retire_predecessors(who, now);
@@ -157,18 +165,42 @@ impl Supervisor {
         }
     }
 
+    /// All apps serve. The first slot's address is the cluster's, whoever was the last to listen. In sticky mode nobody can reach
+    /// them before the master has opened the port.
+    fn open_up(&mut self, now: Duration) {
+        if self.config.sticky_worker_port.is_some() {
+            let effect = Effect::OpenStickyPort { port: self.port, address: self.sticky_address.clone() };
+            self.effects.push_back(effect);
+        } else if let Some(address) = self.first_slot_address.clone() {
+            self.become_ready(&address, now);
+        }
+    }
+
+    pub(super) fn note_sticky_port(&mut self, address: &ListeningAddress, now: Duration) {
+        // An app that was lost while the port was opened is the end of this start as of any other.
+        if matches!(self.phase, Phase::AppsBooting { .. }) && self.ready_apps() == self.config.workers {
+            self.become_ready(address, now);
+        }
+    }
+
+    pub(super) fn note_no_sticky_port(&mut self) {
+        if matches!(self.phase, Phase::AppsBooting { .. }) {
+            self.exit(1);
+        }
+    }
+
     fn become_ready(&mut self, address: &ListeningAddress, now: Duration) {
         let shown = self.shown_address(address);
-        let port = self.port.map(i64::from).or((!address.is_unix()).then_some(address.port));
+        let port = if address.is_unix() { self.port.map(i64::from) } else { Some(address.port) };
         self.phase = Phase::Running;
         self.address = Some(shown.clone());
         let protocol = self.protocol.clone();
         let took = now.saturating_sub(self.started_at);
-        self.report(Report::Ready { address: shown.clone(), port, protocol: protocol.clone(), took });
+        self.report(Report::Ready { address: shown.clone(), took });
         self.tell(Notice::ReadyToParent { port, address: shown, protocol });
         self.tell(Notice::ReadyToApps);
         self.tell(Notice::ReadyToAgent);
-        if self.config.refork {
+        if self.config.checks_health {
             self.health_check_at = Some(now + HEALTH_CHECK_PERIOD);
         }
     }

@@ -31,6 +31,13 @@ pub enum Effect {
         /// The process.
         who: Occupant,
     },
+    /// Open the port whose connections are dealt by the client's address; answered by `StickyPortOpened` or `StickyPortFailed`.
+    OpenStickyPort {
+        /// The port; any where none is known.
+        port: Option<u16>,
+        /// The one address to listen on; all where there is none.
+        address: Option<String>,
+    },
     /// Send a message of the layer itself.
     Tell(Notice),
     /// Say something to people and to JavaScript.
@@ -148,9 +155,9 @@ pub enum Report {
     /// An app worker that fills a slot again was forked.
     AppRefilled { pid: u32 },
     /// A slot that cannot be filled now is tried again later.
-    SlotRefillPlanned { slot: u32, after: Duration, failures: u32, is_slow: bool },
+    SlotRefillPlanned { slot: u32, number: WorkerId, pid: u32, after: Duration, failures: u32, is_slow: bool },
     /// The cluster is ready.
-    Ready { address: String, port: Option<i64>, protocol: String, took: Duration },
+    Ready { address: String, took: Duration },
     /// New app workers take over from the old ones.
     ReloadStarted { count: u32 },
     /// New app workers have taken over.

@@ -49,13 +49,22 @@ pub enum Event {
         /// The agent.
         who: Occupant,
     },
-    /// An app told the port and protocol it is going to serve.
+    /// An app told where and how it is going to serve.
     RealPortTold {
         /// The port, where it is a number other than 0.
         port: Option<u16>,
         /// `http` or `https`, where told.
         protocol: Option<String>,
+        /// The one address of the sticky port, where the app's config names one.
+        address: Option<String>,
     },
+    /// The sticky port that was asked for is open.
+    StickyPortOpened {
+        /// Where.
+        address: ListeningAddress,
+    },
+    /// The sticky port that was asked for cannot be opened; the shell has logged why.
+    StickyPortFailed,
     /// An app worker listens on a socket, not necessarily the cluster's.
     WorkerListening {
         /// The worker.

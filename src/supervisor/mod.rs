@@ -34,12 +34,18 @@ use crate::slot::{Process, ProcessEvent, Slot};
 pub struct SupervisorConfig {
     /// How many app slots there are; at least 1.
     pub workers: u32,
-    /// True where dead apps are replaced and the health check runs (egg's "production").
+    /// True where dead apps are replaced.
     pub refork: bool,
+    /// True where the health check runs (egg's "production").
+    pub checks_health: bool,
+    /// True where a new app can boot and listen while its predecessor still serves, because they share the socket.
+    pub shares_sockets: bool,
     /// True where a debugger is meant to be attached.
     pub is_debug: bool,
-    /// The configured port, until an app tells the real one.
+    /// The configured port, until an app tells the real one. Apps that share no socket have ports of their own, and any counts.
     pub port: Option<u16>,
+    /// The port that the apps listen on in sticky mode, where the cluster's own port is the master's; none in any other mode.
+    pub sticky_worker_port: Option<u16>,
     /// The configured protocol, until an app tells the real one.
     pub protocol: String,
     /// The host to show for a wildcard address.
@@ -101,8 +107,10 @@ pub struct Supervisor {
     apps_forked: u32,
     port: Option<u16>,
     is_port_told: bool,
+    sticky_address: Option<String>,
     protocol: String,
     address: Option<String>,
+    first_slot_address: Option<ListeningAddress>,
     history: RestartHistory,
     health_check_at: Option<Duration>,
     bad_health_checks: u32,
@@ -126,8 +134,10 @@ impl Supervisor {
             apps_forked: 0,
             port: config.port,
             is_port_told: false,
+            sticky_address: None,
             protocol: config.protocol.clone(),
             address: None,
+            first_slot_address: None,
             history: RestartHistory::new(config.restart, config.seed),
             health_check_at: None,
             bad_health_checks: 0,
@@ -149,7 +159,9 @@ impl Supervisor {
             Event::SpawnFailed { who } => self.note_spawn_failed(who, now),
             Event::WorkerOnline { who } => self.note_online(who),
             Event::AgentStarted { who } => self.note_agent_started(who, now),
-            Event::RealPortTold { port, protocol } => self.note_real_port(port, protocol),
+            Event::RealPortTold { port, protocol, address } => self.note_real_port(port, protocol, address),
+            Event::StickyPortOpened { address } => self.note_sticky_port(&address, now),
+            Event::StickyPortFailed => self.note_no_sticky_port(),
             Event::WorkerListening { who, address } => self.note_listening(who, &address, now),
             Event::DisconnectAnnounced { who } => self.note_announcement(who),
             Event::ChannelClosed { who } => self.note_channel_closed(who, now),

@@ -7,6 +7,8 @@ use std::time::Duration;
 /// The numbers of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestartPolicy {
+    /// No seat is filled again sooner than this.
+    pub pause: Duration,
     /// The first delay after a life that was not healthy.
     pub backoff_base: Duration,
     /// The longest delay.
@@ -22,6 +24,7 @@ pub struct RestartPolicy {
 impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
+            pause: Duration::ZERO,
             backoff_base: Duration::from_millis(100),
             backoff_cap: Duration::from_secs(15),
             healthy_after: Duration::from_secs(10),
@@ -69,19 +72,20 @@ impl RestartHistory {
             self.recent.pop_front();
         }
         self.recent.push_back(now);
+        let pause = self.policy.pause;
         if self.recent.len() > self.policy.intensity as usize {
             // Only the newest `intensity` restarts can matter later.
             self.recent.pop_front();
-            return Verdict { delay: self.policy.backoff_cap, is_slow: true };
+            return Verdict { delay: self.policy.backoff_cap.max(pause), is_slow: true };
         }
         if failures <= 1 {
-            return Verdict { delay: Duration::ZERO, is_slow: false };
+            return Verdict { delay: pause, is_slow: false };
         }
         let doublings = (failures - 2).min(20);
         let full = self.policy.backoff_base.saturating_mul(1 << doublings).min(self.policy.backoff_cap);
         // Half fixed, half random: slots that died together do not come back together.
         let half = full / 2;
-        Verdict { delay: half + half.mul_f64(self.next_fraction()), is_slow: false }
+        Verdict { delay: pause.max(half + half.mul_f64(self.next_fraction())), is_slow: false }
     }
 
     fn next_fraction(&mut self) -> f64 {
@@ -125,6 +129,16 @@ mod tests {
         }
         let verdict = history.decide(1, 200 * SECOND);
         assert_eq!(verdict, Verdict { delay: Duration::ZERO, is_slow: false });
+    }
+
+    #[test]
+    fn no_restart_comes_before_the_pause_is_over() {
+        let policy = RestartPolicy { pause: SECOND, ..RestartPolicy::default() };
+        let mut history = RestartHistory::new(policy, 7);
+        let delays: Vec<_> = (1..30).map(|failures| history.decide(failures, Duration::ZERO).delay).collect();
+        assert_eq!(delays[0], SECOND);
+        assert!(delays.iter().all(|delay| *delay >= SECOND));
+        assert!(delays.iter().max() > Some(&(7 * SECOND)));
     }
 
     #[test]

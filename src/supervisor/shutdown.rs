@@ -139,6 +139,7 @@ impl Supervisor {
             self.tell_app_pids();
             self.tell(Notice::AppDiedToParent);
             self.lose_seat(who, now);
+            self.refill_emptied(who, now);
         }
     }
 

@@ -35,10 +35,10 @@ pub struct View {
 }
 
 impl Supervisor {
-    /// The port the cluster serves, as far as it is known.
+    /// The port the app workers listen on, as far as it is known.
     #[must_use]
-    pub fn port(&self) -> Option<u16> {
-        self.port
+    pub fn workers_port(&self) -> Option<u16> {
+        self.config.sticky_worker_port.or(self.port)
     }
 
     /// A snapshot.

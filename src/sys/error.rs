@@ -7,6 +7,9 @@ use nix::errno::Errno;
 /// `EINVAL`, for what is refused before any call.
 pub const INVALID_ARGUMENT: i32 = nix::libc::EINVAL;
 
+/// `EMFILE`, for a descriptor that another process had no room for.
+pub const OUT_OF_DESCRIPTORS: i32 = nix::libc::EMFILE;
+
 /// A system call that failed, with the name of the call and what the kernel said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {errno}")]

@@ -12,6 +12,7 @@
 //! | [`child`] | one child's end as a pollable descriptor, its status once, signals that never hit a stranger | pidfd (kernel 5.4) |
 //! | [`process_tree`] | every descendant of a process, safe against reused process ids | `/proc`, pidfd |
 //! | [`parent`] | the parent's end as a pollable descriptor | pidfd |
+//! | [`this_process`] | this process' first thread, and its end without asking anybody in it | `gettid`, `_exit`, `kill` |
 //! | [`unix_socket`] | the two ends of Node's channel, bytes and descriptors over them | `AF_UNIX`, `SCM_RIGHTS` |
 //! | [`socket`] | listening and datagram sockets, accepting, addresses | `accept4` |
 //! | [`bound_path`] | the name of a unix socket in the file system and its removal | `lstat` |
@@ -35,12 +36,13 @@ pub mod socket;
 pub mod spawn;
 #[cfg(test)]
 mod spawn_tests;
+pub mod this_process;
 pub mod unix_socket;
 #[cfg(test)]
 pub(crate) mod watchdog;
 pub mod watched;
 
-pub use error::{INVALID_ARGUMENT, SysError};
+pub use error::{INVALID_ARGUMENT, OUT_OF_DESCRIPTORS, SysError};
 pub use watched::Watched;
 
 /// This machine's name, for error logs.

@@ -57,12 +57,6 @@ pub fn parent_pidfd() -> Result<Option<Parent>, SysError> {
     Ok((nix::unistd::getppid() == before).then_some(Parent { pid, pidfd }))
 }
 
-/// Whether the caller is the thread that runs `main`.
-#[must_use]
-pub fn is_main_thread() -> bool {
-    nix::unistd::gettid() == nix::unistd::getpid()
-}
-
 /// Takes back the death signal that was asked for between fork and exec.
 ///
 /// The kernel keeps it per thread, and the one that counts is the thread that called exec: the main thread. On any
@@ -82,12 +76,4 @@ pub fn clear_death_signal() -> Result<(), SysError> {
 /// When the mask cannot be set.
 pub fn block_all_signals() -> Result<(), SysError> {
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).named("pthread_sigmask")
-}
-
-/// Ends this process at once; nothing in it can prevent that.
-pub fn kill_self() -> ! {
-    loop {
-        // Does not come back.
-        let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
-    }
 }

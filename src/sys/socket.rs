@@ -49,6 +49,13 @@ pub struct IpName {
     pub port: u16,
 }
 
+/// Has a listening socket refuse from now on, through every descriptor of it. What is in its backlog is reset, so it should be
+/// empty. (The kernel's `inet_shutdown` ends listening, `unix_stream_connect` asks for the flag.)
+pub fn stop_listening(fd: BorrowedFd<'_>) {
+    // Fails only for what does not listen any more.
+    let _ = socket::shutdown(fd.as_raw_fd(), socket::Shutdown::Read);
+}
+
 /// Where a socket is bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalAddress {
@@ -78,13 +85,28 @@ pub struct Permissions {
     pub writable_all: bool,
 }
 
+/// How a TCP socket listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TcpOptions {
+    /// An IPv6 socket takes no IPv4.
+    pub ipv6_only: bool,
+    /// Other sockets of the same user may have the same address; the kernel spreads connections over them.
+    pub reuse_port: bool,
+    /// How many connections may wait.
+    pub backlog: u32,
+}
+
 /// Binds and listens over TCP, with the options libuv sets: the address may be reused at once after we end.
 ///
 /// # Errors
 /// The errno of `socket`, `bind` or `listen`.
-pub fn tcp(address: SocketAddr, ipv6_only: bool, backlog: u32) -> Result<OwnedFd, SysError> {
-    let fd = bound_ip(address, SockType::Stream, ipv6_only, true)?;
-    listen(fd.as_fd(), backlog)?;
+pub fn tcp(address: SocketAddr, options: TcpOptions) -> Result<OwnedFd, SysError> {
+    let fd = ip_socket(address, SockType::Stream, options.ipv6_only, true)?;
+    if options.reuse_port {
+        set(&fd, sockopt::ReusePort, true, "setsockopt(SO_REUSEPORT)")?;
+    }
+    bind_ip(&fd, address)?;
+    listen(fd.as_fd(), options.backlog)?;
     Ok(fd)
 }
 
@@ -93,7 +115,9 @@ pub fn tcp(address: SocketAddr, ipv6_only: bool, backlog: u32) -> Result<OwnedFd
 /// # Errors
 /// The errno of `socket` or `bind`.
 pub fn udp(address: SocketAddr, ipv6_only: bool, reuse_address: bool) -> Result<OwnedFd, SysError> {
-    bound_ip(address, SockType::Datagram, ipv6_only, reuse_address)
+    let fd = ip_socket(address, SockType::Datagram, ipv6_only, reuse_address)?;
+    bind_ip(&fd, address)?;
+    Ok(fd)
 }
 
 /// Binds and listens on a unix socket. A name that begins with a zero byte is abstract and leaves nothing behind.
@@ -172,7 +196,7 @@ fn is_ip(family: Option<AddressFamily>) -> bool {
     matches!(family, Some(AddressFamily::Inet | AddressFamily::Inet6))
 }
 
-fn bound_ip(address: SocketAddr, kind: SockType, ipv6_only: bool, reuse: bool) -> Result<OwnedFd, SysError> {
+fn ip_socket(address: SocketAddr, kind: SockType, ipv6_only: bool, reuse: bool) -> Result<OwnedFd, SysError> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let fd = new_socket(family, kind)?;
     if reuse {
@@ -182,8 +206,11 @@ fn bound_ip(address: SocketAddr, kind: SockType, ipv6_only: bool, reuse: bool) -
         // Always said, as the system's default may have been turned round (net.ipv6.bindv6only).
         set(&fd, sockopt::Ipv6V6Only, ipv6_only, "setsockopt(IPV6_V6ONLY)")?;
     }
-    socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(address)).named("bind")?;
     Ok(fd)
+}
+
+fn bind_ip(fd: &OwnedFd, address: SocketAddr) -> Result<(), SysError> {
+    socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(address)).named("bind")
 }
 
 fn new_socket(family: AddressFamily, kind: SockType) -> Result<OwnedFd, SysError> {

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use crate::sys::SysError;
 use crate::sys::parent::{self, Parent};
+use crate::sys::this_process;
 
 /// The thread only waits; but the C library puts every library's thread-local data on its stack, too.
 const STACK_BYTES: usize = 256 * 1024;
 
+/// For the whole process, as the death signal is: whichever copy of JavaScript in it attaches, one guard watches.
 static ATTACHED: Mutex<bool> = Mutex::new(false);
 
 /// Why this process is not guarded. Until then the death signal stays as it is.
@@ -42,7 +44,7 @@ pub fn attach(grace: Duration) -> Result<(), GuardError> {
     if *attached {
         return Ok(());
     }
-    if !parent::is_main_thread() {
+    if !this_process::is_main_thread() {
         return Err(GuardError::NotMainThread);
     }
     let master = parent::parent_pidfd().map_err(GuardError::Watch)?;
@@ -66,5 +68,5 @@ fn guard(master: Option<&Parent>, grace: Duration) {
         return;
     }
     std::thread::sleep(grace);
-    parent::kill_self();
+    this_process::kill_self();
 }

@@ -8,7 +8,9 @@ const { freePort } = require('../helpers/free_port');
 const { installedApp } = require('../helpers/installed_app');
 const { RUNS_EGG_4 } = require('../cluster/shared/subject');
 
-const SMALL = path.join(__dirname, '..', 'fixtures', 'frameworks', 'small');
+const FIXTURES = path.join(__dirname, '..', 'fixtures');
+const SMALL = path.join(FIXTURES, 'frameworks', 'small');
+const PARSES_OPTIONS = path.join(FIXTURES, 'masters', 'parses_options.js');
 
 class ContractSubject {
   #egg;
@@ -43,6 +45,17 @@ class ContractSubject {
     return this.#start({ baseDir, ...options }, { entry, ...settings });
   }
 
+  /**
+   * Resolves to what the layer makes of options, by the name of the question: { options } or { error }. See the fixture
+   * parses_options.js for what a question may say. Nothing is started.
+   */
+  async parse(questions, { cwd }) {
+    const { packageDir } = await this.lay();
+    const parser = startCluster({ questions }, { entry: packageDir, starter: PARSES_OPTIONS, cwd });
+    const { data } = await parser.message('parsed');
+    return data;
+  }
+
   async #start(options, { config, fault, env, ...settings }) {
     const variables = { ...env };
     if (config) variables.PROBE_CONFIG = JSON.stringify(config);
@@ -55,4 +68,4 @@ class ContractSubject {
 const SUBJECTS = [3, 4].filter(egg => egg === 3 || RUNS_EGG_4)
   .flatMap(egg => [true, false].map(stock => new ContractSubject({ egg, stock })));
 
-module.exports = { SUBJECTS };
+module.exports = { SUBJECTS, SMALL };

@@ -5,8 +5,9 @@
 const assert = require('node:assert/strict');
 const { startFolder, started, startedPids, master } = require('../helpers/folder_cluster');
 const { order } = require('../helpers/orders');
-const { memory, until } = require('../helpers/resources');
+const { memory } = require('../helpers/resources');
 const { Traffic, askOnce } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
 
 const MB = 1024 * 1024;
 const QUEUE_LIMIT = 256 * MB;

@@ -9,8 +9,8 @@ const { startFolder, started, startedPids } = require('../helpers/folder_cluster
 const { get } = require('../helpers/http_client');
 const { order, tell } = require('../helpers/orders');
 const processes = require('../helpers/processes');
-const { until } = require('../helpers/resources');
 const { runFolder } = require('../helpers/run_folder');
+const { until } = require('../helpers/waiting');
 
 /** A request that finds another process than `known` serving. */
 function newcomer(port, known) {

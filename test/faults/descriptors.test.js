@@ -4,9 +4,10 @@
 
 const assert = require('node:assert/strict');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
-const { order, tell } = require('../helpers/orders');
-const { descriptors, limitDescriptors, until } = require('../helpers/resources');
+const { attempt, order, tell } = require('../helpers/orders');
+const { descriptors, limitDescriptors } = require('../helpers/resources');
 const { askOnce } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
 
 // Less than any process of the cluster has open: nothing can be opened any more.
 const FEW = 10;
@@ -73,5 +74,22 @@ describe('a worker that has no descriptors left', () => {
     limitDescriptors(poor, limit);
     assert.deepEqual((await asked).map(({ body, error }) => error ?? Number(body)), new Array(5).fill(poor));
     await until(() => descriptors(cluster.pid) === before, 'the master has let go of all connections');
+  });
+
+  it('is told so where it asks for a socket, and gets one when there is room', async () => {
+    const cluster = await startFolder('listens_on_order', { reusePort: true });
+    const { port } = await cluster.ready();
+    await started(cluster, 1);
+    const [poor] = startedPids(cluster);
+    for (const [command, argument] of [
+      ['listen', { name: 'tcp', options: { port } }],
+      ['bind', { name: 'udp', type: 'udp4', options: { port: 0, address: '127.0.0.1' } }],
+    ]) {
+      const limit = limitDescriptors(poor, FEW);
+      const { error } = await attempt(cluster, poor, command, argument);
+      limitDescriptors(poor, limit);
+      assert.equal(error?.code, 'EMFILE', command);
+      assert.ok((await order(cluster, poor, command, argument)).port > 0);
+    }
   });
 });

@@ -33,4 +33,17 @@ async function freePort() {
   throw new Error(`no free port between ${LOWEST} and ${highest()} after ${ATTEMPTS} attempts`);
 }
 
-module.exports = { freePort };
+/** The first of `count` ports in a row. */
+async function freePorts(count) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const first = await freePort();
+    const others = Array.from({ length: count - 1 }, (_, place) => first + 1 + place);
+    const areFree = await Promise.all(others.map(port => !handedOut.has(port) && port <= highest() && isFree(port)));
+    if (!areFree.every(Boolean)) continue;
+    for (const port of others) handedOut.add(port);
+    return first;
+  }
+  throw new Error(`no ${count} free ports in a row after ${ATTEMPTS} attempts`);
+}
+
+module.exports = { freePort, freePorts };

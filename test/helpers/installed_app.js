@@ -1,14 +1,14 @@
 'use strict';
 // A real egg app from npm with this package in the place of its cluster layer, by "overrides" as the README says; or, for comparison,
 // with the cluster layer that egg brings.
-// Installing takes long, so node_modules are kept in .tmp/npm by what is installed. Every run of the tests has copies of its own
-// in .tmp/run-<pid> (hard links, so they cost little), with our package as it is now laid over the one that npm installed.
+// Every run of the tests has copies of its own of what is installed, in .tmp/run-<pid> (hard links, so they cost little), with our
+// package as it is now laid over the one that npm installed.
 
 const fs = require('node:fs');
 const path = require('node:path');
 const { createHash } = require('node:crypto');
 const { execFileSync } = require('node:child_process');
-const { npm } = require('./npm');
+const { npmFolder } = require('./npm_folder');
 const { packProject } = require('./pack');
 const { runFolder } = require('./run_folder');
 
@@ -33,34 +33,15 @@ function manifest({ flavour, stock, extras }, tarball, own = { private: true }) 
 
 /** What decides whether an earlier installation still serves: what the app asks for, and what our package asks for. */
 function installationKey({ flavour, stock, extras }) {
-  const { dependencies, name } = require(path.join(ROOT, 'package.json'));
-  const asked = JSON.stringify([FLAVOURS[flavour], LEANERS, extras, stock ? 'stock' : [name, dependencies]]);
+  const { dependencies, bundleDependencies, name } = require(path.join(ROOT, 'package.json'));
+  const asked = JSON.stringify([FLAVOURS[flavour], LEANERS, extras, stock ? 'stock' : [name, dependencies, bundleDependencies]]);
   return `${flavour}-${createHash('sha256').update(asked).digest('hex').slice(0, 12)}`;
 }
 
-async function install(kind, key) {
-  const folder = path.join(ROOT, '.tmp', 'npm', key);
-  if (fs.existsSync(folder)) return folder;
-  const { tarball } = await packProject();
-  const partial = `${folder}.${process.pid}`;
-  fs.mkdirSync(partial, { recursive: true });
-  fs.writeFileSync(path.join(partial, 'package.json'), manifest(kind, tarball));
-  await npm(['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], { cwd: partial });
-  try {
-    fs.renameSync(partial, folder);
-  } catch (error) {
-    // Another run of the tests was faster; its folder is as good.
-    if (!fs.existsSync(folder)) throw error;
-    fs.rmSync(partial, { recursive: true });
-  }
-  return folder;
-}
-
-/** Lays the packed files over an installed package and leaves what npm put into its node_modules. */
+/** Lays the packed files over an installed package. */
 function layOver(packageDir, tarball) {
-  for (const name of fs.readdirSync(packageDir)) {
-    if (name !== 'node_modules') fs.rmSync(path.join(packageDir, name), { recursive: true });
-  }
+  fs.rmSync(packageDir, { recursive: true });
+  fs.mkdirSync(packageDir);
   execFileSync('tar', ['-xzf', tarball, '-C', packageDir, '--strip-components=1']);
 }
 
@@ -73,15 +54,21 @@ function assertOnly(folder, layer, expected) {
   if (name !== expected) throw new Error(`${packageDir} is ${name}, not ${expected}`);
 }
 
-async function lay(kind, key, fixture) {
-  if (!installing.has(key)) installing.set(key, install(kind, key));
+/** Times are kept, because static files are served with them. */
+function copy(name, target) {
+  fs.cpSync(path.join(FIXTURES, name), target, { recursive: true, preserveTimestamps: true });
+}
+
+async function lay(kind, key, { fixture, base }) {
+  if (!installing.has(key)) installing.set(key, npmFolder(key, async () => manifest(kind, (await packProject()).tarball)));
   const [installed, { tarball }] = await Promise.all([installing.get(key), packProject()]);
   const { layer } = FLAVOURS[kind.flavour];
   const source = path.join(FIXTURES, 'apps', fixture);
   const baseDir = path.join(runFolder(), 'apps', `${key}-${fixture}`);
   const packageDir = path.join(baseDir, 'node_modules', layer);
-  fs.cpSync(source, baseDir, { recursive: true });
-  fs.cpSync(path.join(FIXTURES, 'probe'), path.join(baseDir, 'probe'), { recursive: true });
+  if (base) copy(base, baseDir);
+  copy(path.join('apps', fixture), baseDir);
+  for (const half of ['probe', 'orders']) copy(half, path.join(baseDir, half));
   const own = JSON.parse(fs.readFileSync(path.join(source, 'package.json'), 'utf8'));
   fs.writeFileSync(path.join(baseDir, 'package.json'), manifest(kind, tarball, own));
   execFileSync('cp', ['-al', path.join(installed, 'node_modules'), baseDir]);
@@ -91,16 +78,17 @@ async function lay(kind, key, fixture) {
 }
 
 /**
- * The app `fixture` of test/fixtures/apps on egg 3 or egg 4 ('egg3', 'egg4'), installed; test/fixtures/probe lies in it as `probe/`.
+ * The app `fixture` of test/fixtures/apps on egg 3 or egg 4 ('egg3', 'egg4'), installed; test/fixtures/probe and orders lie in it.
+ * `base` is a folder of test/fixtures that lies below the fixture, for what several apps have in common.
  * `extras` are further dependencies ({ name: range }); with `stock` the cluster layer is the one that egg brings, for comparison.
  * Resolves to { baseDir, entry, packageDir, layer }: `entry` is what startCluster of the driver takes, the app's own egg;
  * `packageDir` is where the cluster layer lies inside the app.
  */
-function installedApp(flavour, { fixture = flavour, extras = {}, stock = false } = {}) {
+function installedApp(flavour, { fixture = flavour, base, extras = {}, stock = false } = {}) {
   const kind = { flavour, extras, stock };
   const key = installationKey(kind);
   const name = `${key} ${fixture}`;
-  if (!apps.has(name)) apps.set(name, lay(kind, key, fixture));
+  if (!apps.has(name)) apps.set(name, lay(kind, key, { fixture, base }));
   return apps.get(name);
 }
 

@@ -3,9 +3,6 @@
 
 const fs = require('node:fs');
 const { execFileSync } = require('node:child_process');
-const { setTimeout: pause } = require('node:timers/promises');
-
-const WATCHDOG_MS = 20000;
 
 function descriptors(pid) {
   return fs.readdirSync(`/proc/${pid}/fd`).length;
@@ -24,15 +21,4 @@ function limitDescriptors(pid, limit) {
   return before;
 }
 
-/** Waits until `look()` is truthy and resolves to it; for what the kernel sends no event about. */
-async function until(look, what, timeoutMs = WATCHDOG_MS) {
-  const limit = Date.now() + timeoutMs;
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    if (Date.now() > limit) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await pause(20);
-  }
-}
-
-module.exports = { descriptors, memory, limitDescriptors, until };
+module.exports = { descriptors, memory, limitDescriptors };

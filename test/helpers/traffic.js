@@ -6,11 +6,11 @@ const net = require('node:net');
 const WATCHDOG_MS = 15000;
 const NEVER = ['HUNG', 'ECONNREFUSED'];
 
-/** One request. Resolves, never rejects, to { localPort, body } or { localPort, error }. */
-function askOnce(port, path) {
+/** One request, from `localAddress`, if given. Resolves, never rejects, to { localAddress, localPort, body } or with error for body. */
+function askOnce(port, path, { localAddress } = {}) {
   return new Promise(resolve => {
-    const socket = net.connect({ port, host: '127.0.0.1' });
-    const result = { localPort: undefined };
+    const socket = net.connect({ port, host: '127.0.0.1', localAddress });
+    const result = { localAddress, localPort: undefined };
     let text = '';
     const end = outcome => {
       clearTimeout(watchdog);
@@ -33,12 +33,13 @@ function askOnce(port, path) {
 }
 
 class Traffic {
-  /** Starts at once: `clients` at a time, each asking for the `paths` in turn. */
-  constructor(port, { clients = 4, paths = ['/'] } = {}) {
+  /** Starts at once: `clients` at a time, each asking for the `paths` in turn, and each from one of the `addresses`, if given. */
+  constructor(port, { clients = 4, paths = ['/'], addresses = [undefined] } = {}) {
     this.results = [];
     this.stopping = false;
     this.loops = Array.from({ length: clients }, async (_, client) => {
-      for (let turn = client; !this.stopping; turn += 1) this.take(await askOnce(port, paths[turn % paths.length]));
+      const from = { localAddress: addresses[client % addresses.length] };
+      for (let turn = client; !this.stopping; turn += 1) this.take(await askOnce(port, paths[turn % paths.length], from));
     });
   }
 

@@ -1,6 +1,8 @@
 'use strict';
 // Waiting for something to become true, asked again at every event and never by the clock.
 
+const { setTimeout: pause } = require('node:timers/promises');
+
 const WATCHDOG_MS = 30000;
 
 class Waiting {
@@ -59,4 +61,15 @@ class Waiting {
   }
 }
 
-module.exports = { Waiting };
+/** Resolves to the first truthy result of `find()`; looks again and again, for what sends no event: the kernel, another process' files. */
+async function until(find, what, timeoutMs = WATCHDOG_MS) {
+  const limit = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await find();
+    if (found) return found;
+    if (Date.now() > limit) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await pause(20);
+  }
+}
+
+module.exports = { Waiting, until };

@@ -7,9 +7,9 @@ const path = require('node:path');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
 const { Connection, get } = require('../helpers/http_client');
 const { order, tell } = require('../helpers/orders');
-const { until } = require('../helpers/resources');
 const { runFolder } = require('../helpers/run_folder');
 const { Traffic, askOnce } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
 
 // In development the lines that tell who has started are for those who ask for them.
 const VERBOSE = { env: { EGG_MASTER_LOGGER_LEVEL: 'DEBUG' } };

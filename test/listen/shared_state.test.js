@@ -4,24 +4,12 @@
 const assert = require('node:assert/strict');
 const dgram = require('node:dgram');
 const path = require('node:path');
-const tls = require('node:tls');
 const { once } = require('node:events');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
 const { order } = require('../helpers/orders');
+const { resume } = require('../helpers/tls_session');
 
 const TLS = path.join(__dirname, '..', 'worker_scripts', 'tls');
-
-/** One request over TLS; resolves to who answered, whether the session was taken up again, and the session. */
-async function handshake(port, session) {
-  // The ticket of TLS 1.2 is there with the handshake.
-  const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, maxVersion: 'TLSv1.2', session });
-  await once(socket, 'secureConnect');
-  const result = { isResumed: socket.isSessionReused(), session: socket.getSession() };
-  socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
-  let text = '';
-  for await (const chunk of socket.setEncoding('utf8')) text += chunk;
-  return { ...result, pid: Number(text.split('\r\n\r\n')[1]) };
-}
 
 describe('the workers of one address', () => {
   it('take up each other\'s TLS sessions', async () => {
@@ -29,9 +17,9 @@ describe('the workers of one address', () => {
     const cluster = await startFolder('writes_junk', { https });
     const { port } = await cluster.ready();
     await started(cluster, 1);
-    const first = await handshake(port);
+    const first = await resume(port);
     assert.equal(first.isResumed, false);
-    const second = await handshake(port, first.session);
+    const second = await resume(port, first.session);
     assert.deepEqual([first.pid, second.pid].sort(), startedPids(cluster).sort());
     assert.equal(second.isResumed, true);
   });
@@ -40,10 +28,10 @@ describe('the workers of one address', () => {
     const https = { key: path.join(TLS, 'localhost.key.pem'), cert: path.join(TLS, 'localhost.cert.pem') };
     const cluster = await startFolder('writes_junk', { https, workers: 1 });
     const { port } = await cluster.ready();
-    const { pid, session } = await handshake(port);
+    const { pid, session } = await resume(port);
     process.kill(pid, 'SIGKILL');
     const successor = await started(cluster, 1);
-    const after = await handshake(port, session);
+    const after = await resume(port, session);
     assert.deepEqual([after.pid, after.isResumed], [successor, true]);
   });
 

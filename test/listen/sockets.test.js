@@ -13,8 +13,9 @@ const { startFolder, started, startedPids } = require('../helpers/folder_cluster
 const { freePort } = require('../helpers/free_port');
 const { get } = require('../helpers/http_client');
 const { attempt, order } = require('../helpers/orders');
-const { descriptors, until } = require('../helpers/resources');
+const { descriptors } = require('../helpers/resources');
 const { runFolder } = require('../helpers/run_folder');
+const { until } = require('../helpers/waiting');
 
 async function start(settings) {
   const cluster = await startFolder('listens_on_order', {}, settings);

@@ -41,7 +41,8 @@ describe('the packed package', () => {
     const addons = packed.files.filter(file => file.endsWith('.node'));
     assert.equal(addons.length, 1, `one addon, of this platform: ${addons}`);
     assert.deepEqual([...top].sort(), [
-      'CHANGELOG.md', 'LICENSE', 'README.md', 'binding.d.ts', 'binding.js', addons[0], 'index.d.ts', 'index.js', 'lib', 'package.json',
+      'CHANGELOG.md', 'LICENSE', 'README.md', 'binding.d.ts', 'binding.js', 'dist', addons[0], 'index.d.ts', 'index.js', 'lib', 'node_modules',
+      'package.json',
     ].sort());
   });
 
@@ -50,6 +51,11 @@ describe('the packed package', () => {
     const script = "require('egg-clutch').parseOptions({ baseDir: process.cwd(), workers: 3 }).then(o => console.log(o.workers))";
     const printed = execFileSync('node', ['-e', script], { cwd: project, env, encoding: 'utf8' });
     assert.equal(printed, '3\n');
+  });
+
+  it('lays none of its own dependencies beside those of the app, which may rely on other versions', () => {
+    const laid = fs.readdirSync(path.join(project, 'node_modules')).filter(name => !name.startsWith('.'));
+    assert.deepEqual(laid, ['egg-clutch']);
   });
 
   it('can be imported as an ES module', () => {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use egg_clutch::sys::child::{ExitStatus, Signal};
 use egg_clutch::sys::process_tree::{Descendant, descendants};
-use egg_clutch::sys::socket::{self, LocalAddress};
+use egg_clutch::sys::socket::{self, LocalAddress, TcpOptions};
 use egg_clutch::sys::spawn::{Child, SpawnRequest, spawn};
 use egg_clutch::sys::unix_socket::{channel_pair, receive, send};
 use egg_clutch::worker::guard;
@@ -143,7 +143,8 @@ fn guard_is_refused_beside_the_main_thread() {
 /// Runs with a limit of 40 descriptors.
 fn crowded() {
     let (ours, theirs) = channel_pair().unwrap();
-    let listener = socket::tcp("127.0.0.1:0".parse().unwrap(), false, 8).unwrap();
+    let listener =
+        socket::tcp("127.0.0.1:0".parse().unwrap(), TcpOptions { backlog: 8, ..TcpOptions::default() }).unwrap();
     let listening = socket::local_address(listener.as_fd()).unwrap();
     let LocalAddress::Ip(name) = listening else { panic!("{listening:?}") };
     let client = TcpStream::connect(("127.0.0.1", name.port)).unwrap();

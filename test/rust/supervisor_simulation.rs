@@ -17,20 +17,24 @@ const SEEDS: u64 = 10_000;
 
 /// Lives that failed once, while a rule of the supervisor was missing or was taken away: each goes wrong without its rule. A seed
 /// means its life as long as `Plan` and the world draw as they do. A new failure is added here with a sentence of what happened.
-const KEPT: [(u64, &str); 17] = [
+const KEPT: [(u64, &str); 21] = [
     (0, "an app's end is seen and the close of its channel never"),
     (2, "an app breaks the protocol and its slot has to be filled without a word from its channel"),
     (3, "an app listens on another port before it has told its own"),
     (7, "processes are abandoned after SIGKILL, and what counted on their end has to go on"),
     (17, "a channel closes and its process stays for ever"),
+    (20, "an app that shares no socket leaves for a reload, and its seat has to be filled again"),
     (26, "a fork that succeeded is said to have failed"),
     (34, "an app starts while the agent still boots"),
+    (36, "apps that share no socket are renewed, one seat at a time and each of them"),
     (41, "a reload fails while the fork of another successor is under way"),
+    (60, "an app that shares no socket dies after a healthy life and has to wait for the pause"),
     (112, "a new process hangs while it boots"),
     (126, "our own SIGKILL looks like the debugger's"),
     (169, "the master is held up for so long that SIGKILL and giving up are due at once"),
     (193, "an old worker dies while a fork that was not wanted any more is under way"),
     (280, "the agent's channel closes while the apps leave"),
+    (332, "an app that shares no socket cannot be ended when its turn comes in a reload"),
     (422, "a successor loses its channel in the middle of a reload and stays"),
     (482, "the agent is overdue when the stop begins"),
     (1_733, "two apps are overdue at once before readiness"),

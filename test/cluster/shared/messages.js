@@ -6,6 +6,9 @@ const assert = require('node:assert/strict');
 
 let fences = 0;
 
+// Beyond the largest pid that Linux gives, and no thread's id.
+const NOBODYS_PID = 2 ** 23;
+
 /**
  * Lets `sender` do something and resolves to { pid: [data, …] } of the action 'news' in every process. What it sends last reaches
  * everybody after all else, so nothing is missed and nothing more can come.
@@ -62,7 +65,7 @@ module.exports = service => describe('the messenger', () => {
     ['first', 'send', () => ['news', data, 'agent'], 'agent'],
     ['first', 'send', () => ['news', data], 'agent'],
     ['first', 'send', () => ['news', data, 'nowhere'], 'nobody'],
-    ['first', 'sendTo', () => [1, 'news', data], 'nobody'],
+    ['first', 'sendTo', () => [NOBODYS_PID, 'news', data], 'nobody'],
   ];
   for (const [sender, method, args, receivers] of CASES) {
     const shown = args.toString().replace(/^\(\) => /, '').replace(/'news', data/, '…').replace(/\[0\]/g, '');

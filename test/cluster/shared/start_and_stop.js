@@ -74,6 +74,7 @@ module.exports = subject => describe('from the start to the stop', () => {
       line(String.raw`\[master\] agent_worker#1:${agent} started \(\d+ms\)`),
       line(String.raw`\[master\] start appWorker with args \[.*\] \(process\)`),
       line(String.raw`\[master\] app_worker#1:${apps[0]} start, state: none, current workers: \["1"(,"2")?\]`),
+      ...isV3 ? [] : [`app_worker#1:${apps[0]} listening on {"addressType":4,"address":null,"port":${port}}\n`],
       line(String.raw`\[master\] app_worker#1:${apps[0]} started at ${port}, remain 1 \(\d+ms\)`),
       line(String.raw`\[master\] app_worker#2:${apps[1]} started at ${port}, remain 0 \(\d+ms\)`),
       line(String.raw`\[master\] ${name} started on http://127.0.0.1:${port} \(\d+ms\)`),
@@ -121,6 +122,8 @@ module.exports = subject => describe('from the start to the stop', () => {
         new RegExp(String.raw`\[cfork:master:${cluster.pid}\] worker:${pid} disconnect \(exitedAfterDisconnect: (undefined|false), `
           + String.raw`state: disconnected, isDead: (true|false), worker.disableRefork: true`),
         `don't fork, because worker:${pid} will be kill soon\n`,
+        new RegExp(String.raw`worker:${pid} exit \(code: 0, exitedAfterDisconnect: (undefined|false), state: dead, isDead: true, `
+          + String.raw`isExpected: false, worker.disableRefork: true`),
       ]);
     }
     assert.equal(countOf(said, 'disconnect event'), 0);

@@ -35,6 +35,7 @@ class Subject {
     /** Which of egg's cluster packages is stood in for: 2 or 3. */
     this.layerVersion = layerVersion;
     this.frameworkName = framework;
+    this.isEgg = name !== 'embedded';
     this.lay = () => (this.#app ??= lay());
   }
 

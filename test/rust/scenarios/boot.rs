@@ -46,7 +46,7 @@ fn an_app_counts_once_and_only_when_it_listens_on_the_expected_port() {
 #[test]
 fn the_port_that_an_app_tells_is_the_one_that_counts() {
     let mut stage = Stage::with_booting_apps(SupervisorConfig { workers: 1, ..production() });
-    stage.tell(Event::RealPortTold { port: Some(8443), protocol: Some("https".to_owned()) });
+    stage.tell(Event::RealPortTold { port: Some(8443), protocol: Some("https".to_owned()), address: None });
     stage.listen(app(0, 1));
     assert!(!stage.view().is_running);
     stage.listen_on(app(0, 1), ListeningAddress { address_type: 4, address: Some("10.0.0.7".to_owned()), port: 8_443 });
@@ -58,7 +58,7 @@ fn a_server_inside_an_app_does_not_count_before_the_app_has_told_its_port() {
     let mut stage = Stage::with_booting_apps(SupervisorConfig { workers: 1, port: None, ..production() });
     stage.listen_on(app(0, 1), ListeningAddress { address_type: 4, address: None, port: 9_999 });
     assert!(!stage.view().is_running);
-    stage.tell(Event::RealPortTold { port: Some(7001), protocol: None });
+    stage.tell(Event::RealPortTold { port: Some(7001), protocol: None, address: None });
     stage.listen(app(0, 1));
     assert_eq!(stage.view().address.as_deref(), Some("http://127.0.0.1:7001"));
 }
@@ -66,7 +66,7 @@ fn a_server_inside_an_app_does_not_count_before_the_app_has_told_its_port() {
 #[test]
 fn an_app_that_lets_the_kernel_choose_its_port_counts_with_any() {
     let mut stage = Stage::with_booting_apps(SupervisorConfig { workers: 1, port: None, ..production() });
-    stage.tell(Event::RealPortTold { port: None, protocol: Some("http".to_owned()) });
+    stage.tell(Event::RealPortTold { port: None, protocol: Some("http".to_owned()), address: None });
     stage.listen_on(app(0, 1), ListeningAddress { address_type: 4, address: None, port: 40_123 });
     let address = "http://127.0.0.1:40123".to_owned();
     let ready = Notice::ReadyToParent { port: Some(40_123), address, protocol: "http".to_owned() };
@@ -175,4 +175,51 @@ fn a_reload_that_is_asked_for_before_readiness_is_not_needed() {
     let mut stage = Stage::with_booting_apps(production());
     stage.tell(Event::ReloadAsked);
     assert!(stage.take().0.is_empty());
+}
+
+#[test]
+fn a_sticky_cluster_is_ready_when_its_own_port_is_open_and_not_when_the_apps_listen() {
+    let mut stage = Stage::with_booting_apps(SupervisorConfig { sticky_worker_port: Some(41_000), ..production() });
+    let inner = ListeningAddress { address_type: 4, address: Some("127.0.0.1".to_owned()), port: 41_000 };
+    stage.tell(Event::RealPortTold { port: Some(7002), protocol: None, address: Some("10.0.0.7".to_owned()) });
+    stage.listen_on(app(0, 1), inner.clone());
+    assert!(!stage.take().has_opened_sticky_port(Some(7002), Some("10.0.0.7")));
+    stage.listen_on(app(1, 1), inner);
+    assert!(stage.take().has_opened_sticky_port(Some(7002), Some("10.0.0.7")));
+    assert!(!stage.view().is_running);
+    let outer = ListeningAddress { address_type: 4, address: Some("10.0.0.7".to_owned()), port: 7_002 };
+    stage.tell(Event::StickyPortOpened { address: outer });
+    let (address, protocol) = ("http://10.0.0.7:7002".to_owned(), "http".to_owned());
+    assert!(stage.take().told().contains(&Notice::ReadyToParent { port: Some(7002), address, protocol }));
+}
+
+#[test]
+fn in_a_sticky_cluster_only_the_inner_port_counts_as_a_start() {
+    let config = SupervisorConfig { workers: 1, sticky_worker_port: Some(41_000), ..production() };
+    let mut stage = Stage::with_booting_apps(config);
+    stage.listen(app(0, 1));
+    stage.listen_on(app(0, 1), ListeningAddress { address_type: -1, address: Some("/run/a".to_owned()), port: -1 });
+    assert!(!stage.take().has_report(|report| matches!(report, Report::AppStarted { .. })));
+}
+
+#[test]
+fn a_sticky_port_that_cannot_be_opened_is_fatal() {
+    let config = SupervisorConfig { workers: 1, sticky_worker_port: Some(41_000), ..production() };
+    let mut stage = Stage::with_booting_apps(config);
+    stage.listen_on(app(0, 1), ListeningAddress { address_type: 4, address: None, port: 41_000 });
+    stage.tell(Event::StickyPortFailed);
+    assert_eq!(stage.take().exit(), Some(1));
+}
+
+#[test]
+fn a_sticky_port_that_opens_when_an_app_is_lost_makes_no_cluster_ready() {
+    let mut stage = Stage::with_booting_apps(SupervisorConfig { sticky_worker_port: Some(41_000), ..production() });
+    let inner = ListeningAddress { address_type: 4, address: None, port: 41_000 };
+    stage.listen_on(app(0, 1), inner.clone());
+    stage.listen_on(app(1, 1), inner);
+    stage.close(app(1, 1));
+    stage.tell(Event::StickyPortOpened { address: ListeningAddress { address_type: 6, address: None, port: 7_001 } });
+    assert!(!stage.view().is_running);
+    stage.wait(seconds(60));
+    assert_eq!(stage.take().exit(), Some(1));
 }

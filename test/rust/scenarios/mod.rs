@@ -3,6 +3,7 @@
 
 mod agent;
 mod boot;
+mod own_ports;
 mod refill;
 mod reload;
 mod stop;
@@ -47,8 +48,11 @@ fn production() -> SupervisorConfig {
     SupervisorConfig {
         workers: 2,
         refork: true,
+        checks_health: true,
+        shares_sockets: true,
         is_debug: false,
         port: Some(7001),
+        sticky_worker_port: None,
         protocol: "http".to_owned(),
         shown_host: "127.0.0.1".to_owned(),
         app_close_timeout: seconds(5),
@@ -63,7 +67,7 @@ fn production() -> SupervisorConfig {
 
 /// As [`production`], where dead apps are not replaced.
 fn local() -> SupervisorConfig {
-    SupervisorConfig { refork: false, ..production() }
+    SupervisorConfig { refork: false, checks_health: false, ..production() }
 }
 
 /// What was asked for.
@@ -96,6 +100,13 @@ impl Asked {
     fn told(&self) -> Vec<Notice> {
         let notice = |effect: &Effect| if let Effect::Tell(notice) = effect { Some(notice.clone()) } else { None };
         self.0.iter().filter_map(notice).collect()
+    }
+
+    fn has_opened_sticky_port(&self, wanted_port: Option<u16>, wanted_address: Option<&str>) -> bool {
+        self.0.iter().any(|effect| {
+            matches!(effect, Effect::OpenStickyPort { port, address }
+                if *port == wanted_port && address.as_deref() == wanted_address)
+        })
     }
 
     fn exit(&self) -> Option<i32> {

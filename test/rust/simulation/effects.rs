@@ -21,6 +21,7 @@ impl Witness {
             Effect::Terminate { who } => self.see_terminate(*who, now),
             Effect::KillDescendants { who } => self.see_kill_descendants(*who),
             Effect::Kill { who } => self.see_kill(*who, now),
+            Effect::OpenStickyPort { .. } => self.see_sticky_port(),
             Effect::Tell(notice) => self.see_notice(notice),
             Effect::Report(report) => self.see_report(report, now),
             Effect::Exit { code } => self.see_exit(*code, now),
@@ -50,6 +51,9 @@ impl Witness {
             return Err(format!("{who:?} is forked while {:?} boots", rival.who));
         }
         self.check_backoff(who, now)?;
+        if !self.config.shares_sockets {
+            self.check_emptied(who, now)?;
+        }
         if let Seat::App(index) = who.seat {
             let reasons = &mut self.reasons[index.0 as usize];
             *reasons = reasons.checked_sub(1).ok_or_else(|| format!("{who:?} is forked without a reason"))?;
@@ -95,6 +99,19 @@ impl Witness {
         Ok(())
     }
 
+    /// Nobody is started on a port that another one holds, nor sooner than agreed unless a reload wants it.
+    fn check_emptied(&self, who: Occupant, now: Duration) -> Result<(), String> {
+        let Some(last) = self.entries.iter().rev().find(|entry| entry.who.seat == who.seat) else { return Ok(()) };
+        if last.is_there() && !last.abandoned && !last.is_overdue {
+            return Err(format!("{who:?} is started while {:?} is there", last.who));
+        }
+        let is_early = last.lost_at.is_some_and(|at| now < at + self.config.restart.pause);
+        if is_early && !who.is_agent() && !self.has_reloaded {
+            return Err(format!("{who:?} is started too soon after the death of {:?}", last.who));
+        }
+        Ok(())
+    }
+
     fn see_terminate(&mut self, who: Occupant, now: Duration) -> Result<(), String> {
         if self.stopping_at.is_some() && who.is_agent() {
             let app =
@@ -114,11 +131,23 @@ impl Witness {
         if is_running && served {
             let seat = who.seat;
             let has_successor = self.entries.iter().any(|entry| entry.who.seat == seat && entry.serves());
-            if !has_successor {
+            if !self.config.shares_sockets {
+                self.check_turn(who)?;
+            } else if !has_successor {
                 return Err(format!("{who:?} serves and is asked to leave without a successor"));
             }
         }
         Ok(())
+    }
+
+    /// Where a seat has to be emptied first, one at a time is.
+    fn check_turn(&self, who: Occupant) -> Result<(), String> {
+        let is_emptied =
+            |entry: &&Entry| !entry.who.is_agent() && entry.who != who && entry.is_dismissed && entry.started;
+        match self.entries.iter().filter(is_emptied).find(|entry| entry.is_there() && !entry.abandoned) {
+            Some(other) => Err(format!("{who:?} has to leave before {:?} has been replaced", other.who)),
+            None => Ok(()),
+        }
     }
 
     fn see_kill_descendants(&mut self, who: Occupant) -> Result<(), String> {
@@ -142,6 +171,18 @@ impl Witness {
         let is_on_time = !timeout.is_zero() && entry.terminated_at.is_some_and(|at| now == at + timeout);
         if is_on_time && !entry.descendants_killed && self.slack == HOST_SLACK {
             return Err(format!("{who:?} is killed before its descendants"));
+        }
+        Ok(())
+    }
+
+    /// The sticky port is opened when all apps serve, and not before.
+    fn see_sticky_port(&self) -> Result<(), String> {
+        let in_service = self.entries.iter().filter(|entry| !entry.who.is_agent() && entry.is_listed()).count();
+        if self.config.sticky_worker_port.is_none() || self.ready_at.is_some() {
+            return Err("a sticky port is opened that nobody wants".to_owned());
+        }
+        if in_service != self.config.workers as usize {
+            return Err(format!("the sticky port is opened when {in_service} apps serve"));
         }
         Ok(())
     }

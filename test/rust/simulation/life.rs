@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egg_clutch::message::address::Occupant;
+use egg_clutch::message::address::{Occupant, Seat};
 use egg_clutch::slot::Exit;
 use egg_clutch::supervisor::{Event, ListeningAddress};
 
@@ -120,13 +120,31 @@ impl World {
         if who.is_agent() {
             return self.say(index, Event::AgentStarted { who });
         }
-        self.say(index, Event::RealPortTold { port: Some(7_001), protocol: Some("http".to_owned()) });
-        let address = if self.plan.config.port.is_none() && self.plan.config.workers == 2 {
+        self.say(index, Event::RealPortTold { port: Some(7_001), protocol: Some("http".to_owned()), address: None });
+        let address = if let Some(port) = self.plan.config.sticky_worker_port {
+            ListeningAddress { address_type: 4, address: Some("127.0.0.1".to_owned()), port: port.into() }
+        } else if self.plan.config.port.is_none() && self.plan.config.workers == 2 {
             ListeningAddress { address_type: -1, address: Some("/run/app.sock".to_owned()), port: -1 }
         } else {
-            ListeningAddress { address_type: 4, address: None, port: 7_001 }
+            ListeningAddress { address_type: 4, address: None, port: self.port_of(who) }
         };
         self.say(index, Event::WorkerListening { who, address });
+    }
+
+    /// Opens the sticky port, or fails to.
+    pub fn open_sticky_port(&self) -> Event {
+        if self.plan.sticky_port_is_taken {
+            return Event::StickyPortFailed;
+        }
+        Event::StickyPortOpened { address: ListeningAddress { address_type: 6, address: None, port: 7_001 } }
+    }
+
+    /// Apps that share no socket listen on ports of their own.
+    fn port_of(&self, who: Occupant) -> i64 {
+        match who.seat {
+            Seat::App(slot) if self.plan.is_threads => 7_001 + i64::from(slot.0),
+            _ => 7_001,
+        }
     }
 
     /// Puts an event on the process' channel, which keeps the order.
@@ -189,6 +207,9 @@ impl World {
     }
 
     fn leave(&mut self, index: usize, process: &ModelProcess) {
+        if self.plan.is_threads {
+            return self.kill_from_outside(index);
+        }
         let Manners::Leaves(after) = process.manners else { return };
         if !process.is_ready {
             // Nobody has installed a handler yet.
@@ -219,7 +240,8 @@ impl World {
     /// SIGKILL, whoever sent it.
     pub fn kill_from_outside(&mut self, index: usize) {
         let after = self.processes[index].unkillable_until.saturating_sub(self.now) + self.chance.millis(0, 2);
-        self.step_in(index, after, Step::Die(Exit::Signal("SIGKILL")));
+        let exit = if self.plan.is_threads { Exit::Code(1) } else { Exit::Signal("SIGKILL") };
+        self.step_in(index, after, Step::Die(exit));
     }
 
     fn lose_tree(&mut self, index: usize) {

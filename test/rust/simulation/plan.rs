@@ -83,10 +83,14 @@ const FAULTS: [Fault; 10] = [
 /// The course of one life.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// Threads of the master in the place of processes: they end by our word at once, and have no channel to lose before that.
+    pub is_threads: bool,
     pub config: SupervisorConfig,
     pub rates: Rates,
     /// A fork is answered while the effects that follow it still wait, as the shell does it; else it takes its time.
     pub forks_at_once: bool,
+    /// Somebody else has the sticky port.
+    pub sticky_port_is_taken: bool,
     /// Faults begin here; a start that is spared gets to readiness.
     pub faults_from: Duration,
     /// Faults end here; from now on everything that is started works.
@@ -99,6 +103,35 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same life with threads in the place of processes.
+    #[must_use]
+    pub fn with_threads(self) -> Self {
+        let restart = RestartPolicy { pause: Duration::from_secs(1), ..self.config.restart };
+        let checks_health = self.config.refork;
+        let config = SupervisorConfig {
+            refork: true,
+            checks_health,
+            shares_sockets: false,
+            sticky_worker_port: None,
+            restart,
+            ..self.config
+        };
+        let rates = Rates {
+            boot_disconnects: 0,
+            ignores_term: 0,
+            has_descendants: 0,
+            listens_elsewhere: 0,
+            close_is_late: 0,
+            close_is_never_seen: 100,
+            ..self.rates
+        };
+        let is_possible = |(_, fault): &(Duration, Fault)| {
+            !matches!(fault, Fault::DisconnectOne | Fault::DisconnectAgent | Fault::ViolateOne)
+        };
+        let faults = self.faults.into_iter().filter(is_possible).collect();
+        Self { is_threads: true, config, rates, faults, sticky_port_is_taken: false, ..self }
+    }
+
     pub fn draw(chance: &mut Chance) -> Self {
         let config = draw_config(chance);
         let rates = Rates::draw(chance);
@@ -129,10 +162,13 @@ impl Plan {
             _ => vec![faults_until + calm - Duration::from_secs(30)],
         };
         let forks_at_once = chance.happens(50);
+        let sticky_port_is_taken = config.sticky_worker_port.is_some() && config.seed.is_multiple_of(5);
         Self {
+            is_threads: false,
             config,
             rates,
             forks_at_once,
+            sticky_port_is_taken,
             faults_from,
             faults_until,
             faults,
@@ -144,11 +180,16 @@ impl Plan {
 }
 
 fn draw_config(chance: &mut Chance) -> SupervisorConfig {
-    SupervisorConfig {
-        workers: u32::try_from(chance.between(1, 4)).unwrap_or(1),
-        refork: chance.happens(75),
+    let workers = u32::try_from(chance.between(1, 4)).unwrap_or(1);
+    let refork = chance.happens(75);
+    let config = SupervisorConfig {
+        workers,
+        refork,
+        checks_health: refork,
+        shares_sockets: true,
         is_debug: chance.happens(10),
         port: chance.pick(&[Some(7001), Some(7001), None]),
+        sticky_worker_port: None,
         protocol: "http".to_owned(),
         shown_host: "127.0.0.1".to_owned(),
         app_close_timeout: Duration::from_millis(chance.pick(&[0, 100, 500, 1_000, 5_000])),
@@ -157,6 +198,7 @@ fn draw_config(chance: &mut Chance) -> SupervisorConfig {
         agent_refork_delay: Duration::from_millis(chance.pick(&[10, 100, 1_000])),
         announce_agent_pid: chance.happens(50),
         restart: RestartPolicy {
+            pause: Duration::ZERO,
             backoff_base: chance.millis(10, 100),
             backoff_cap: chance.millis(500, 3_000),
             healthy_after: chance.millis(500, 5_000),
@@ -164,5 +206,7 @@ fn draw_config(chance: &mut Chance) -> SupervisorConfig {
             intensity_period: chance.millis(2_000, 60_000),
         },
         seed: chance.below(u64::MAX),
-    }
+    };
+    // Decided by a number that is drawn anyway: every draw more would turn all lives that are kept into others.
+    SupervisorConfig { sticky_worker_port: config.seed.is_multiple_of(7).then_some(41_000), ..config }
 }

@@ -50,6 +50,9 @@ impl Witness {
             Report::Ready { .. } if self.ready_at.replace(now).is_some() => {
                 return Err("it became ready a second time".to_owned());
             }
+            Report::Ready { .. } if self.config.sticky_worker_port.is_some() && !self.sticky_port_is_open => {
+                return Err("it became ready before the sticky port was open".to_owned());
+            }
             Report::Ready { .. } => self.tally.became_ready += 1,
             Report::StopStarted { .. } if self.stopping_at.replace(now).is_some() => {
                 return Err("it began to stop a second time".to_owned());
@@ -69,7 +72,12 @@ impl Witness {
     }
 
     fn see_app_started(&mut self, who: Occupant, port: i64) -> Result<(), String> {
-        if port != 7_001 && port != -1 {
+        let is_expected = match self.config.sticky_worker_port {
+            Some(own) => port == i64::from(own),
+            None if self.config.shares_sockets => port == 7_001 || port == -1,
+            None => (7_001..7_005).contains(&port) || port == -1,
+        };
+        if !is_expected {
             return Err(format!("{who:?} counts as started on port {port}"));
         }
         self.answer.apps_started += 1;

@@ -18,11 +18,12 @@ pub struct Tally {
     pub abandoned: u64,
     pub overdue: u64,
     pub closed_by_debugger: u64,
+    pub sticky_ports: u64,
 }
 
 impl Tally {
     /// Each of the numbers with its name.
-    pub fn rows(&self) -> [(&'static str, u64); 15] {
+    pub fn rows(&self) -> [(&'static str, u64); 16] {
         [
             ("events", self.events),
             ("became ready", self.became_ready),
@@ -39,6 +40,7 @@ impl Tally {
             ("abandoned", self.abandoned),
             ("overdue", self.overdue),
             ("closed by debugger", self.closed_by_debugger),
+            ("sticky ports", self.sticky_ports),
         ]
     }
 
@@ -58,5 +60,6 @@ impl Tally {
         self.abandoned += other.abandoned;
         self.overdue += other.overdue;
         self.closed_by_debugger += other.closed_by_debugger;
+        self.sticky_ports += other.sticky_ports;
     }
 }

@@ -105,6 +105,7 @@ pub struct Witness {
     pub reload_is_on: bool,
     pub reload_waits: bool,
     pub has_reloaded: bool,
+    pub sticky_port_is_open: bool,
     /// How many processes there were when the event came.
     known_before: usize,
 }
@@ -136,6 +137,7 @@ impl Witness {
             reload_is_on: false,
             reload_waits: false,
             has_reloaded: false,
+            sticky_port_is_open: false,
             known_before: 0,
         }
     }
@@ -201,6 +203,11 @@ impl Witness {
                     self.count_loss(*who, now);
                 }
             }
+            Event::StickyPortOpened { .. } => {
+                self.sticky_port_is_open = true;
+                self.tally.sticky_ports += 1;
+            }
+            Event::StickyPortFailed => self.fatal |= is_booting,
             Event::ReloadAsked if self.is_running() => {
                 self.reasons.iter_mut().for_each(|reason| *reason += 1);
                 self.reload_waits = self.reload_is_on;
@@ -315,7 +322,7 @@ impl Witness {
     /// The ten-second look at capacity, done by the witness on its own.
     fn look(&mut self, now: Duration) -> Result<(), String> {
         const PERIOD: Duration = Duration::from_secs(10);
-        if self.exit.is_none() && self.is_running() && self.config.refork && self.looks_at.is_none() {
+        if self.exit.is_none() && self.is_running() && self.config.checks_health && self.looks_at.is_none() {
             self.looks_at = self.ready_at.map(|at| at + PERIOD);
         }
         let is_asked = self.stopping_at.is_none() && self.looks_at.is_some_and(|at| at <= now);

@@ -18,6 +18,9 @@ use super::witness::Witness;
 /// No life takes nearly as many events; one that does runs in circles.
 const EVENTS_LIMIT: u64 = 100_000;
 
+/// One life in so many is led by threads; decided by the seed itself, as a draw more would turn all lives that are kept into others.
+const THREADS_EVERY: u64 = 8;
+
 /// One step in the life of a process; the number is its place in [`World::processes`].
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -88,6 +91,7 @@ impl World {
     pub fn new(seed: u64, tells: bool) -> Self {
         let mut chance = Chance::new(seed);
         let plan = Plan::draw(&mut chance);
+        let plan = if seed % THREADS_EVERY == THREADS_EVERY / 2 { plan.with_threads() } else { plan };
         Self::with_plan(plan, chance, tells)
     }
 
@@ -296,6 +300,14 @@ impl World {
             Effect::Terminate { who } => self.terminate(who),
             Effect::KillDescendants { who } => self.kill_descendants(who),
             Effect::Kill { who } => self.kill(who),
+            Effect::OpenStickyPort { .. } => {
+                let answer = self.open_sticky_port();
+                if self.plan.forks_at_once {
+                    self.hand_over(answer);
+                } else {
+                    self.at(self.now + Duration::from_millis(20), Happening::Event(answer));
+                }
+            }
             Effect::Exit { .. } => self.has_ended = true,
             Effect::Tell(_) | Effect::Report(_) => {}
         }

@@ -117,6 +117,12 @@ pub fn exited_after_disconnect_ack(ack: u64) -> Bytes {
     line(&Cluster { ack: Some(ack), ..CLUSTER })
 }
 
+/// Tells a worker that asked to drain that no connection is on its way to it any more.
+#[must_use]
+pub fn drained() -> Bytes {
+    Bytes::from_static(b"{\"cmd\":\"NODE_CLUTCH\",\"act\":\"drained\"}\n")
+}
+
 /// The descriptor of the last handle message has arrived; the sender waits for this before it sends anything else.
 #[must_use]
 pub fn handle_ack() -> Bytes {
@@ -141,6 +147,13 @@ pub fn user_message(message: &RawValue) -> Bytes {
 #[must_use]
 pub fn user_message_with_handle(kind: HandleKind, message: &RawValue) -> Bytes {
     line(&wrapped(kind, &message))
+}
+
+/// A connection for the server of a worker in sticky mode, as egg's cluster layer sends it: a message of the user's kind, a mere
+/// string; the socket must go with it.
+#[must_use]
+pub fn sticky_connection() -> Bytes {
+    line(&wrapped(HandleKind::NetSocket, &"sticky-session:connection"))
 }
 
 fn wrapped<T>(kind: HandleKind, message: &T) -> Wrapped<'_, T> {

@@ -73,6 +73,8 @@ pub enum PrimaryRequest {
         /// Whether it has taken the connection; otherwise somebody else should.
         accepted: bool,
     },
+    /// It is about to leave: no connection may be handed to it any more. This one is no word of Node's but our own.
+    Drain,
     /// An act of a Node that is newer than this.
     Unknown {
         /// Its name; empty if there is none.
@@ -143,6 +145,7 @@ pub fn parse(line: &[u8]) -> Result<Incoming<'_>, ProtocolError> {
     };
     match command.as_ref() {
         b"NODE_CLUSTER" => members.cluster().map(Incoming::Cluster),
+        b"NODE_CLUTCH" => Ok(Incoming::Cluster(members.own_request())),
         b"NODE_HANDLE" => members.with_handle(),
         b"NODE_HANDLE_ACK" => Ok(Incoming::HandleAck),
         b"NODE_HANDLE_NACK" => Ok(Incoming::HandleNack),
@@ -235,6 +238,11 @@ impl<'a> Members<'a> {
         let field = Reader { request: "NODE_HANDLE" };
         let kind = field.required("type", "a string", self.kind, text_of)?;
         Ok((kind, field.required("msg", "a value", self.message, Some)?))
+    }
+
+    fn own_request(&self) -> PrimaryRequest {
+        let act = self.act.and_then(text_of).unwrap_or_default();
+        if act == "drain" { PrimaryRequest::Drain } else { PrimaryRequest::Unknown { act: act.into_owned() } }
     }
 
     fn cluster(&self) -> Result<PrimaryRequest, ProtocolError> {

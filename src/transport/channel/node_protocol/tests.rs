@@ -193,6 +193,19 @@ fn the_other_acts_are_read() {
     }
 }
 
+#[test]
+fn our_own_word_is_read_and_answered() {
+    assert!(matches!(cluster("{\"cmd\":\"NODE_CLUTCH\",\"act\":\"drain\"}"), PrimaryRequest::Drain));
+    for line in [
+        "{\"cmd\":\"NODE_CLUTCH\",\"act\":\"hatch\"}",
+        "{\"cmd\":\"NODE_CLUTCH\",\"act\":7}",
+        "{\"cmd\":\"NODE_CLUTCH\"}",
+    ] {
+        assert!(matches!(cluster(line), PrimaryRequest::Unknown { .. }), "{line}");
+    }
+    assert_eq!(decoded(&super::drained()), json!({ "cmd": "NODE_CLUTCH", "act": "drained" }));
+}
+
 fn decoded(line: &[u8]) -> Value {
     let text = std::str::from_utf8(line).unwrap();
     assert_eq!(text.find('\n'), Some(text.len() - 1), "exactly one newline, at the end: {text:?}");
@@ -215,6 +228,8 @@ fn replies_are_written_as_node_writes_them() {
     assert_eq!(decoded(&shared), json!({ "cmd": "NODE_HANDLE", "type": "dgram.Native", "msg": inner }));
     let inner = json!({ "cmd": "NODE_CLUSTER", "act": "newconn", "key": "k", "seq": 8 });
     assert_eq!(decoded(&new_connection(8, "k")), json!({ "cmd": "NODE_HANDLE", "type": "net.Native", "msg": inner }));
+    let sticky = json!({ "cmd": "NODE_HANDLE", "type": "net.Socket", "msg": "sticky-session:connection" });
+    assert_eq!(decoded(&sticky_connection()), sticky);
     assert_eq!(decoded(&disconnect(1)), json!({ "cmd": "NODE_CLUSTER", "act": "disconnect", "seq": 1 }));
     assert_eq!(decoded(&exited_after_disconnect_ack(6)), json!({ "cmd": "NODE_CLUSTER", "ack": 6 }));
     assert_eq!(decoded(&handle_ack()), json!({ "cmd": "NODE_HANDLE_ACK" }));

@@ -1,0 +1,207 @@
+//! Which worker gets the next connection of the sticky port. Pure: the connection is any value.
+//!
+//! Each client has a slot, by [`rendezvous`] over those that are served; the newest process in it gets the
+//! client's connections, one at a time and the next when it has acknowledged the last. While it is busy, what comes for it
+//! waits for it, and only for it: other clients pass. A worker that has no descriptor left, or for which
+//! [`WAITING_LIMIT`] connections wait, is passed over as one that is not there.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::dealer::{HandoverId, HandoverIds};
+use super::rendezvous;
+use crate::message::address::{Generation, Occupant, Seat};
+
+/// How many connections may wait for one worker. As many as usually wait in the kernel for a whole port, so that a burst from one
+/// address stays together, and one that stands still does not use up the master's descriptors.
+pub const WAITING_LIMIT: usize = 512;
+
+#[derive(Debug)]
+struct Waiting<C> {
+    client: IpAddr,
+    connection: C,
+}
+
+#[derive(Debug)]
+struct Member<C> {
+    who: Occupant,
+    in_flight: Option<(HandoverId, Waiting<C>)>,
+    waiting: VecDeque<Waiting<C>>,
+    /// What it was handed did not arrive; it gets nothing until [`StickyDealer::note_rested`].
+    is_resting: bool,
+    /// It takes what nobody else can have, and nothing more.
+    is_retired: bool,
+}
+
+impl<C> Member<C> {
+    fn has_room(&self) -> bool {
+        !self.is_retired && self.waiting.len() < WAITING_LIMIT
+    }
+
+    /// The lowest of these is the client's worker.
+    fn rank(&self, client: IpAddr) -> Option<(bool, Reverse<u64>, Reverse<Generation>)> {
+        let Seat::App(slot) = self.who.seat else { return None };
+        let draw = rendezvous::draw(client, slot);
+        self.has_room().then_some((self.is_resting, Reverse(draw), Reverse(self.who.generation)))
+    }
+}
+
+/// Where a connection comes in the queue of its worker.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    First,
+    Last,
+}
+
+/// The workers that serve the sticky port, and the connections between accept and hand-over.
+#[derive(Debug)]
+pub struct StickyDealer<C> {
+    members: Vec<Member<C>>,
+    /// Those for whom nobody is there, or nobody has room.
+    unplaced: VecDeque<Waiting<C>>,
+}
+
+impl<C> Default for StickyDealer<C> {
+    fn default() -> Self {
+        Self { members: Vec::new(), unplaced: VecDeque::new() }
+    }
+}
+
+impl<C: Clone> StickyDealer<C> {
+    /// Adds a worker; twice is once. What waits for others and belongs to it is its own from now on.
+    pub fn join(&mut self, who: Occupant) {
+        if self.members.iter().any(|member| member.who == who) {
+            return;
+        }
+        self.members.push(Member {
+            who,
+            in_flight: None,
+            waiting: VecDeque::new(),
+            is_resting: false,
+            is_retired: false,
+        });
+        let waiting: Vec<_> = self.members.iter_mut().flat_map(|member| member.waiting.drain(..)).collect();
+        for waiting in waiting.into_iter().chain(std::mem::take(&mut self.unplaced)) {
+            self.place(waiting, Place::Last);
+        }
+    }
+
+    /// A worker is about to leave. What waits for it goes to each client's next; where all are about to leave, it stays.
+    pub fn retire(&mut self, who: Occupant) {
+        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return };
+        member.is_retired = true;
+        if self.members.iter().all(|member| member.is_retired) {
+            return;
+        }
+        let waiting: Vec<_> = self
+            .members
+            .iter_mut()
+            .filter(|member| member.is_retired)
+            .flat_map(|member| member.waiting.drain(..))
+            .collect();
+        waiting.into_iter().for_each(|waiting| self.place(waiting, Place::Last));
+    }
+
+    /// True when nothing waits for a worker and it has taken all that it was handed.
+    #[must_use]
+    pub fn is_done_with(&self, who: Occupant) -> bool {
+        let member = self.members.iter().find(|member| member.who == who);
+        member.is_none_or(|member| member.waiting.is_empty() && member.in_flight.is_none())
+    }
+
+    /// True when no worker is there.
+    #[must_use]
+    pub fn is_unserved(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// A worker is gone: what waited for it, and what it had not acknowledged, goes to each client's next.
+    pub fn leave(&mut self, who: Occupant) {
+        if let Some(untaken) = self.remove(who) {
+            self.place(untaken, Place::First);
+        }
+    }
+
+    /// A worker's answers cannot be read any more, so it may have taken what it was handed, and read from it. Gives that back to
+    /// be closed; what only waited for it goes to each client's next.
+    #[must_use]
+    pub fn give_up_on(&mut self, who: Occupant) -> Option<C> {
+        self.remove(who).map(|waiting| waiting.connection)
+    }
+
+    fn remove(&mut self, who: Occupant) -> Option<Waiting<C>> {
+        let at = self.members.iter().position(|member| member.who == who)?;
+        let member = self.members.remove(at);
+        for waiting in member.waiting {
+            self.place(waiting, Place::Last);
+        }
+        member.in_flight.map(|(_, waiting)| waiting)
+    }
+
+    /// True while more connections may be accepted.
+    #[must_use]
+    pub fn wants_more(&self) -> bool {
+        self.members.iter().any(Member::has_room)
+    }
+
+    /// Takes in a connection that was accepted from this address.
+    pub fn offer(&mut self, client: IpAddr, connection: C) {
+        self.place(Waiting { client, connection }, Place::Last);
+    }
+
+    fn place(&mut self, waiting: Waiting<C>, place: Place) {
+        let ranks = self.members.iter_mut().filter_map(|member| Some((member.rank(waiting.client)?, member)));
+        match (ranks.min_by_key(|(rank, _)| *rank), place) {
+            (Some((_, member)), Place::First) => member.waiting.push_front(waiting),
+            (Some((_, member)), Place::Last) => member.waiting.push_back(waiting),
+            (None, Place::First) => self.unplaced.push_front(waiting),
+            (None, Place::Last) => self.unplaced.push_back(waiting),
+        }
+    }
+
+    /// The next hand-over, while one waits for a worker that is free.
+    pub fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<(Occupant, HandoverId, C)> {
+        while self.wants_more()
+            && let Some(waiting) = self.unplaced.pop_front()
+        {
+            self.place(waiting, Place::Last);
+        }
+        let is_free = |member: &&mut Member<C>| !member.is_resting && member.in_flight.is_none();
+        let member = self.members.iter_mut().filter(is_free).find(|member| !member.waiting.is_empty())?;
+        let waiting = member.waiting.pop_front()?;
+        let id = ids.next();
+        let handover = (member.who, id, waiting.connection.clone());
+        member.in_flight = Some((id, waiting));
+        Some(handover)
+    }
+
+    /// A worker has what it was handed. Gives our copy back to be closed; none where there was no such hand-over.
+    pub fn note_taken(&mut self, who: Occupant, id: HandoverId) -> Option<C> {
+        let member = self.members.iter_mut().find(|member| member.who == who)?;
+        let (_, waiting) = member.in_flight.take_if(|(other, _)| *other == id)?;
+        Some(waiting.connection)
+    }
+
+    /// What a worker was handed did not arrive: it has no descriptor left, and rests. All that is meant for it goes to each client's
+    /// next, unless those rest, too. Answers whether there was such a hand-over, and so whether [`StickyDealer::note_rested`]
+    /// is due in a while.
+    #[must_use]
+    pub fn note_not_arrived(&mut self, who: Occupant, id: HandoverId) -> bool {
+        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return false };
+        let Some((_, untaken)) = member.in_flight.take_if(|(other, _)| *other == id) else { return false };
+        member.is_resting = true;
+        for waiting in std::mem::take(&mut member.waiting) {
+            self.place(waiting, Place::Last);
+        }
+        self.place(untaken, Place::First);
+        true
+    }
+
+    /// A worker that was short of descriptors is asked again.
+    pub fn note_rested(&mut self, who: Occupant) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.who == who) {
+            member.is_resting = false;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What workers ask of their primary by Node's cluster protocol, turned into events and into orders to the listening sockets.
+
+use tracing::debug;
+
+use super::listeners::{Handover, OwnAddress};
+use super::shell::Shell;
+use crate::message::address::Occupant;
+use crate::supervisor::{Event, ListeningAddress};
+use crate::sys::socket::AddressType;
+use crate::transport::channel::Outgoing;
+use crate::transport::channel::node_protocol::{self, PrimaryRequest};
+
+impl Shell {
+    /// A request of Node's cluster protocol.
+    pub(super) fn note_request(&mut self, who: Occupant, request: PrimaryRequest) {
+        match request {
+            PrimaryRequest::Online => self.feed(Event::WorkerOnline { who }),
+            PrimaryRequest::QueryServer(query) => {
+                let answer = self.listeners.answer(who, query);
+                self.push_own(who, answer);
+            }
+            PrimaryRequest::Listening { address, port, address_type, .. } => {
+                if let Some(address_type) = stream_type(address_type) {
+                    let address = ListeningAddress { address_type, address, port };
+                    self.feed(Event::WorkerListening { who, address });
+                }
+            }
+            PrimaryRequest::Close { key } => {
+                let own = OwnAddress { port: self.supervisor.workers_port(), shown: self.supervisor.view().address };
+                self.listeners.close(who, &key, &own);
+            }
+            PrimaryRequest::ExitedAfterDisconnect { seq } => {
+                self.feed(Event::DisconnectAnnounced { who });
+                self.push_own(who, Outgoing::new(node_protocol::exited_after_disconnect_ack(seq)));
+            }
+            PrimaryRequest::Drain => {
+                // What has been dealt to it is in its channel already, and so comes before the answer.
+                self.deal_connections();
+                self.listeners.retire(who);
+            }
+            PrimaryRequest::NewConnectionReply { ack, accepted } => self.listeners.note_answer(who, ack, accepted),
+            PrimaryRequest::Unknown { act } => debug!("[master] unknown act {act:?} of Node's cluster protocol"),
+        }
+    }
+
+    /// Hands over what can be handed over, and tells those that leave when that was all. A connection whose worker cannot be
+    /// written to is dealt again.
+    pub(super) fn deal_connections(&mut self) {
+        loop {
+            let handovers = self.listeners.poll_handovers();
+            if handovers.is_empty() {
+                break;
+            }
+            for Handover { who, outgoing, sent } in handovers {
+                if self.push_own(who, outgoing) {
+                    self.listeners.note_sent(who, sent);
+                } else {
+                    self.listeners.forget_worker(who);
+                }
+            }
+        }
+        for who in self.listeners.take_retired() {
+            self.push_own(who, Outgoing::new(node_protocol::drained()));
+        }
+    }
+}
+
+/// The number that Node shows for a stream address; none for datagrams, whose listening starts no app.
+fn stream_type(kind: AddressType) -> Option<i32> {
+    match kind {
+        AddressType::Ipv4 => Some(4),
+        AddressType::Ipv6 => Some(6),
+        AddressType::Unix => Some(-1),
+        _ => None,
+    }
+}

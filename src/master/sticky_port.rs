@@ -1,0 +1,115 @@
+//! The port of a sticky cluster: opened here when all apps serve, its connections handed to workers by the client's address.
+//!
+//! The workers listen on a port of their own behind it; who has joined that one can be handed connections. They travel as a
+//! message of the user's kind, with the socket, so their arrival is the only answer.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use tokio::sync::mpsc;
+
+use super::acceptor::{self, Acceptor, Door};
+use super::listeners::{Handover, Sent};
+use super::shell::Happening;
+use crate::listen::dealer::HandoverIds;
+use crate::listen::open::{self, ListenRequest, Opened};
+use crate::listen::sticky_dealer::StickyDealer;
+use crate::supervisor::ListeningAddress;
+use crate::sys::socket::{self, AddressType, LocalAddress, Permissions};
+use crate::transport::channel::Outgoing;
+use crate::transport::channel::node_protocol;
+
+/// The sticky port and who is behind it.
+pub(super) struct StickyPort {
+    inner_port: u16,
+    pub(super) dealer: StickyDealer<Rc<OwnedFd>>,
+    outer: Option<Outer>,
+}
+
+struct Outer {
+    acceptor: Acceptor,
+    /// Closed last.
+    opened: Opened,
+}
+
+impl StickyPort {
+    pub(super) fn new(inner_port: u16) -> Self {
+        Self { inner_port, dealer: StickyDealer::default(), outer: None }
+    }
+
+    /// Whether this is what the workers listen on behind the sticky port.
+    pub(super) fn is_inner(&self, opened: &Opened) -> bool {
+        matches!(&opened.local, LocalAddress::Ip(name) if name.port == self.inner_port)
+    }
+
+    /// Opens the port; nothing is accepted before somebody is behind it.
+    ///
+    /// # Errors
+    /// A sentence that says what could not be opened, and why.
+    pub(super) fn open(
+        &mut self,
+        port: Option<u16>,
+        address: Option<String>,
+        happenings: &mpsc::Sender<Happening>,
+    ) -> Result<ListeningAddress, String> {
+        let request = ListenRequest {
+            address: address.as_deref(),
+            port: port.unwrap_or(0).into(),
+            address_type: AddressType::Ipv4,
+            fd: None,
+            flags: 0,
+            backlog: None,
+            permissions: Permissions::default(),
+        };
+        let opened = open::open(&request).map_err(|error| super::chain(&error))?;
+        let acceptor = Acceptor::start(Door::Sticky, opened.socket.as_fd(), happenings)
+            .map_err(|error| format!("cannot accept connections: {error}"))?;
+        let (address_type, port) = match &opened.local {
+            LocalAddress::Ip(name) => (if name.family == "IPv6" { 6 } else { 4 }, name.port.into()),
+            LocalAddress::Path(_) | LocalAddress::Unnamed => (4, request.port),
+        };
+        self.outer = Some(Outer { acceptor, opened });
+        Ok(ListeningAddress { address_type, address, port })
+    }
+
+    /// Takes in a connection that was accepted. One whose peer is gone already has no address and is dropped.
+    pub(super) fn offer(&mut self, connection: OwnedFd) {
+        if let Some(client) = socket::peer_ip(connection.as_fd()) {
+            self.dealer.offer(client, Rc::new(connection));
+        }
+    }
+
+    pub(super) fn note_accept_failed(&mut self, reason: &str) {
+        if let Some(outer) = &mut self.outer {
+            outer.acceptor.note_failed(reason);
+        }
+    }
+
+    /// The next hand-over that is possible now.
+    pub(super) fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<Handover> {
+        let (who, id, connection) = self.dealer.poll_handover(ids)?;
+        let outgoing = Outgoing::with_descriptor(node_protocol::sticky_connection(), connection);
+        Some(Handover { who, outgoing, sent: Sent::Sticky(id) })
+    }
+
+    /// Accepts as long as there is room behind it, unless the cluster stops.
+    pub(super) fn set_wanted(&self, is_closing: bool) {
+        if let Some(outer) = &self.outer {
+            outer.acceptor.set_wanted(!is_closing && self.dealer.wants_more());
+        }
+    }
+
+    /// Ends listening, and takes in whoever is connected already.
+    pub(super) fn stop_accepting(&mut self) {
+        let Some(outer) = &self.outer else { return };
+        outer.acceptor.set_wanted(false);
+        let last = acceptor::take_last(outer.opened.socket.as_fd());
+        last.into_iter().for_each(|connection| self.offer(connection));
+    }
+
+    /// Closes the port, and what waits behind it.
+    pub(super) fn close(&mut self) {
+        self.outer = None;
+        self.dealer = StickyDealer::default();
+    }
+}

@@ -1,0 +1,198 @@
+'use strict';
+// A socket for each worker on one port, and the kernel chooses. The same on every Node, whether its own `listen` knows reusePort.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const net = require('node:net');
+const path = require('node:path');
+const { Subject } = require('../cluster/shared/subject');
+const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
+const { freePort } = require('../helpers/free_port');
+const { get, getJson } = require('../helpers/http_client');
+const { countOf } = require('../helpers/lines');
+const { order } = require('../helpers/orders');
+const { resume } = require('../helpers/tls_session');
+const { Traffic } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
+
+// Enough for a kernel that chooses by chance to leave nobody out, in all the time there will ever be.
+const CONNECTIONS = 400;
+// Self-signed, for localhost and these tests alone.
+const TLS = path.join(__dirname, '..', 'worker_scripts', 'tls');
+const https = { key: path.join(TLS, 'localhost.key.pem'), cert: path.join(TLS, 'localhost.cert.pem') };
+
+/** The inodes of the sockets that listen on a port, from the kernel's table. */
+function sockets(port) {
+  const LISTENS = '0A';
+  const rows = ['tcp', 'tcp6'].flatMap(name => fs.readFileSync(`/proc/net/${name}`, 'utf8').trim().split('\n').slice(1));
+  return rows.map(row => row.trim().split(/\s+/))
+    .filter(([, local, , state]) => state === LISTENS && Number.parseInt(local.split(':')[1], 16) === port)
+    .map(columns => columns[9]);
+}
+
+/** Those of the sockets that a process holds. */
+function heldBy(pid, inodes) {
+  const links = fs.readdirSync(`/proc/${pid}/fd`).map(fd => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
+  return inodes.filter(inode => links.includes(`socket:[${inode}]`));
+}
+
+async function answering(where, wanted) {
+  const seen = new Set();
+  for (let sent = 0; sent < CONNECTIONS && seen.size < wanted; sent++) seen.add(Number((await get(where)).body));
+  return [...seen].sort();
+}
+
+async function start(options, settings) {
+  const cluster = await startFolder('listens_on_order', { reusePort: true, ...options }, settings);
+  const { port } = await cluster.ready();
+  await started(cluster, 1);
+  return { cluster, port, pids: startedPids(cluster) };
+}
+
+describe('a cluster with reusePort', () => {
+  let cluster;
+  let port;
+  let pids;
+
+  before(async () => { ({ cluster, port, pids } = await start()); });
+  after(() => cluster.stop());
+
+  it('counts each worker once', async () => {
+    const { data } = await cluster.message('egg-ready');
+    assert.deepEqual(data, { port, address: `http://127.0.0.1:${port}`, protocol: 'http' });
+    assert.equal(countOf(cluster.stdout, `started at ${port}, remain 1 (`), 1);
+    assert.equal(countOf(cluster.stdout, `started at ${port}, remain 0 (`), 1);
+    assert.equal(countOf(cluster.stdout, `started at ${port}`), 2);
+  });
+
+  it('gives each worker a socket of its own', () => {
+    const inodes = sockets(port);
+    assert.equal(inodes.length, 2);
+    const [first, second] = pids.map(pid => heldBy(pid, inodes));
+    assert.deepEqual([...first, ...second].sort(), inodes.sort());
+    assert.equal(first.length, 1);
+  });
+
+  it('is served by all workers, over IPv4 and IPv6', async () => {
+    for (const host of ['127.0.0.1', '::1']) assert.deepEqual(await answering({ port, host }, 2), [...pids].sort(), host);
+  });
+
+  it('deals out the connections of an app\'s other servers as ever', async () => {
+    const [first, second] = await Promise.all(pids.map(pid => order(cluster, pid, 'listen', { name: 'extra', options: { port: 0 } })));
+    assert.deepEqual(first, second);
+    const inodes = sockets(first.port);
+    assert.deepEqual(heldBy(cluster.pid, inodes), inodes);
+    assert.deepEqual(await answering(first.port, 2), [...pids].sort());
+  });
+
+  it('is served by the others while a worker is gone, and by its successor then', async () => {
+    const [victim, other] = pids;
+    const [own] = heldBy(victim, sockets(port));
+    process.kill(victim, 'SIGKILL');
+    await until(() => !sockets(port).includes(own), 'its socket is gone');
+    for (let turn = 0; turn < 20; turn++) assert.notEqual((await get(port)).body, String(victim));
+    const successor = await started(cluster, 2);
+    assert.deepEqual(await answering(port, 2), [other, successor].sort());
+    assert.equal(sockets(port).length, 2);
+    pids = [other, successor];
+  });
+
+  it('loses nothing to a reload, because each new worker goes on with the socket of its slot', async () => {
+    const before = { workers: startedPids(cluster).length, sockets: sockets(port).sort() };
+    const traffic = new Traffic(port, { clients: 8 });
+    cluster.send({ action: 'reload-worker' });
+    for (const pid of pids) await cluster.output(`worker:${pid} exit (code: 0`);
+    await traffic.stop();
+    assert.deepEqual(traffic.failures, []);
+    const successors = startedPids(cluster).slice(before.workers);
+    assert.deepEqual(await answering(port, 2), successors.sort());
+    assert.deepEqual(sockets(port).sort(), before.sockets);
+  });
+
+  it('can be closed by a worker, and opened again', async () => {
+    const [first] = startedPids(cluster).slice(-2);
+    const { port: own } = await order(cluster, first, 'listen', { name: 'again', options: { port } });
+    assert.equal(own, port);
+    assert.equal(sockets(port).length, 3);
+    await order(cluster, first, 'close', 'again');
+    await until(() => sockets(port).length === 2, 'the third socket is gone');
+  });
+
+  it('loses the socket of a worker that leaves by itself, so that the others are dealt all connections', async () => {
+    const [leaver, other] = startedPids(cluster).slice(-2);
+    const [own] = heldBy(leaver, sockets(port));
+    const next = startedPids(cluster).length;
+    process.kill(leaver, 'SIGTERM');
+    await until(() => !sockets(port).includes(own), 'its socket is gone');
+    const successor = await started(cluster, next);
+    assert.deepEqual(await answering(port, 2), [other, successor].sort());
+    assert.equal(sockets(port).length, 2);
+  });
+
+  it('stops in order and leaves no socket', async () => {
+    assert.deepEqual(await cluster.stop(), { code: 0, signal: null });
+    assert.deepEqual(sockets(port), []);
+    await assert.rejects(get(port), { code: 'ECONNREFUSED' });
+  });
+});
+
+describe('reusePort', () => {
+  // They tell the port early and late.
+  for (const name of ['egg 3', 'embedded']) {
+    const on = new Subject(name);
+
+    it(`may come from the config, with the port and its address (${name})`, async function () {
+      this.timeout(300000);
+      const port = await freePort();
+      const config = { cluster: { listen: { port, hostname: '127.0.0.2', reusePort: true } } };
+      const cluster = await on.start({ port: undefined }, { config });
+      assert.deepEqual(await cluster.ready(), { port, address: `http://127.0.0.2:${port}`, protocol: 'http' });
+      assert.equal(sockets(port).length, 2);
+      const seen = new Set();
+      for (let sent = 0; sent < CONNECTIONS && seen.size < 2; sent++) seen.add((await getJson({ port, host: '127.0.0.2' })).pid);
+      assert.deepEqual([...seen].sort(), cluster.appPids().sort());
+      assert.deepEqual(await cluster.stop(), { code: 0, signal: null });
+      assert.equal(cluster.stderr, '');
+    });
+  }
+
+  it('with https has all workers take up each other\'s TLS sessions', async () => {
+    const { port, pids } = await start({ https });
+    const { session } = await resume(port);
+    const seen = new Set();
+    for (let sent = 0; sent < CONNECTIONS && seen.size < 2; sent++) {
+      const { isResumed, pid } = await resume(port, session);
+      assert.equal(isResumed, true);
+      seen.add(pid);
+    }
+    assert.deepEqual([...seen].sort(), pids.sort());
+  });
+
+  it('does not let a cluster join a port that somebody else has for himself', async () => {
+    const port = await freePort();
+    const taken = net.createServer().listen(port);
+    try {
+      const cluster = await startFolder('listens_on_order', { port, reusePort: true });
+      assert.deepEqual(await cluster.exit(), { code: 1, signal: null });
+      assert.match(cluster.stderr, new RegExp(`\\[app_worker\\] server got error: bind EADDRINUSE null:${port}, code: EADDRINUSE\\n`));
+    } finally {
+      taken.close();
+    }
+  });
+
+  it('lets two clusters share a port', async () => {
+    const one = await start();
+    const two = await start({ port: one.port });
+    assert.deepEqual(await answering(one.port, 4), [...one.pids, ...two.pids].sort());
+    await one.cluster.stop();
+    assert.deepEqual(await answering(one.port, 2), two.pids.sort());
+  });
+
+  it('of the config is not used in sticky mode, and the worker says so', async () => {
+    const on = new Subject('embedded');
+    const cluster = await on.start({ sticky: true, workers: 1 }, { config: { cluster: { listen: { reusePort: true } } } });
+    const { port } = await cluster.ready();
+    await cluster.output('[app_worker] config cluster.listen.reusePort is not used in sticky mode');
+    assert.deepEqual(heldBy(cluster.pid, sockets(port)), sockets(port));
+  });
+});
