@@ -459,7 +459,7 @@ impl Endpoint {
             let length = ByteCount(payload.len() as u64);
             let block = self.reserve(length, relief)?;
             if self.outbox.write(&block, ByteCount(0), payload).is_err() {
-                self.outbox.cancel(&block);
+                self.outbox.cancel(block);
                 return Err(NoRoom::Full);
             }
             let deliveries: Vec<Delivery> =
@@ -469,7 +469,7 @@ impl Endpoint {
         for &place in places {
             self.ring(place);
         }
-        if let Some(unsent) = &published.unsent {
+        if let Some(unsent) = published.unsent {
             self.outbox.cancel(unsent);
         }
         for (place, _) in published.refused {
@@ -521,8 +521,14 @@ impl Endpoint {
         let Ok((memory, file)) = memory(c"clutch-segment", bytes) else { return false };
         let Ok(segment) = self.outbox.add_segment(memory) else { return false };
         let record = Control::Segment { sender: self.own, segment, bytes };
-        // Whoever is sent something in it waits until the master has handed it on; a master that does not read is one that hangs.
-        unix_socket::send_record(self.master.as_fd(), &record.to_bytes(), &[file.as_fd()]).is_ok()
+        // Whoever is sent something in it waits until the master has handed it on.
+        let is_told = unix_socket::send_record(self.master.as_fd(), &record.to_bytes(), &[file.as_fd()]).is_ok();
+        if !is_told {
+            // Nobody would ever get to see what lies in it.
+            self.outbox.drop_empty(ByteCount(0));
+            self.look_after();
+        }
+        is_told
     }
 
     /// Gives memory back that is not used, when there is time.

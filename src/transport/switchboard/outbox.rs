@@ -156,7 +156,7 @@ impl Outbox {
     }
 
     /// Gives a block back that is not to be published after all.
-    pub fn cancel(&mut self, block: &Block) {
+    pub fn cancel(&mut self, block: Block) {
         self.slab.free(block);
     }
 
@@ -306,7 +306,7 @@ impl Outbox {
 
     fn free(&mut self) {
         for block in self.freed.drain(..) {
-            self.slab.free(&block);
+            self.slab.free(block);
         }
     }
 }

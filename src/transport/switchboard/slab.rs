@@ -168,10 +168,10 @@ impl Slab {
     }
 
     /// Makes a block's bytes free again.
-    pub fn free(&mut self, block: &Block) {
+    pub fn free(&mut self, block: Block) {
         let segment = self.segments.get_mut(block.segment.index as usize).and_then(Option::as_mut);
         if let Some(segment) = segment.filter(|segment| segment.id == block.segment) {
-            segment.give(block);
+            segment.give(&block);
         }
     }
 

@@ -81,7 +81,7 @@ fn talking(geometry: Geometry, chance: &mut Chance) -> (Process, Process) {
         let payload = vec![7; chance.below(2000) as usize];
         let published = sender.send(&[Place(1)], tag, &payload).unwrap();
         assert!(published.unsent.is_none() || !published.full.is_empty());
-        published.unsent.iter().for_each(|block| sender.outbox.cancel(block));
+        published.unsent.into_iter().for_each(|block| sender.outbox.cancel(block));
         if chance.below(2) == 0 {
             receiver.take(&sender).unwrap();
         }
@@ -148,7 +148,7 @@ fn a_spoilt_inbox_is_refused_or_believed_and_costs_no_memory_once_its_owner_is_d
             believed += answers.iter().filter(|&&answer| answer).count();
             refused += answers.iter().filter(|&&answer| !answer).count();
             if let Ok(published) = sender.send(&[Place(1)], 1, &[1; 100]) {
-                published.unsent.iter().for_each(|block| sender.outbox.cancel(block));
+                published.unsent.into_iter().for_each(|block| sender.outbox.cancel(block));
             }
         }
         sender.outbox.detach(Place(1));
