@@ -31,7 +31,7 @@ use crate::transport::switchboard::slab::{Block, NoRoom};
 /// How much is kept of the arena when nothing is in it: warm memory for the next messages.
 const KEPT_BYTES: ByteCount = ByteCount(1024 * 1024);
 
-/// How long a sender is held up while not one of its receivers reads.
+/// How long a sender is held up by a receiver that does not read.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long it sleeps in between.
@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Into how many shares the arena is divided when it is scarce.
 const SHARES: u64 = 4;
 
-/// How many bytes may wait here for receivers without room.
+/// How many bytes may wait here for one receiver without room.
 const WAITING_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Why this process is not on the switchboard.
@@ -153,6 +153,9 @@ struct Link {
     bell: Event,
     /// In the order in which they were sent; what is in the ring comes before them.
     queue: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    /// It has not read for long while as much waited as may: the sender waits for it once, not for each message.
+    is_hopeless: bool,
     /// Messages that were sent by Node's channel before are in; only then its ring is read.
     is_open: bool,
 }
@@ -172,9 +175,6 @@ pub struct Endpoint {
     master: OwnedFd,
     links: HashMap<Place, Link>,
     news: VecDeque<News>,
-    waiting_bytes: usize,
-    /// Nobody has read for long while so much waited.
-    is_hopeless: bool,
     /// Whose turn it is, so that one sender does not hold up the others.
     turn: VecDeque<Place>,
 }
@@ -203,8 +203,6 @@ impl Endpoint {
             master,
             links: HashMap::new(),
             news: VecDeque::new(),
-            waiting_bytes: 0,
-            is_hopeless: false,
             turn: VecDeque::new(),
         })
     }
@@ -279,7 +277,14 @@ impl Endpoint {
         self.outbox.attach(peer, &inbox)?;
         self.links.insert(
             peer.place,
-            Link { peer, bell: Event::from_descriptor(bell), queue: VecDeque::new(), is_open: false },
+            Link {
+                peer,
+                bell: Event::from_descriptor(bell),
+                queue: VecDeque::new(),
+                waiting_bytes: 0,
+                is_hopeless: false,
+                is_open: false,
+            },
         );
         self.turn.push_back(peer.place);
         Ok(())
@@ -313,8 +318,7 @@ impl Endpoint {
 
     /// Forgets a peer; what is still in its ring is lost.
     pub fn let_go(&mut self, place: Place) {
-        if let Some(link) = self.links.remove(&place) {
-            self.waiting_bytes -= link.queue.iter().map(|waiting| waiting.payload.len()).sum::<usize>();
+        if self.links.remove(&place).is_some() {
             self.inbox.detach(place);
             self.outbox.detach(place);
             self.turn.retain(|other| *other != place);
@@ -347,37 +351,46 @@ impl Endpoint {
         if late.is_empty() {
             return Sent::All;
         }
-        // What it sends to itself it can only read when it has stopped sending.
-        let is_refused = late.iter().any(|place| *place != self.own.place) && !self.makes_room(payload.len());
-        if is_refused {
-            late.retain(|place| *place == self.own.place);
-        }
         let waiting = Waiting { heading, payload: payload.into() };
+        let mut sent = Sent::Waits;
         for place in late {
-            self.enqueue(place, waiting.clone());
+            // What it sends to itself it can only read when it has stopped sending.
+            if place == self.own.place || self.makes_room(place, payload.len()) {
+                self.enqueue(place, waiting.clone());
+            } else {
+                sent = Sent::Refused;
+            }
         }
-        if is_refused { Sent::Refused } else { Sent::Waits }
+        sent
     }
 
-    /// Whether so many bytes more may wait. A sender that is quicker than its receivers is held up here, as long as they read.
-    fn makes_room(&mut self, bytes: usize) -> bool {
-        let mut idle = if self.is_hopeless { PATIENCE } else { Duration::ZERO };
-        while self.waiting_bytes + bytes > WAITING_LIMIT {
-            let before = self.waiting_bytes;
-            self.flush();
-            if self.waiting_bytes < before {
+    /// Whether so many bytes more may wait for a receiver. A sender that is quicker than a receiver is held up here, as long as that
+    /// one reads.
+    fn makes_room(&mut self, place: Place, bytes: usize) -> bool {
+        let waiting = |endpoint: &Self| endpoint.links.get(&place).map_or(0, |link| link.waiting_bytes);
+        let mut idle = Duration::ZERO;
+        if self.links.get(&place).is_some_and(|link| link.is_hopeless) {
+            idle = PATIENCE;
+        }
+        let is_possible = loop {
+            let before = waiting(self);
+            if before + bytes <= WAITING_LIMIT {
+                break true;
+            }
+            self.flush_to(place);
+            if waiting(self) < before {
                 idle = Duration::ZERO;
             } else if idle >= PATIENCE {
-                // Once for all that follows, until somebody reads again.
-                self.is_hopeless = true;
-                return false;
+                break false;
             } else {
                 std::thread::sleep(PAUSE);
                 idle += PAUSE;
             }
+        };
+        if let Some(link) = self.links.get_mut(&place) {
+            link.is_hopeless = !is_possible;
         }
-        self.is_hopeless = false;
-        true
+        is_possible
     }
 
     /// Whether so much of the arena is in use that nobody may have more than its share of it.
@@ -413,7 +426,7 @@ impl Endpoint {
 
     fn enqueue(&mut self, place: Place, waiting: Waiting) {
         if let Some(link) = self.links.get_mut(&place) {
-            self.waiting_bytes += waiting.payload.len();
+            link.waiting_bytes += waiting.payload.len();
             link.queue.push_back(waiting);
         }
     }
@@ -440,8 +453,8 @@ impl Endpoint {
             }
             if let Some(link) = self.links.get_mut(&place) {
                 link.queue.pop_front();
+                link.waiting_bytes -= payload.len();
             }
-            self.waiting_bytes -= payload.len();
         }
     }
 
@@ -500,7 +513,7 @@ impl Endpoint {
         let Some(link) = self.links.get_mut(&place) else { return false };
         for message in withdrawn.iter().rev() {
             let payload: Arc<[u8]> = message.payload.clone().unwrap_or_default().into();
-            self.waiting_bytes += payload.len();
+            link.waiting_bytes += payload.len();
             link.queue.push_front(Waiting { heading: message.heading, payload });
         }
         !withdrawn.is_empty()

@@ -67,7 +67,9 @@ scenario('a cluster of threads whose agent does not get ready', {
 }, line => {
   line('12.6', cluster => {
     assert.deepEqual(cluster.ended, { code: 1, signal: null });
-    assert.match(cluster.stderr, /\[agent_worker\] start error, exiting with code:1\n/);
+    assert.match(cluster.stderr, /nodejs.Error: the agent cannot get ready/);
+    // Node 18 loses what a thread writes right before it exits.
+    if (!process.version.startsWith('v18.')) assert.match(cluster.stderr, /\[agent_worker\] start error, exiting with code:1\n/);
     // An ended thread's id is -1 in Node.
     assert.match(cluster.stderr, /\[master\] agent_worker#1:-?\d+ start fail, exiting with code:1\n/);
     assert.doesNotMatch(cluster.stdout, /app_worker#1/);
