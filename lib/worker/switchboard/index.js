@@ -21,6 +21,8 @@ const WAITS = 1;
 const REFUSED = -1;
 const TOO_BIG = -2;
 
+const NOTHING = Symbol('nothing');
+
 const PLAIN_KEYS = new Set(['action', 'data', 'to', 'from', 'receiverPid', 'receiverWorkerId']);
 // Such a name has no form of its own in shared memory: NUL ends one, and half a surrogate pair is no UTF-8.
 const ODD_NAME = /[\0\ud800-\udfff]/;
@@ -65,8 +67,7 @@ class Switchboard {
     proc.send = (...args) => this.send(...args);
     this.#emit = proc.emit.bind(proc);
     proc.emit = (...args) => {
-      // What the channel brings may speak of a process that only the master's news have told of.
-      if (args[0] === 'message') this.#hear();
+      if (args[0] === 'message') this.#catchUp();
       return this.#emit(...args);
     };
     proc.prependListener('internalMessage', message => this.#noteInternal(message));
@@ -77,20 +78,30 @@ class Switchboard {
 
   /** In the place of process.send(), with its arguments, its answers and its errors. */
   send(message, handle, options, callback) {
-    const isPlain = handle === undefined || handle === null || typeof handle === 'function';
-    if (!isPlain || !this.#process.connected) {
-      return this.#sendByChannel(message, handle, options, callback);
-    }
+    if (!this.#process.connected) return this.#sendByChannel(message, handle, options, callback);
+    if (handle && typeof handle !== 'function') return this.#sendWithHandle(message, handle, options, callback);
     const done = [handle, options, callback].find(argument => typeof argument === 'function');
     if (!this.#route(message)) return this.#sendByChannel(message, handle, options, callback);
     if (done) process.nextTick(done, null);
     return true;
   }
 
+  // A handle ends in the master, which has the message go on without it. So only the handle has to go there, and the message stays in
+  // order with the others.
+  #sendWithHandle(message, handle, options, callback) {
+    const receivers = typeof message === 'string' ? this.#defaultReceivers() : isPlainObject(message) && this.#receiversOf(message);
+    const isReachable = receivers && receivers.length > 0 && receivers.every(receiver => receiver.isJoined);
+    if (!isReachable) return this.#sendByChannel(message, handle, options, callback);
+    // First, because it throws what Node has against the handle.
+    const answer = this.#sendByChannel({ to: 'nobody' }, handle, options, callback);
+    if (!this.#route(message)) this.#sendByChannel(message, undefined, undefined, () => {});
+    return answer;
+  }
+
   /** @returns {boolean} false where the whole message must go by the channel */
   #route(message) {
-    if (typeof message === 'string') return this.#sendTo(this.#defaultReceivers(), message, message, 0, message);
-    if (message === null || typeof message !== 'object' || Array.isArray(message)) return false;
+    if (typeof message === 'string') return this.#route({ action: message, data: message });
+    if (!isPlainObject(message) || typeof message.toJSON === 'function') return false;
     if (typeof message.cmd === 'string' && message.cmd.startsWith('NODE_')) return false;
     const receivers = this.#receiversOf(message);
     if (receivers === null) return false;
@@ -150,8 +161,7 @@ class Switchboard {
 
   // By the channel, to this one alone; the router fills in what the receiver would have seen.
   #sendToUnjoined({ pid }, message) {
-    const envelope = typeof message === 'string' ? { action: message, data: message } : message;
-    this.#sendByChannel({ ...envelope, receiverPid: pid }, undefined, undefined, () => {});
+    this.#sendByChannel({ ...message, receiverPid: pid }, undefined, undefined, () => {});
   }
 
   // What went to it by the channel must be there first.
@@ -246,13 +256,36 @@ class Switchboard {
   }
 
   #receive() {
+    // Each in a tick of its own, as Node emits what its channel brings.
+    this.#receiveFor(message => process.nextTick(this.#emit, 'message', message, undefined));
+  }
+
+  /**
+   * Before anything that the channel brings: it may speak of a process that only the master's news have told of, and whoever caused it may
+   * have caused messages here before.
+   */
+  #catchUp() {
+    this.#hear();
+    this.#receiveFor(message => {
+      try {
+        this.#emit('message', message, undefined);
+      } catch (error) {
+        // Uncaught, as it would be in a tick of its own.
+        process.nextTick(() => { throw error; });
+      }
+    });
+  }
+
+  #receiveFor(deliver) {
     // As Node's channel: nothing is taken before somebody listens.
     if (this.#process.listenerCount('message') === 0) return;
     for (let taken = 0; taken < MESSAGES_A_TURN; taken++) {
-      if (!this.#receiveOne()) {
+      const message = this.#receiveOne();
+      if (message === NOTHING) {
         this.#endTurn();
         return;
       }
+      if (message !== undefined && this.#process.connected) deliver(message);
     }
     this.#takeTurn();
   }
@@ -263,18 +296,16 @@ class Switchboard {
     if (!this.#endpoint.maySleep()) this.#takeTurn();
   }
 
+  /** The next message; NOTHING where there is none, undefined where it could not be read. */
   #receiveOne() {
     let found = this.#endpoint.receive(this.#reader.bytes, this.#headBytes);
     if (found < 0) {
       this.#reader.ensure(-found);
       found = this.#endpoint.receive(this.#reader.bytes, this.#headBytes);
     }
-    if (found <= 0) return false;
+    if (found <= 0) return NOTHING;
     const [place, kind, flags, nameLength, length, number] = this.#head;
-    const message = this.#read(place, flags, { kind, nameLength, length, number });
-    // Each in a tick of its own, as Node emits what its channel brings.
-    if (message !== undefined && this.#process.connected) process.nextTick(this.#emit, 'message', message, undefined);
-    return true;
+    return this.#read(place, flags, { kind, nameLength, length, number });
   }
 
   #read(place, flags, payload) {
@@ -300,14 +331,17 @@ function flagsOf({ receiverPid, receiverWorkerId }) {
   return (receiverPid === undefined ? 0 : FLAG.BY_PID) | (receiverWorkerId === undefined ? 0 : FLAG.BY_WORKER_ID);
 }
 
+function isPlainObject(value) {
+  if (value === null || typeof value !== 'object') return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
 /** Whether a message has only what has a place of its own in shared memory. */
 function isPlainEnvelope(message) {
-  const prototype = Object.getPrototypeOf(message);
-  if (prototype !== Object.prototype && prototype !== null) return false;
   if (typeof message.action !== 'string' || ODD_NAME.test(message.action)) return false;
   const { receiverPid, receiverWorkerId } = message;
   if (receiverPid !== undefined && receiverWorkerId !== undefined && receiverPid !== receiverWorkerId) return false;
-  if (typeof message.toJSON === 'function') return false;
   for (const key of Object.keys(message)) {
     if (!PLAIN_KEYS.has(key)) return false;
   }
