@@ -3,10 +3,11 @@
 //! Joins the pure core (`transport::switchboard`) with the files, bells and records of `sys`. Never blocks. What a peer's memory
 //! holds is never believed: a peer that writes what cannot be is let go of, and reached by Node's channel again.
 
+mod sending;
+
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::message::address::Generation;
 use crate::sys::event::Event;
@@ -22,26 +23,10 @@ use crate::transport::switchboard::inbox::Inbox;
 use crate::transport::switchboard::layout::{ActionRef, ByteCount, Geometry, SegmentId};
 pub use crate::transport::switchboard::layout::{Peer, Place};
 use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
-use crate::transport::switchboard::outbox::{Delivery, Outbox};
+use crate::transport::switchboard::outbox::Outbox;
 use crate::transport::switchboard::refused::Refused;
 use crate::transport::switchboard::ring::ClaimLimit;
 use crate::transport::switchboard::segments::Unreadable;
-use crate::transport::switchboard::slab::{Block, NoRoom};
-
-/// How much is kept of the arena when nothing is in it: warm memory for the next messages.
-const KEPT_BYTES: ByteCount = ByteCount(1024 * 1024);
-
-/// How long a sender is held up by a receiver that does not read.
-const PATIENCE: Duration = Duration::from_millis(50);
-
-/// How long it sleeps in between.
-const PAUSE: Duration = Duration::from_millis(1);
-
-/// Into how many shares the arena is divided when it is scarce.
-const SHARES: u64 = 4;
-
-/// How many bytes may wait here for one receiver without room.
-const WAITING_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Why this process is not on the switchboard.
 #[derive(Debug, thiserror::Error)]
@@ -139,13 +124,6 @@ pub enum Receipt {
 struct Waiting {
     heading: Heading,
     payload: Arc<[u8]>,
-}
-
-/// Whether a receiver that reads nothing may be made to wait for the sake of a message.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Relief {
-    Allowed,
-    Denied,
 }
 
 struct Link {
@@ -331,223 +309,6 @@ impl Endpoint {
             self.let_go(place);
             self.news.push_back(News::Broken { peer });
         }
-    }
-
-    /// Sends to all of `places`. The first bytes of `payload` are the action's name, as many as the heading says.
-    pub fn send(&mut self, places: &[Place], heading: Heading, payload: &[u8]) -> Sent {
-        let is_scarce = self.is_scarce();
-        let waits = |place: &Place| {
-            let has_queue = self.links.get(place).is_some_and(|link| !link.queue.is_empty());
-            has_queue || is_scarce && self.has_its_share(*place)
-        };
-        let (mut late, ready): (Vec<Place>, Vec<Place>) = places.iter().partition(|place| waits(place));
-        if !ready.is_empty() {
-            match self.publish(&ready, heading, payload, Relief::Allowed) {
-                Ok(full) => late.extend(full),
-                Err(NoRoom::TooBig { .. }) => return Sent::TooBig,
-                Err(NoRoom::Grow(_) | NoRoom::Full) => late.extend(ready),
-            }
-        }
-        if late.is_empty() {
-            return Sent::All;
-        }
-        let waiting = Waiting { heading, payload: payload.into() };
-        let mut sent = Sent::Waits;
-        for place in late {
-            // What it sends to itself it can only read when it has stopped sending.
-            if place == self.own.place || self.makes_room(place, payload.len()) {
-                self.enqueue(place, waiting.clone());
-            } else {
-                sent = Sent::Refused;
-            }
-        }
-        sent
-    }
-
-    /// Whether so many bytes more may wait for a receiver. A sender that is quicker than a receiver is held up here, as long as that
-    /// one reads.
-    fn makes_room(&mut self, place: Place, bytes: usize) -> bool {
-        let waiting = |endpoint: &Self| endpoint.links.get(&place).map_or(0, |link| link.waiting_bytes);
-        let mut idle = Duration::ZERO;
-        if self.links.get(&place).is_some_and(|link| link.is_hopeless) {
-            idle = PATIENCE;
-        }
-        let is_possible = loop {
-            let before = waiting(self);
-            if before + bytes <= WAITING_LIMIT {
-                break true;
-            }
-            self.flush_to(place);
-            if waiting(self) < before {
-                idle = Duration::ZERO;
-            } else if idle >= PATIENCE {
-                break false;
-            } else {
-                std::thread::sleep(PAUSE);
-                idle += PAUSE;
-            }
-        };
-        if let Some(link) = self.links.get_mut(&place) {
-            link.is_hopeless = !is_possible;
-        }
-        is_possible
-    }
-
-    /// Whether so much of the arena is in use that nobody may have more than its share of it.
-    fn is_scarce(&mut self) -> bool {
-        if self.outbox.slab().used().0 * SHARES <= self.arena.0 {
-            return false;
-        }
-        self.reclaim();
-        self.outbox.slab().used().0 * SHARES > self.arena.0
-    }
-
-    fn reclaim(&mut self) {
-        self.outbox.reclaim();
-        self.look_after();
-    }
-
-    /// What the outbox has found out while it looked for room.
-    fn look_after(&mut self) {
-        while let Some((place, _)) = self.outbox.poll_refused() {
-            self.distrust(place);
-        }
-        while let Some(segment) = self.outbox.poll_dropped() {
-            let record = Control::Dropped { sender: self.own, segment };
-            // Not heard, the memory comes back when the next segment takes its index.
-            let _ = unix_socket::send_record(self.master.as_fd(), &record.to_bytes(), &[]);
-        }
-    }
-
-    /// What is more waits here, and not in the memory that all share: one that stands still must not stop the others.
-    fn has_its_share(&self, place: Place) -> bool {
-        self.outbox.waiting_for(place).0 * SHARES > self.arena.0
-    }
-
-    fn enqueue(&mut self, place: Place, waiting: Waiting) {
-        if let Some(link) = self.links.get_mut(&place) {
-            link.waiting_bytes += waiting.payload.len();
-            link.queue.push_back(waiting);
-        }
-    }
-
-    /// Sends what waits, as far as there is room now. Answers whether nothing waits any more.
-    pub fn flush(&mut self) -> bool {
-        let places: Vec<Place> = self.links.keys().copied().collect();
-        for place in places {
-            self.flush_to(place);
-        }
-        self.links.values().all(|link| link.queue.is_empty())
-    }
-
-    fn flush_to(&mut self, place: Place) {
-        while let Some(Waiting { heading, payload }) =
-            self.links.get(&place).and_then(|link| link.queue.front()).cloned()
-        {
-            if self.is_scarce() && self.has_its_share(place) {
-                return;
-            }
-            let is_sent = self.publish(&[place], heading, &payload, Relief::Denied).is_ok_and(|full| full.is_empty());
-            if !is_sent {
-                return;
-            }
-            if let Some(link) = self.links.get_mut(&place) {
-                link.queue.pop_front();
-                link.waiting_bytes -= payload.len();
-            }
-        }
-    }
-
-    /// Names those whose rings were full; the others have it.
-    fn publish(
-        &mut self,
-        places: &[Place],
-        heading: Heading,
-        payload: &[u8],
-        relief: Relief,
-    ) -> Result<Vec<Place>, NoRoom> {
-        let published = if payload.is_empty() {
-            self.outbox.publish_bare(heading, places)
-        } else {
-            let length = ByteCount(payload.len() as u64);
-            let block = self.reserve(length, relief)?;
-            if self.outbox.write(&block, ByteCount(0), payload).is_err() {
-                self.outbox.cancel(block);
-                return Err(NoRoom::Full);
-            }
-            let deliveries: Vec<Delivery> =
-                places.iter().map(|&to| Delivery { to, heading, skip: ByteCount(0) }).collect();
-            self.outbox.publish(block, length, &deliveries)
-        };
-        for &place in places {
-            self.ring(place);
-        }
-        if let Some(unsent) = published.unsent {
-            self.outbox.cancel(unsent);
-        }
-        for (place, _) in published.refused {
-            self.distrust(place);
-        }
-        Ok(published.full)
-    }
-
-    fn reserve(&mut self, length: ByteCount, relief: Relief) -> Result<Block, NoRoom> {
-        loop {
-            match self.outbox.reserve(length) {
-                Err(NoRoom::Grow(bytes)) if self.grow(bytes) => {}
-                Err(NoRoom::Full) if relief == Relief::Allowed && self.relieve() => {}
-                answer => return answer,
-            }
-        }
-    }
-
-    /// Takes back what the slowest receiver has not read, so that it does not stop the others: from now on it waits here. Answers
-    /// whether that gave room.
-    fn relieve(&mut self) -> bool {
-        let slowest = self.links.keys().copied().max_by_key(|place| self.outbox.waiting_for(*place));
-        let Some(place) = slowest.filter(|place| self.outbox.waiting_for(*place) > ByteCount(0)) else { return false };
-        let Ok(withdrawn) = self.outbox.withdraw(place, 0) else {
-            self.distrust(place);
-            return true;
-        };
-        let Some(link) = self.links.get_mut(&place) else { return false };
-        for message in withdrawn.iter().rev() {
-            let payload: Arc<[u8]> = message.payload.clone().unwrap_or_default().into();
-            link.waiting_bytes += payload.len();
-            link.queue.push_front(Waiting { heading: message.heading, payload });
-        }
-        !withdrawn.is_empty()
-    }
-
-    fn ring(&mut self, place: Place) {
-        if self.outbox.must_ring(place)
-            && let Some(link) = self.links.get(&place)
-        {
-            // Fails for what is no bell: such a peer never wakes up for us, and is its own fault.
-            let _ = link.bell.ring();
-        }
-    }
-
-    fn grow(&mut self, bytes: ByteCount) -> bool {
-        // What was dropped in favour of this one is let go of first.
-        self.look_after();
-        let Ok((memory, file)) = memory(c"clutch-segment", bytes) else { return false };
-        let Ok(segment) = self.outbox.add_segment(memory) else { return false };
-        let record = Control::Segment { sender: self.own, segment, bytes };
-        // Whoever is sent something in it waits until the master has handed it on.
-        let is_told = unix_socket::send_record(self.master.as_fd(), &record.to_bytes(), &[file.as_fd()]).is_ok();
-        if !is_told {
-            // Nobody would ever get to see what lies in it.
-            self.outbox.drop_empty(ByteCount(0));
-            self.look_after();
-        }
-        is_told
-    }
-
-    /// Gives memory back that is not used, when there is time.
-    pub fn tidy(&mut self) {
-        self.outbox.drop_empty(KEPT_BYTES);
-        self.look_after();
     }
 
     /// Takes the next message and puts its bytes into `into`; each sender in turn.
