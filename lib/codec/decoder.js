@@ -3,8 +3,8 @@
 // Reads what encoder.js wrote. The memory is another process's: whatever stands there, the answer is a value or MalformedValue, within a
 // time and a memory that its size bounds.
 
-const { TAG, TAG_BITS, HEADER_WORDS, BYTES_PER_WORD, BYTES_PER_DOUBLE } = require('./layout');
-const { recordsOf } = require('./records');
+const { TAG, TAG_BITS, HEADER_WORDS, BYTES_PER_WORD, BYTES_PER_DOUBLE, copy } = require('./layout');
+const { define, recordsOf } = require('./records');
 
 const { INTEGER, SMALL_INTEGER, DOUBLE, TEXT, NULL, TRUE, FALSE, ARRAY, RECORD, DICTIONARY } = TAG;
 const TAG_MASK = (1 << TAG_BITS) - 1;
@@ -68,7 +68,7 @@ class Decoder {
     at += doubles * 2;
     // A copy: its owner could change a word between a check and its use.
     if (tapeWords > this.#tape.length) this.#tape = new Int32Array(2 ** Math.ceil(Math.log2(tapeWords)));
-    copy(words, at, tapeWords, this.#tape);
+    copy(words, at, tapeWords, this.#tape, 0);
     this.#words = tapeWords;
     this.#at = 0;
     at += tapeWords;
@@ -156,22 +156,6 @@ class Decoder {
     }
     return dictionary;
   }
-}
-
-const FEW = 48;
-
-function copy(from, at, count, to) {
-  if (count > FEW) {
-    to.set(from.subarray(at, at + count));
-    return;
-  }
-  for (let i = 0; i < count; i++) to[i] = from[at + i];
-}
-
-function define(object, key, value) {
-  // An assignment would set the prototype.
-  if (key === '__proto__') Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-  else object[key] = value;
 }
 
 module.exports = { Decoder, MalformedValue };

@@ -4,7 +4,7 @@
 // once and in the same order, and what it refuses is refused with its own error.
 
 const { isBoxedPrimitive, isNumberObject, isStringObject, isBooleanObject, isBigIntObject } = require('util').types;
-const { TAG, TAG_BITS, MAX_BESIDE, HEADER_WORDS, BYTES_PER_WORD, BYTES_PER_DOUBLE } = require('./layout');
+const { TAG, TAG_BITS, MAX_BESIDE, HEADER_WORDS, BYTES_PER_WORD, BYTES_PER_DOUBLE, copy } = require('./layout');
 const { ShapeTree } = require('./shapes');
 const { TextWriter } = require('./text_writer');
 
@@ -71,9 +71,9 @@ class Encoder {
     words[at + 2] = this.#text.chunks.length;
     words[at + 3] = this.size;
     at += HEADER_WORDS;
-    copy(this.#doubles, this.#numbers, doubles, at / 2);
+    copy(this.#doubles, 0, this.#numbers, doubles, at / 2);
     at += this.#numbers * 2;
-    copy(this.#tape, this.#words, words, at);
+    copy(this.#tape, 0, this.#words, words, at);
     at += this.#words;
     this.#text.writeTo(words, at, bytes);
   }
@@ -197,17 +197,6 @@ class Encoder {
     this.#tape[at] = count << TAG_BITS | DICTIONARY;
     return true;
   }
-}
-
-// Below this many elements a loop is faster than the views that set() needs.
-const FEW = 48;
-
-function copy(from, count, to, at) {
-  if (count > FEW) {
-    to.set(from.subarray(0, count), at);
-    return;
-  }
-  for (let i = 0; i < count; i++) to[at + i] = from[i];
 }
 
 function longer(array) {

@@ -40,6 +40,18 @@ const BYTES_PER_WORD = 4;
 const BYTES_PER_DOUBLE = 8;
 const CHUNK_CHARACTERS = 1 << 16;
 
+// Below this many elements a loop is faster than the views that set() needs.
+const FEW = 48;
+
+/** Copies `count` elements of one typed array into another. */
+function copy(from, start, count, to, place) {
+  if (count > FEW) {
+    to.set(from.subarray(start, start + count), place);
+    return;
+  }
+  for (let i = 0; i < count; i++) to[place + i] = from[start + i];
+}
+
 /** The same memory as words, doubles and bytes, for the two ends to work on without making views for each message. */
 class Region {
   /** @param {ArrayBufferLike} memory its length a multiple of 8 */
@@ -50,4 +62,4 @@ class Region {
   }
 }
 
-module.exports = { TAG, TAG_BITS, MAX_BESIDE, HEADER_WORDS, BYTES_PER_WORD, BYTES_PER_DOUBLE, CHUNK_CHARACTERS, Region };
+module.exports = { TAG, TAG_BITS, MAX_BESIDE, HEADER_WORDS, BYTES_PER_WORD, BYTES_PER_DOUBLE, CHUNK_CHARACTERS, Region, copy };

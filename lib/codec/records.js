@@ -24,19 +24,22 @@ class Record {
     this.#made += 1;
     if (this.#made === COMPILED_AFTER) this.make = compile(this.#keys) ?? this.make;
     const object = {};
-    for (const key of this.#keys) {
-      const value = decoder.read();
-      // An assignment would set the prototype.
-      if (key === '__proto__') Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-      else object[key] = value;
-    }
+    for (const key of this.#keys) define(object, key, decoder.read());
     return object;
   }
 }
 
+/** Gives an object a property of its own, whatever its name. */
+function define(object, key, value) {
+  // An assignment would set the prototype.
+  if (key === '__proto__') Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+  else object[key] = value;
+}
+
 function compile(keys) {
   // In a literal `"__proto__": value` sets the prototype; a computed key does not.
-  const fields = keys.map(key => `[${JSON.stringify(key)}]: decoder.read()`.replace(/^\["(?!__proto__")(.*)"\]:/s, '"$1":'));
+  const nameOf = key => (key === '__proto__' ? '["__proto__"]' : JSON.stringify(key));
+  const fields = keys.map(key => `${nameOf(key)}: decoder.read()`);
   try {
     return new Function('decoder', `return { ${fields.join(', ')} };`);
   } catch {
@@ -82,4 +85,4 @@ function recordsOf(text) {
   return found;
 }
 
-module.exports = { recordsOf };
+module.exports = { define, recordsOf };

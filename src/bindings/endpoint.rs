@@ -8,7 +8,7 @@ use napi_derive::napi;
 
 use super::callback::{self, LoopCallback};
 use super::cluster::to_js;
-use crate::error::ClusterError;
+use crate::error::{ClusterError, chain};
 use crate::worker::endpoint::{self, Kind, News, Place, Receipt, Role, Sent, Watches};
 
 /// What happened on the switchboard.
@@ -182,15 +182,4 @@ impl From<News> for SwitchboardNews {
         let pid = joined.map(|(_, pid)| pid);
         Self { kind: kind.to_owned(), place: peer.place.0, generation: peer.generation.0, role, pid }
     }
-}
-
-/// An error with its sources, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

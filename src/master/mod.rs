@@ -40,7 +40,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::Dispatch;
 
-use crate::error::ClusterError;
+use crate::error::{ClusterError, chain};
 use crate::message::address::Origin;
 use pid_file::PidFile;
 
@@ -175,16 +175,4 @@ fn exit_without_stuck_threads(code: i32) {
         thread::sleep(EXIT_PATIENCE);
         crate::sys::this_process::exit_now(code)
     });
-}
-
-/// An error with all its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -127,16 +127,8 @@ fn take_descriptors(message: &libc::msghdr, descriptors: &mut Vec<OwnedFd>) {
 /// # Errors
 /// [`SysError::is_would_block`] when there is no room; [`SysError::is_peer_closed`] when nobody will ever read it.
 pub fn send(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], descriptor: Option<BorrowedFd<'_>>) -> Result<usize, SysError> {
-    let riding = descriptor.map(|descriptor| [descriptor.as_raw_fd()]);
-    let rights = riding.as_ref().map(|numbers| [ControlMessage::ScmRights(numbers)]);
-    let control = rights.as_ref().map_or(&[][..], |rights| &rights[..]);
-    loop {
-        // Without MSG_NOSIGNAL a closed peer would raise SIGPIPE in a process whose signals are not ours.
-        match sendmsg::<()>(fd.as_raw_fd(), parts, control, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT, None) {
-            Err(Errno::EINTR) => {}
-            answer => return answer.named("sendmsg"),
-        }
-    }
+    let riding = descriptor.map(|descriptor| descriptor.as_raw_fd());
+    send_with(fd, parts, riding.as_slice())
 }
 
 /// Sends one record with its descriptors, all of it or nothing.
@@ -145,13 +137,17 @@ pub fn send(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], descriptor: Option<Borrow
 /// As [`send`].
 pub fn send_record(fd: BorrowedFd<'_>, record: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), SysError> {
     let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-    let rights = [ControlMessage::ScmRights(&numbers)];
-    let control = if numbers.is_empty() { &[][..] } else { &rights[..] };
-    let parts = [IoSlice::new(record)];
+    send_with(fd, &[IoSlice::new(record)], &numbers).map(drop)
+}
+
+fn send_with(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], riding: &[RawFd]) -> Result<usize, SysError> {
+    let rights = [ControlMessage::ScmRights(riding)];
+    let control = if riding.is_empty() { &[][..] } else { &rights[..] };
     loop {
-        match sendmsg::<()>(fd.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT, None) {
+        // Without MSG_NOSIGNAL a closed peer would raise SIGPIPE in a process whose signals are not ours.
+        match sendmsg::<()>(fd.as_raw_fd(), parts, control, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT, None) {
             Err(Errno::EINTR) => {}
-            answer => return answer.named("sendmsg").map(drop),
+            answer => return answer.named("sendmsg"),
         }
     }
 }

@@ -26,12 +26,12 @@ pub enum Kind {
     Bytes = 7,
     /// JSON text.
     Json = 8,
-    /// A structured clone.
-    Structured = 9,
+    /// A value as `lib/codec` writes it.
+    Codec = 9,
 }
 
 impl Kind {
-    const LAST: u16 = Self::Structured as u16;
+    const LAST: u16 = Self::Codec as u16;
 
     /// The kind with this number.
     #[must_use]
@@ -49,7 +49,7 @@ impl Kind {
             6 => Self::Utf16,
             7 => Self::Bytes,
             8 => Self::Json,
-            9 => Self::Structured,
+            9 => Self::Codec,
             _ => return Err(Refused { what: What::Kind, found: number.into(), limit: Self::LAST.into() }),
         })
     }
