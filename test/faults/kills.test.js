@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
-const { descriptors, memory } = require('../helpers/resources');
+const { descriptors, descriptorsAtRest, memory } = require('../helpers/resources');
 const { Traffic } = require('../helpers/traffic');
 const { until } = require('../helpers/waiting');
 
@@ -30,7 +30,7 @@ describe('a cluster whose workers are killed at random', () => {
     const cluster = await startFolder('writes_junk', { workers: WORKERS, ...options });
     const { port } = await cluster.ready();
     await started(cluster, WORKERS - 1);
-    const before = { descriptors: descriptors(cluster.pid), memory: memory(cluster.pid) };
+    const before = { descriptors: await descriptorsAtRest(cluster.pid, WORKERS + 1), memory: memory(cluster.pid) };
     const traffic = new Traffic(port, { clients: 8, paths: ['/', '/round'], addresses: CLIENTS });
     const victims = [];
     for (let count = 0; count < times; count++) {

@@ -3,18 +3,52 @@
 
 const fs = require('node:fs');
 const { execFileSync } = require('node:child_process');
+const { until } = require('./waiting');
 
-/** Without the memory of messages: of that there is as much as they need. */
-function descriptors(pid) {
+function descriptorTargets(pid) {
   const folder = `/proc/${pid}/fd`;
-  const targetOf = name => {
+  return fs.readdirSync(folder).map(name => {
     try {
       return fs.readlinkSync(`${folder}/${name}`);
     } catch {
       return 'closed meanwhile';
     }
-  };
-  return fs.readdirSync(folder).filter(name => !targetOf(name).includes('memfd:clutch-segment')).length;
+  });
+}
+
+/** Without the memory of messages: of that there is as much as they need. */
+function descriptors(pid) {
+  return descriptorTargets(pid).filter(target => !target.includes('memfd:clutch-segment')).length;
+}
+
+/** Inodes of the sockets that the kernel lists in `/proc/<pid>/net/<table>`, by the column it has them in. */
+function listedSockets(pid, table, column, isMeant = () => true) {
+  const rows = fs.readFileSync(`/proc/${pid}/net/${table}`, 'utf8').trim().split('\n').slice(1).map(row => row.trim().split(/\s+/));
+  return rows.filter(isMeant).map(row => row[column]);
+}
+
+/**
+ * How many TCP connections a process has in its hands. Found by what its other sockets are, because the kernel lists no connection
+ * that the other side has reset.
+ */
+function connections(pid) {
+  const isListening = row => row[3] === '0A';
+  const others = new Set([
+    ...listedSockets(pid, 'unix', 6),
+    ...['tcp', 'tcp6'].flatMap(table => listedSockets(pid, table, 9, isListening)),
+    ...['udp', 'udp6'].flatMap(table => listedSockets(pid, table, 9)),
+  ]);
+  return descriptorTargets(pid).filter(target => {
+    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+    return inode !== undefined && !others.has(inode);
+  }).length;
+}
+
+/** The descriptors of a master once each of so many workers has joined the switchboard and no connection is in its hands. */
+async function descriptorsAtRest(pid, workers) {
+  const hasJoined = () => descriptorTargets(pid).filter(target => target.includes('memfd:clutch-inbox')).length === workers;
+  await until(() => hasJoined() && connections(pid) === 0, `the master has ${workers} workers on its switchboard and no connection`);
+  return descriptors(pid);
 }
 
 /** Bytes of memory that are really there (VmRSS). */
@@ -30,4 +64,4 @@ function limitDescriptors(pid, limit) {
   return before;
 }
 
-module.exports = { descriptors, memory, limitDescriptors };
+module.exports = { connections, descriptors, descriptorsAtRest, memory, limitDescriptors };

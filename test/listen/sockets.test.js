@@ -13,7 +13,7 @@ const { startFolder, started, startedPids } = require('../helpers/folder_cluster
 const { freePort } = require('../helpers/free_port');
 const { get } = require('../helpers/http_client');
 const { attempt, order } = require('../helpers/orders');
-const { descriptors } = require('../helpers/resources');
+const { descriptors, descriptorsAtRest } = require('../helpers/resources');
 const { runFolder } = require('../helpers/run_folder');
 const { until } = require('../helpers/waiting');
 
@@ -97,7 +97,7 @@ describe('an extra server of an app', () => {
   });
 
   it('leaves nothing open when all workers have closed it, however often it is opened', async () => {
-    const before = descriptors(cluster.pid);
+    const before = await descriptorsAtRest(cluster.pid, pids.length + 1);
     const port = await freePort();
     for (let time = 0; time < 5; time++) {
       await everywhere('listen', { name: 'again', options: { port } });

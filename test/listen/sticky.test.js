@@ -11,7 +11,7 @@ const { freePort } = require('../helpers/free_port');
 const { Connection, get, getJson } = require('../helpers/http_client');
 const { assertInOrder, countOf } = require('../helpers/lines');
 const { tell } = require('../helpers/orders');
-const { descriptors, limitDescriptors } = require('../helpers/resources');
+const { connections, limitDescriptors } = require('../helpers/resources');
 const { Traffic, askOnce } = require('../helpers/traffic');
 const { until } = require('../helpers/waiting');
 
@@ -108,15 +108,15 @@ describe('a sticky cluster', () => {
 
   it('loses nothing to clients that say nothing, or are gone before they are handed over', async () => {
     const [stopped] = pids;
-    const before = descriptors(cluster.pid);
     const [client] = clientsOf(home, stopped);
     process.kill(stopped, 'SIGSTOP');
     const silent = await Promise.all(Array.from({ length: 40 }, () => connect(port, client)));
+    await until(() => connections(cluster.pid) === silent.length, 'the master has taken them in');
     for (const socket of silent.slice(0, 30)) socket.resetAndDestroy();
     process.kill(stopped, 'SIGCONT');
     for (let turn = 0; turn < 10; turn++) assert.equal((await ask(port, client)).body, String(stopped));
     for (const socket of silent) socket.destroy();
-    await until(() => descriptors(cluster.pid) === before, 'the master has let go of all connections');
+    await until(() => connections(cluster.pid) === 0, 'the master has let go of all connections');
   });
 
   it('has the clients of a worker that stands still wait, and all others served', async () => {
@@ -138,13 +138,12 @@ describe('a sticky cluster', () => {
   });
 
   it('leaves connections in the backlog while the master has no descriptors left, and then answers all', async () => {
-    const before = descriptors(cluster.pid);
     const limit = limitDescriptors(cluster.pid, FEW);
     const asked = homes(port);
     await cluster.output(/\[master\] accepting connections rests: accept4: EMFILE/);
     limitDescriptors(cluster.pid, limit);
     assert.deepEqual(await asked, home);
-    await until(() => descriptors(cluster.pid) <= before, 'the master holds nothing more');
+    await until(() => connections(cluster.pid) === 0, 'the master has let go of all connections');
   });
 
   it('serves the clients of a worker without descriptors elsewhere, and by it again when it has some', async () => {
