@@ -204,6 +204,43 @@ export class ClusterWorkerExceptionError extends Error {
   count: { agent: number; worker: number };
 }
 
+/** How long a question may take. */
+export interface RequestOptions {
+  /** Milliseconds, or a text such as '1s'; at least 1 ms, at most 2^31 - 1. @default '5s' */
+  timeout?: number | string;
+  /** Ends the question with its reason. */
+  signal?: AbortSignal;
+}
+
+/** Who asks: `pid` may be given to `sendTo` and `request`. */
+export interface Asker {
+  pid: string;
+  role: 'agent' | 'app' | 'master';
+}
+
+/** What became of a broadcast at one receiver. */
+export interface BroadcastResult {
+  pid: string;
+  role?: 'agent' | 'app';
+  /** How many listeners of this messenger have run there. Those of egg's own messenger run as well, but are not counted or awaited. */
+  listeners: number;
+  /**
+   * What the first listener that failed threw; `ERR_CLUTCH_TIMEOUT` where not all have run in time, `ERR_CLUTCH_NO_RECEIVER` where the
+   * process has ended before. `null` where all is well.
+   */
+  error: Error | null;
+}
+
+export interface Broadcast {
+  /** To the agent and all apps, this process included. `data` travels as JSON; between worker threads it is cloned. */
+  (action: string, data?: unknown): Messenger;
+  /**
+   * The same, and resolves when all listeners have run everywhere, those that return promises included: one result for each receiver. A
+   * process that still boots is one, too. Rejects only for bad arguments, for data that cannot be sent, and by the signal.
+   */
+  acked(action: string, data?: unknown, options?: RequestOptions): Promise<BroadcastResult[]>;
+}
+
 /** egg's messenger: an event is an action, its argument the data. A listener that throws or rejects is logged and stops nothing. */
 export class Messenger extends EventEmitter {
   /** The pid of this process, or the id of this worker thread, as text. */
@@ -213,8 +250,8 @@ export class Messenger extends EventEmitter {
   on(action: string, listener: (data: any) => void): this;
   once(action: string, listener: (data: any) => void): this;
   off(action: string, listener: (data: any) => void): this;
-  /** To the agent and all apps, this process included. `data` travels as JSON; between worker threads it is cloned. */
-  broadcast(action: string, data?: unknown): this;
+  /** To the agent and all apps, this process included; `broadcast.acked` tells what became of it. */
+  broadcast: Broadcast;
   /** To all apps. */
   sendToApp(action: string, data?: unknown): this;
   /** To the agent. */
@@ -225,7 +262,20 @@ export class Messenger extends EventEmitter {
   sendTo(pid: number | string, action: string, data?: unknown): this;
   /** Without `to`: from the agent to all apps, from an app to the agent. */
   send(action: string, data?: unknown, to?: 'app' | 'agent' | 'master' | 'parent'): this;
-  /** Takes no more messages in and forgets all listeners. */
+  /**
+   * Asks, and resolves to what the one who replies to `action` answers. `'app'` asks all apps, and the first good answer counts; `'random'`
+   * is chosen as by sendRandom. What is thrown there is rejected with here: name, message and code are kept, the far stack is the
+   * `cause`. Keeps the process alive until it settles, at most for its time-out.
+   *
+   * Rejects with ERR_CLUTCH_TIMEOUT, ERR_CLUTCH_NO_RECEIVER (nobody is there, nobody replies to this action, or the receiver has ended),
+   * ERR_CLUTCH_OPTION for bad arguments, and with the reason of the signal.
+   */
+  request(target: 'agent' | 'app' | 'random' | 'master' | number | string, action: string, data?: unknown, options?: RequestOptions): Promise<any>;
+  /** Says who answers requests with this action: one for each action, `null` takes it away. No listener sees these requests. */
+  reply(action: string, replier: ((data: any, from: Asker) => unknown) | null): this;
+  /** Resolves when all that this process sent before has been read by agent and apps, or they are gone. It keeps no process alive. */
+  flush(): Promise<void>;
+  /** Takes no more messages in and forgets all listeners; nobody is answered until there is a new one. */
   close(): void;
 }
 

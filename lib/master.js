@@ -10,6 +10,7 @@ const { isMainThread } = require('worker_threads');
 const { Cluster } = require('./cluster');
 const { ClutchError } = require('./errors');
 const { masterEndpoint, MAX_WAITING } = require('./master/endpoint');
+const { MemberList } = require('./master/member_list');
 const { loadNative } = require('./master/native');
 const { listenToParent, sendToParent } = require('./master/parent');
 
@@ -41,6 +42,7 @@ class Master {
   #cluster = null;
   #endpoint = null;
   #threads = null;
+  #members = null;
   #apps = new Set();
   #listeners = [];
   #stopped = null;
@@ -151,6 +153,8 @@ class Master {
     const { native, proc } = this.#parts;
     this.#endpoint = this.#parts.masterEndpoint();
     this.#endpoint.messenger.listen();
+    const { members } = this.#endpoint.transport;
+    this.#members = new MemberList({ pid: proc.pid, members, deliver: text => this.#deliver('master', text) });
     const actions = { status: () => this.#status(), close: () => this.close() };
     this.#cluster = new Cluster(actions, { pid: proc.pid, messenger: this.#endpoint.messenger });
     try {
@@ -176,7 +180,7 @@ class Master {
       scripts: { agent: agentScript, app: appScript },
       options: this.options,
       toParent: message => this.#sendToParent(message),
-      toMaster: message => this.#endpoint.transport.receive(message),
+      toMaster: message => this.#receive(message),
     });
   }
 
@@ -210,6 +214,7 @@ class Master {
   #connect() {
     const { transport } = this.#endpoint;
     const dropped = transport.connect(text => this.#deliver('master', text));
+    this.#members.complete();
     if (dropped) this.#native.log('warn', `[master] ${dropped} messages sent before startCluster were dropped, ${MAX_WAITING} are kept`);
   }
 
@@ -264,7 +269,7 @@ class Master {
         this.#sendToParent(fields.message);
         break;
       case 'message':
-        this.#endpoint.transport.receive(fields.message);
+        this.#receive(fields.message);
         break;
       case 'thread-start':
       case 'thread-post':
@@ -274,8 +279,14 @@ class Master {
         break;
       default:
         this.#countApps(type, fields.pid);
+        this.#members.note(type, fields);
         this.#cluster.emit(type, fields);
     }
+  }
+
+  /** A message to the master. */
+  #receive(message) {
+    if (!this.#members.take(message)) this.#endpoint.transport.receive(message);
   }
 
   /** The messenger's sendRandom chooses among the pids of the last `egg-pids`; the master is told by events instead. */

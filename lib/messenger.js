@@ -5,30 +5,48 @@
 
 const { EventEmitter } = require('events');
 const { isMainThread, parentPort, threadId } = require('worker_threads');
+const { Members } = require('./messenger/members');
+const { Requests } = require('./messenger/requests');
 const { ConsoleLogger } = require('./worker/console_logger');
 
 // Registered, so that two copies of the package in one process share the instance, and its knowledge of the others' pids.
 const INSTANCE = Symbol.for('egg-clutch.messenger');
 const ROLE = Symbol.for('egg-clutch.role');
+const SWITCHBOARD = Symbol.for('egg-clutch.switchboard');
+
+/** How the actions begin that no listener sees. */
+const OWN_PREFIX = 'egg-clutch:';
 
 /**
  * @typedef {object} Transport
  * @property {number} pid of this process, or the id of this thread
- * @property {'app' | 'agent'} [role] of this process, where it is known
- * @property {(envelope: object) => void} send hands the envelope over before it returns; a closed channel is no error
+ * @property {'app' | 'agent' | 'master'} [role] of this process, where it is known
+ * @property {Members} [members] who takes part; only the master knows by itself
+ * @property {(envelope: object) => boolean | void} send hands it over before it returns; false where nobody is there to take it
  * @property {(listener: (message: unknown) => void) => ((() => void) | null)} onMessage starts listening; the result stops
  *   it; null where there is nothing to listen to (yet)
+ * @property {(pid: string) => boolean} [hasUnread] whether something that this process sent may still come after the news of its end
  */
 
 class Messenger extends EventEmitter {
   #transport;
   #stopListening = null;
   #pids = [];
+  #requests;
 
   /** @param {Transport} transport */
   constructor(transport) {
     super();
     this.#transport = transport;
+    this.#requests = new Requests({ transport, members: transport.members ?? new Members(), choose: () => this.#chooseOne() });
+    // A property of its own, because it carries `acked`.
+    const broadcast = Object.assign((action, data) => this.send(action, data, 'app').send(action, data, 'agent'), {
+      acked: (action, data, options) => {
+        this.listen();
+        return this.#requests.acked(action, data, options);
+      },
+    });
+    Object.defineProperty(this, 'broadcast', { value: broadcast, writable: true, configurable: true });
     /** Where errors of listeners go; anything with an `error` method. */
     this.logger = new ConsoleLogger({ level: 'ERROR' });
   }
@@ -41,11 +59,6 @@ class Messenger extends EventEmitter {
   /** The processes on the other side, as the master told last: all apps for the agent, the agent for an app. */
   get opids() {
     return [...this.#pids];
-  }
-
-  /** To the agent and to all apps, this process included. */
-  broadcast(action, data) {
-    return this.send(action, data, 'app').send(action, data, 'agent');
   }
 
   sendToApp(action, data) {
@@ -61,8 +74,8 @@ class Messenger extends EventEmitter {
     this.listen();
     // An app at its first start has not been told the agent's pid, and there is only one agent to choose from.
     if (this.#transport.role === 'app') return this.send(action, data, 'agent');
-    if (this.#pids.length === 0) return this;
-    return this.sendTo(this.#pids[Math.floor(Math.random() * this.#pids.length)], action, data);
+    const pid = this.#chooseOne();
+    return pid === null ? this : this.sendTo(pid, action, data);
   }
 
   /** To the one process with this pid, given as number or text. */
@@ -75,6 +88,28 @@ class Messenger extends EventEmitter {
   send(action, data, to) {
     this.#transport.send({ action, data, to });
     return this;
+  }
+
+  /**
+   * Asks, and resolves to the answer of who replies to the action. 'app' asks all apps: the first good answer counts.
+   * @param {'agent' | 'app' | 'random' | 'master' | number | string} target 'random' as in sendRandom(); a pid
+   * @param {{ timeout?: number | string, signal?: AbortSignal }} [options]
+   */
+  async request(target, action, data, options) {
+    this.listen();
+    return this.#requests.request(target, action, data, options);
+  }
+
+  /** Says who answers requests with this action, one for each; null takes it away. */
+  reply(action, replier) {
+    this.#requests.reply(action, replier);
+    return this.listen();
+  }
+
+  /** Resolves when all that this process sent before has been read by its receivers, or they are gone. */
+  async flush() {
+    this.listen();
+    return this.#requests.flush();
   }
 
   /**
@@ -110,10 +145,21 @@ class Messenger extends EventEmitter {
   #deliver(message) {
     if (Object(message) !== message || typeof message.action !== 'string') return;
     const { action, data } = message;
+    if (action.startsWith(OWN_PREFIX) && this.#requests.take(message)) return;
     if (action === 'egg-pids' && Array.isArray(data)) this.#pids = data.map(String);
     // Not emit(): it stops at the first listener that throws, and it throws itself for an action named 'error' that nobody
     // listens to. rawListeners() is a copy and holds the wrappers that make once() a once.
-    for (const listener of this.rawListeners(action)) this.#call(listener, action, data);
+    const listeners = this.rawListeners(action);
+    if (message.receipt !== undefined) {
+      this.#requests.acknowledge(message.receipt, listeners.map(listener => this.#run(listener, action, data)));
+      return;
+    }
+    for (const listener of listeners) this.#call(listener, action, data);
+  }
+
+  #chooseOne() {
+    if (this.#pids.length === 0) return null;
+    return this.#pids[Math.floor(Math.random() * this.#pids.length)];
   }
 
   #call(listener, action, data) {
@@ -123,6 +169,16 @@ class Messenger extends EventEmitter {
       if (typeof result?.then === 'function') result.then(undefined, failed);
     } catch (error) {
       failed(error);
+    }
+  }
+
+  // Whoever waits for it is told as well. What it does before its first await, it does in the order of the listeners.
+  async #run(listener, action, data) {
+    try {
+      await listener.call(this, data);
+    } catch (error) {
+      this.#report(action, error);
+      throw error;
     }
   }
 
@@ -156,10 +212,12 @@ function processTransport(target = process, role = () => globalThis[ROLE]) {
       return role();
     },
     send(envelope) {
-      if (!hasMaster() || !target.connected) return;
+      if (!hasMaster() || !target.connected) return false;
       // With a callback, a channel that closes under the write is reported to it; without, it is an 'error' on process.
       target.send(envelope, undefined, undefined, () => {});
+      return true;
     },
+    hasUnread: pid => globalThis[SWITCHBOARD]?.hasUnread(pid) ?? false,
     onMessage(listener) {
       if (!hasMaster()) return null;
       target.on('message', listener);
@@ -176,7 +234,9 @@ function threadTransport(port = parentPort, id = threadId, role = () => globalTh
       return role();
     },
     send(envelope) {
-      if (role() !== undefined) port.postMessage(envelope);
+      if (role() === undefined) return false;
+      port.postMessage(envelope);
+      return true;
     },
     onMessage(listener) {
       if (role() === undefined) return null;

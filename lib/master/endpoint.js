@@ -3,6 +3,8 @@
 // The master process as a place that messages come from and go to: the transport under its messenger. There is one per
 // process, and it exists before the cluster does, so that `messenger` can be taken, listened to and used at any time.
 
+const { Members } = require('../messenger/members');
+
 // Sends before a cluster is started are kept for it. A process that never starts one must not fill its memory with them.
 const MAX_WAITING = 1024;
 
@@ -14,6 +16,9 @@ class MasterTransport {
   #waiting = [];
   #dropped = 0;
   #listeners = new Set();
+
+  role = 'master';
+  members = new Members();
 
   constructor(pid) {
     this.pid = pid;

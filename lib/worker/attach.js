@@ -5,6 +5,9 @@
 
 const { isMainThread } = require('worker_threads');
 
+// Registered: the messenger that asks for it may be another copy of the package.
+const SWITCHBOARD = Symbol.for('egg-clutch.switchboard');
+
 const ARENA_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -41,7 +44,8 @@ function joinSwitchboard(role, logger) {
   try {
     const { Endpoint } = require('../../binding');
     const { Switchboard } = require('./switchboard');
-    new Switchboard({ join: onWake => new Endpoint(invitation, ARENA_BYTES, onWake), role, proc: process, logger });
+    const join = onWake => new Endpoint(invitation, ARENA_BYTES, onWake);
+    globalThis[SWITCHBOARD] = new Switchboard({ join, role, proc: process, logger });
   } catch (error) {
     logger.warn('[messenger] messages go by the master: %s', error.message);
   }

@@ -237,11 +237,17 @@ class Switchboard {
     }
   }
 
+  /** Whether something that a process sent may still come, although its end is known otherwise. */
+  hasUnread(pid) {
+    if (this.#roster.withPid(pid)?.isJoined) return true;
+    return [...this.#leaving.values()].some(member => member.pid === pid);
+  }
+
   #part({ kind, place, generation }) {
     const member = this.#roster.at(place);
     if (member?.generation !== generation) return;
     if (kind !== 'gone' || !member.isJoined) return;
-    this.#leaving.set(place, member.role);
+    this.#leaving.set(place, member);
     this.#takeTurn();
   }
 
@@ -322,7 +328,7 @@ class Switchboard {
     if (flags & FLAG.BY_PID) message.receiverPid = String(this.#process.pid);
     if (flags & FLAG.BY_WORKER_ID) message.receiverWorkerId = String(this.#process.pid);
     message.to = this.#role;
-    message.from = this.#roster.at(place)?.role ?? this.#leaving.get(place);
+    message.from = this.#roster.at(place)?.role ?? this.#leaving.get(place)?.role;
     return message;
   }
 }
