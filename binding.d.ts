@@ -43,15 +43,24 @@ export declare class Cluster {
   exiting(code: number): void
 }
 
-/** A worker's own end of the switchboard. One per process; its methods may be called on the main thread only. */
+/**
+ * A worker's own end of the switchboard. One per process; its methods may be called on the main thread only.
+ *
+ * What is said of messages goes through three buffers that the constructor is given, because arguments cost more than the messages.
+ * `head`, of the next message that is sent, as 32-bit integers: kind, flags, number of its action, how many receivers, two for the
+ * number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), nothing, then the places of the receivers.
+ * `rows`, of the messages that `receive` has found, eight doubles each: sender's place, kind, flags, number of its action or -1, bytes of
+ * the action's name that lie in front of the payload then, where the payload begins in `intake`, its length, and the number that it
+ * carries. Of a payload that is in place, -1 and less the byte where the name ends.
+ */
 export declare class Endpoint {
   /**
    * Joins by the master's invitation (`<descriptor>:<place>:<generation>`). Payload may use up to `arenaBytes` bytes of shared memory.
-   * `onWake` is called on the event loop when there are messages or news; it keeps no process alive.
+   * `onMessages` and `onNews` are called on the event loop when there are some; that keeps no process alive.
    *
    * Throws `ERR_CLUTCH_PLATFORM` where this machine has no shared memory that can be sealed.
    */
-  constructor(invitation: string, arenaBytes: number, onWake: () => void)
+  constructor(invitation: string, arenaBytes: number, head: Buffer, rows: Buffer, intake: Buffer, onMessages: () => void, onNews: () => void)
   /** The place and the generation of this process. */
   own(): Array<number>
   /** Reads what the master has told, and what was found out about peers. */
@@ -60,24 +69,34 @@ export declare class Endpoint {
   open(place: number, generation: number): void
   /** Forgets a peer, and what it has sent and nobody received. */
   letGo(place: number): void
+  /** The number of an action for `head`, or -1 when it gets none, because it is long or one of very many. */
+  numberOf(action: string): number
+  /** The action with this number. */
+  action(number: number): string
   /**
-   * Sends the beginning of `payload` to all `places`. `head` is the bytes of five doubles: kind, flags, length of the action's name at
-   * the beginning of the payload, length of the payload, number. 0: all have it. 1: it waits here for those that have no room, and
-   * `flush` is due. -1: so much waits already that it is not sent to those. -2: it is larger than all room there may be.
+   * Sends a string, or JSON text. 0: all have it. 1: it waits here for those that have no room, and `flush` is due. -1: so much waits
+   * already that it is not sent to those. -2: it is larger than all room there may be.
    */
-  send(places: Uint32Array, head: Buffer, payload: Uint8Array): number
+  sendText(text: string): number
+  /** Sends the first `length` bytes of `bytes`; answers as `sendText`. */
+  sendBytes(bytes: Buffer, length: number): number
+  /** Sends what has no payload; answers as `sendText`. */
+  sendBare(): number
   /** Sends what waits, as far as there is room now. Answers whether nothing waits any more. */
   flush(): boolean
   /**
-   * Takes the next message: its bytes into `into`, and into `head`, the bytes of six doubles, its sender's place, kind, flags, length of
-   * the name, length and number.
-   * 1: there was one. 0: there is none. Below 0: `into` needs so many bytes.
+   * Takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and none
+   * come before it has been taken.
    */
-  receive(into: Buffer, head: Buffer): number
-  /** Is awake. To be called before the first `receive` of a turn. */
-  wake(): void
-  /** Whether nothing is left to receive: the next message calls `onWake` then. Otherwise go on receiving. */
-  maySleep(): boolean
+  receive(): number
+  /** The text of the message that is in place, in this encoding (1 Latin-1, 2 UTF-16), which is taken with it. */
+  takeText(encoding: number): string | null
+  /** Copies the payload of the message that is in place into `into`, and takes it. Answers whether it was to be had. */
+  takeBytes(into: Buffer): boolean
+  /** Takes the message that is in place unread. */
+  pass(): void
+  /** All has been taken that `receive` found: the next message calls `onMessages`. Answers false when there is news to hear first. */
+  rest(): boolean
   /** Gives back memory that is not used. */
   tidy(): void
 }

@@ -1,19 +1,31 @@
 'use strict';
 
 const { isDeepStrictEqual } = require('util');
-const { EnvelopeReader, EnvelopeWriter, KIND } = require('../lib/worker/switchboard/envelope');
+const { Desk, KIND, ROW } = require('../lib/worker/switchboard/envelope');
+const { EnvelopeReader } = require('../lib/worker/switchboard/envelope_reader');
+const { EnvelopeWriter } = require('../lib/worker/switchboard/envelope_writer');
 const { jsonValues } = require('./support/json_values');
+const { LoopbackEndpoint } = require('./support/loopback_endpoint');
 
 const SEEDS = 300;
-const writer = new EnvelopeWriter();
-const reader = new EnvelopeReader();
 
-function through(data, action = 'news') {
-  writer.write(action, data, 0);
-  const { kind, nameLength, length, number, bytes } = writer;
-  reader.ensure(length);
-  bytes.copy(reader.bytes, 0, 0, length);
-  return { kind, name: reader.readName(nameLength), data: reader.readData({ kind, nameLength, length, number }) };
+function ends(options) {
+  const desk = new Desk();
+  const endpoint = new LoopbackEndpoint(desk, options);
+  return { desk, endpoint, writer: new EnvelopeWriter(desk, endpoint), reader: new EnvelopeReader(desk, endpoint) };
+}
+
+const copying = ends();
+const inPlace = ends({ copiedBytes: -1 });
+
+function through(data, { desk, endpoint, writer, reader } = copying) {
+  writer.write(data, 'data');
+  writer.post(endpoint.numberOf('news'), 0, [3]);
+  expect(reader.receive()).toBe(1);
+  const kind = desk.rows[ROW.KIND];
+  const found = { kind, place: reader.place(0), action: reader.action(0), data: reader.data(0) };
+  expect(endpoint.isWaiting).toBe(false);
+  return found;
 }
 
 function asJson(data) {
@@ -23,9 +35,11 @@ function asJson(data) {
 describe('data on the switchboard', () => {
   test('is what JSON makes of it, whatever it is', () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const { data } = through(jsonValues(seed)());
-      const json = asJson(jsonValues(seed)());
-      if (!isDeepStrictEqual(data, json) || JSON.stringify(data) !== JSON.stringify(json)) throw new Error(`seed ${seed} differs`);
+      for (const both of seed % 10 ? [copying] : [copying, inPlace]) {
+        const { data } = through(jsonValues(seed)(), both);
+        const json = asJson(jsonValues(seed)());
+        if (!isDeepStrictEqual(data, json) || JSON.stringify(data) !== JSON.stringify(json)) throw new Error(`seed ${seed} differs`);
+      }
     }
   });
 
@@ -34,7 +48,7 @@ describe('data on the switchboard', () => {
     [NaN, KIND.NULL], [Infinity, KIND.NULL], ['plain', KIND.LATIN1], ['', KIND.LATIN1], ['café', KIND.UTF16], ['\ud800', KIND.UTF16],
     [{ a: 1 }, KIND.CODEC], [[1, 2], KIND.CODEC], [new Date(0), KIND.CODEC], [Symbol('s'), KIND.NOTHING],
   ])('%p has a kind of its own', (data, kind) => {
-    expect(through(data)).toEqual({ kind, name: 'news', data: asJson(data) });
+    for (const both of [copying, inPlace]) expect(through(data, both)).toEqual({ kind, place: 3, action: 'news', data: asJson(data) });
   });
 
   test('has its toJSON called once, and as JSON would', () => {
@@ -47,7 +61,8 @@ describe('data on the switchboard', () => {
   test('is JSON text where it is nested too deeply for anything else', () => {
     let deep = 'bottom';
     for (let i = 0; i < 1000; i++) deep = [deep];
-    expect(through(deep)).toEqual({ kind: KIND.JSON, name: 'news', data: deep });
+    expect(through(deep)).toMatchObject({ kind: KIND.JSON, data: deep });
+    expect(through(deep, inPlace)).toMatchObject({ kind: KIND.JSON, data: deep });
   });
 
   test('that JSON refuses is refused with its words', () => {
@@ -58,8 +73,30 @@ describe('data on the switchboard', () => {
     expect(through('afterwards').data).toBe('afterwards');
   });
 
-  test('keeps its name, of any length and alphabet', () => {
-    for (const name of ['', 'a', 'eight888', 'größer', '動作', 'x'.repeat(100000)]) expect(through({ a: [1] }, name)).toMatchObject({ name, data: { a: [1] } });
+  test('may be left unread, wherever it is', () => {
+    for (const { endpoint, writer, reader } of [copying, inPlace]) {
+      for (const data of ['text', { a: 1 }, 7]) {
+        writer.write(data, 'data');
+        writer.post(endpoint.numberOf('news'), 0, [3]);
+        expect(reader.receive()).toBe(1);
+        reader.skip(0);
+        expect(endpoint.isWaiting).toBe(false);
+      }
+    }
+  });
+
+  test('comes in rows, each with its own', () => {
+    const { endpoint, writer, reader } = copying;
+    const sent = [1, 'two', { three: [3] }, null, 'ünf'];
+    sent.forEach((data, place) => {
+      writer.write(data, 'data');
+      writer.post(endpoint.numberOf(`news-${place}`), place, [place]);
+    });
+    expect(reader.receive()).toBe(sent.length);
+    sent.forEach((data, place) => {
+      expect([reader.place(place), reader.flags(place), reader.action(place)]).toEqual([place, place, `news-${place}`]);
+      expect(reader.data(place)).toEqual(data);
+    });
   });
 
   test('is whole where it needs more room than there was', () => {

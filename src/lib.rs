@@ -11,7 +11,7 @@
 //! 5. [`router`]: from a message's header to its receivers. Pure.
 //! 6. [`listen`]: listening sockets that outlive workers, and who gets the next connection.
 //! 7. [`transport`]: moves messages between two processes: Node's own channel, and shared memory.
-//! 8. [`sys`]: the operating system, the only place with unsafe code but for one file each of
+//! 8. [`sys`]: the operating system, the only place with unsafe code but for a few files, named by a test, of
 //!    `transport::switchboard` and `bindings`.
 //! 9. `bindings`: what JavaScript sees. Converts, and decides nothing.
 //!

@@ -44,7 +44,8 @@ function joinSwitchboard(role, logger) {
   try {
     const { Endpoint } = require('../../binding');
     const { Switchboard } = require('./switchboard');
-    const join = onWake => new Endpoint(invitation, ARENA_BYTES, onWake);
+    const join = ({ headBytes, rowBytes, intake }, onMessages, onNews) => (
+      new Endpoint(invitation, ARENA_BYTES, headBytes, rowBytes, intake.bytes, onMessages, onNews));
     globalThis[SWITCHBOARD] = new Switchboard({ join, role, proc: process, logger });
   } catch (error) {
     logger.warn('[messenger] messages go by the master: %s', error.message);

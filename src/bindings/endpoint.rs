@@ -1,15 +1,36 @@
-//! [`Endpoint`]: a worker on the switchboard as a JavaScript object. `lib/worker/switchboard.js` decides what to send by it.
+//! [`Endpoint`]: a worker on the switchboard as a JavaScript object. `lib/worker/switchboard` decides what to send by it.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use napi::Env;
-use napi::bindgen_prelude::{BufferSlice, Error, Function};
+use napi::bindgen_prelude::{Buffer, BufferSlice, Error, Function};
+use napi::{Env, JsString};
 use napi_derive::napi;
 
 use super::callback::{self, LoopCallback};
 use super::cluster::to_js;
+use super::text::{self, Encoding, Text};
 use crate::error::{ClusterError, chain};
-use crate::worker::endpoint::{self, Kind, News, Place, Receipt, Role, Sent, Watches};
+use crate::worker::endpoint::names::NameNumber;
+use crate::worker::endpoint::sending::{Name, Outgoing, Payload};
+use crate::worker::endpoint::{self, Action, Calls, Kind, Located, News, Place, Received, Role, Sent, Watches};
+
+// Where what stands in `head`, in 32-bit integers.
+const KIND: usize = 0;
+const FLAGS: usize = 1;
+const ACTION: usize = 2;
+const RECEIVERS: usize = 3;
+const NUMBER: usize = 4;
+const ENCODING: usize = 6;
+const PLACES: usize = 8;
+/// An encoding.
+const UTF16: i32 = 2;
+
+const ROW_VALUES: usize = 8;
+const ROW_BYTES: usize = ROW_VALUES * size_of::<f64>();
+
+/// So many turns JavaScript gets at most before the loop looks for other events, when messages come without a pause.
+const TURNS_BEFORE_WAIT: u32 = 64;
 
 /// What happened on the switchboard.
 #[napi(object)]
@@ -27,147 +48,244 @@ pub struct SwitchboardNews {
 }
 
 /// A worker's own end of the switchboard. One per process; its methods may be called on the main thread only.
+///
+/// What is said of messages goes through three buffers that the constructor is given, because arguments cost more than the messages.
+/// `head`, of the next message that is sent, as 32-bit integers: kind, flags, number of its action, how many receivers, two for the
+/// number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), nothing, then the places of the receivers.
+/// `rows`, of the messages that `receive` has found, eight doubles each: sender's place, kind, flags, number of its action or -1, bytes of
+/// the action's name that lie in front of the payload then, where the payload begins in `intake`, its length, and the number that it
+/// carries. Of a payload that is in place, -1 and less the byte where the name ends.
 #[napi]
 pub struct Endpoint {
     /// Dropped first, before what they watch.
     watches: Option<Watches>,
-    inner: endpoint::Endpoint,
+    inner: Rc<RefCell<endpoint::Endpoint>>,
+    head: Buffer,
+    rows: Buffer,
+    intake: Buffer,
+    places: Vec<Place>,
 }
 
 #[napi]
 impl Endpoint {
     /// Joins by the master's invitation (`<descriptor>:<place>:<generation>`). Payload may use up to `arenaBytes` bytes of shared memory.
-    /// `onWake` is called on the event loop when there are messages or news; it keeps no process alive.
+    /// `onMessages` and `onNews` are called on the event loop when there are some; that keeps no process alive.
     ///
     /// Throws `ERR_CLUTCH_PLATFORM` where this machine has no shared memory that can be sealed.
     #[napi(constructor)]
+    #[allow(clippy::too_many_arguments, reason = "it is called in one place")]
     pub fn new(
         env: Env,
         invitation: String,
         arena_bytes: f64,
-        on_wake: Function<'_, (), ()>,
+        head: Buffer,
+        rows: Buffer,
+        intake: Buffer,
+        on_messages: Function<'_, (), ()>,
+        on_news: Function<'_, (), ()>,
     ) -> napi::Result<Self, String> {
         let failed = |reason: String| to_js(&ClusterError::Attach { reason });
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size; out of range saturates")]
         let arena = arena_bytes as u64;
         let inner = endpoint::Endpoint::join(&invitation, arena).map_err(|error| failed(chain(&error)))?;
-        let callback = LoopCallback::new(env, "egg-clutch", &on_wake)
-            .map(Rc::new)
-            .map_err(|error| failed(error.reason.clone()))?;
+        let inner = Rc::new(RefCell::new(inner));
+        let callback = |function| {
+            let callback = LoopCallback::new(env, "egg-clutch", function);
+            callback.map(Rc::new).map_err(|error| failed(error.reason.clone()))
+        };
+        let calls = calls(&inner, &callback(&on_messages)?, callback(&on_news)?);
         let event_loop = callback::event_loop(env).map_err(|error| failed(error.reason.clone()))?;
-        let watches =
-            inner.watch(event_loop, Rc::new(move || callback.call())).map_err(|error| failed(chain(&error)))?;
-        Ok(Self { watches: Some(watches), inner })
+        let watches = inner.borrow().watch(event_loop, &calls).map_err(|error| failed(chain(&error)))?;
+        Ok(Self { watches: Some(watches), inner, head, rows, intake, places: Vec::new() })
     }
 
     /// The place and the generation of this process.
     #[napi]
     pub fn own(&self) -> Vec<u32> {
-        let own = self.inner.own();
+        let own = self.inner.borrow().own();
         vec![own.place.0, own.generation.0]
     }
 
     /// Reads what the master has told, and what was found out about peers.
     #[napi]
     pub fn hear(&mut self) -> Vec<SwitchboardNews> {
-        if self.watches.is_some() && !self.inner.hear_master() {
+        let mut inner = self.inner.borrow_mut();
+        if self.watches.is_some() && !inner.hear_master() {
             // The socket of a master that is gone stays readable for ever.
             self.watches = None;
         }
-        std::iter::from_fn(|| self.inner.poll_news()).map(Into::into).collect()
+        std::iter::from_fn(|| inner.poll_news()).map(Into::into).collect()
     }
 
     /// What this peer sent by the channel has all come: its messages here may be received.
     #[napi]
     pub fn open(&mut self, place: u32, generation: u32) {
-        self.inner.open(endpoint::peer(place, generation));
+        self.inner.borrow_mut().open(endpoint::peer(place, generation));
     }
 
     /// Forgets a peer, and what it has sent and nobody received.
     #[napi]
     pub fn let_go(&mut self, place: u32) {
-        self.inner.let_go(Place(place));
+        self.inner.borrow_mut().let_go(Place(place));
     }
 
-    /// Sends the beginning of `payload` to all `places`. `head` is the bytes of five doubles: kind, flags, length of the action's name at
-    /// the beginning of the payload, length of the payload, number. 0: all have it. 1: it waits here for those that have no room, and
-    /// `flush` is due. -1: so much waits already that it is not sent to those. -2: it is larger than all room there may be.
+    /// The number of an action for `head`, or -1 when it gets none, because it is long or one of very many.
     #[napi]
-    pub fn send(&mut self, places: &[u32], head: BufferSlice<'_>, payload: &[u8]) -> napi::Result<i32> {
-        let mut values =
-            head.chunks_exact(size_of::<f64>()).map(|bytes| bytes.try_into().map_or(0.0, f64::from_ne_bytes));
-        let [kind, flags, name_length, length, number] = std::array::from_fn(|_| values.next().unwrap_or_default());
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "out of range saturates and is refused"
-        )]
-        let [kind, flags, name_length, length] = [kind, flags, name_length, length].map(|value| value as u32);
+    pub fn number_of(&mut self, action: String) -> i32 {
+        let number = self.inner.borrow_mut().name_number(action.as_bytes());
+        number.and_then(|number| i32::try_from(number.0).ok()).unwrap_or(-1)
+    }
+
+    /// The action with this number.
+    #[napi]
+    pub fn action(&self, number: u32) -> String {
+        let inner = self.inner.borrow();
+        let filled = inner.name(NameNumber(number)).unwrap_or_default();
+        String::from_utf8_lossy(filled).trim_end_matches('\0').to_owned()
+    }
+
+    /// Sends a string, or JSON text. 0: all have it. 1: it waits here for those that have no room, and `flush` is due. -1: so much waits
+    /// already that it is not sent to those. -2: it is larger than all room there may be.
+    #[napi]
+    pub fn send_text(&mut self, env: Env, text: JsString<'_>) -> napi::Result<i32> {
+        let encoding = if self.head(ENCODING) == UTF16 { Encoding::Utf16 } else { Encoding::Latin1 };
+        let text = Text::new(env, text, encoding)?;
+        self.send(&text)
+    }
+
+    /// Sends the first `length` bytes of `bytes`; answers as `sendText`.
+    #[napi]
+    pub fn send_bytes(&mut self, bytes: BufferSlice<'_>, length: u32) -> napi::Result<i32> {
+        let payload = bytes.get(..length as usize);
+        self.send(&payload.ok_or_else(|| Error::from_reason("length is beyond the payload"))?)
+    }
+
+    /// Sends what has no payload; answers as `sendText`.
+    #[napi]
+    pub fn send_bare(&mut self) -> napi::Result<i32> {
+        self.send(&[].as_slice())
+    }
+
+    /// Sends what waits, as far as there is room now. Answers whether nothing waits any more.
+    #[napi]
+    pub fn flush(&mut self) -> bool {
+        self.inner.borrow_mut().flush()
+    }
+
+    /// Takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and none
+    /// come before it has been taken.
+    #[napi]
+    pub fn receive(&mut self) -> u32 {
+        let mut inner = self.inner.borrow_mut();
+        let limit = self.rows.len() / ROW_BYTES;
+        let rows = &mut self.rows;
+        let count = inner.receive(&mut self.intake, limit, |index, message| {
+            let row = rows.get_mut(index * ROW_BYTES..(index + 1) * ROW_BYTES).unwrap_or_default();
+            for (place, value) in row.chunks_exact_mut(size_of::<f64>()).zip(row_of(message)) {
+                place.copy_from_slice(&value.to_ne_bytes());
+            }
+        });
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// The text of the message that is in place, in this encoding (1 Latin-1, 2 UTF-16), which is taken with it.
+    #[napi]
+    pub fn take_text<'env>(&mut self, env: &'env Env, encoding: i32) -> napi::Result<Option<JsString<'env>>> {
+        let encoding = if encoding == UTF16 { Encoding::Utf16 } else { Encoding::Latin1 };
+        let mut inner = self.inner.borrow_mut();
+        let text = inner.next_in_place().map(|bytes| text::string_from(env, &bytes, encoding)).transpose();
+        inner.pass_next();
+        text
+    }
+
+    /// Copies the payload of the message that is in place into `into`, and takes it. Answers whether it was to be had.
+    #[napi]
+    pub fn take_bytes(&mut self, mut into: BufferSlice<'_>) -> bool {
+        self.inner.borrow_mut().take_next(&mut into)
+    }
+
+    /// Takes the message that is in place unread.
+    #[napi]
+    pub fn pass(&mut self) {
+        self.inner.borrow_mut().pass_next();
+    }
+
+    /// All has been taken that `receive` found: the next message calls `onMessages`. Answers false when there is news to hear first.
+    #[napi]
+    pub fn rest(&mut self) -> bool {
+        self.inner.borrow_mut().rest()
+    }
+
+    /// Gives back memory that is not used.
+    #[napi]
+    pub fn tidy(&mut self) {
+        self.inner.borrow_mut().tidy();
+    }
+}
+
+impl Endpoint {
+    fn head(&self, index: usize) -> i32 {
+        let bytes = self.head.get(index * size_of::<i32>()..).and_then(|bytes| bytes.first_chunk());
+        bytes.copied().map_or(0, i32::from_ne_bytes)
+    }
+
+    fn send(&mut self, payload: &dyn Payload) -> napi::Result<i32> {
+        let [kind, flags, action, receivers] =
+            [KIND, FLAGS, ACTION, RECEIVERS].map(|index| u32::try_from(self.head(index)).unwrap_or(u32::MAX));
         let kind = Kind::from_number(kind).ok_or_else(|| Error::from_reason(format!("no kind {kind}")))?;
-        let payload =
-            payload.get(..length as usize).ok_or_else(|| Error::from_reason("length is beyond the payload"))?;
         let flags = u16::try_from(flags).map_err(|_| Error::from_reason("flags beyond 16 bits"))?;
-        let heading = endpoint::heading(kind, flags, name_length, number.to_bits());
-        let places: Vec<Place> = places.iter().copied().map(Place).collect();
-        Ok(match self.inner.send(&places, heading, payload) {
+        let number = self.head.get(NUMBER * size_of::<i32>()..).and_then(|bytes| bytes.first_chunk());
+        let number = number.copied().map_or(0, u64::from_ne_bytes);
+        let name = Name::Numbered(NameNumber(action));
+        let places = self.head.get(PLACES * size_of::<i32>()..).unwrap_or_default().chunks_exact(size_of::<i32>());
+        let places = places.map(|bytes| bytes.try_into().map_or(u32::MAX, u32::from_ne_bytes)).map(Place);
+        self.places.clear();
+        self.places.extend(places.take(receivers as usize));
+        let outgoing = Outgoing { heading: endpoint::heading(kind, flags, number), name, payload };
+        Ok(match self.inner.borrow_mut().send(&self.places, outgoing) {
             Sent::All => 0,
             Sent::Waits => 1,
             Sent::Refused => -1,
             Sent::TooBig => -2,
         })
     }
+}
 
-    /// Sends what waits, as far as there is room now. Answers whether nothing waits any more.
-    #[napi]
-    pub fn flush(&mut self) -> bool {
-        self.inner.flush()
-    }
-
-    /// Takes the next message: its bytes into `into`, and into `head`, the bytes of six doubles, its sender's place, kind, flags, length of
-    /// the name, length and number.
-    /// 1: there was one. 0: there is none. Below 0: `into` needs so many bytes.
-    #[napi]
-    pub fn receive(&mut self, mut into: BufferSlice<'_>, mut head: BufferSlice<'_>) -> f64 {
-        match self.inner.receive(&mut into) {
-            Receipt::Nothing => 0.0,
-            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-            Receipt::Needs(bytes) => -(bytes as f64),
-            Receipt::Message(message) => {
-                let heading = message.heading;
-                #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-                let values = [
-                    f64::from(message.sender.0),
-                    f64::from(heading.kind as u16),
-                    f64::from(heading.flags.0),
-                    f64::from(heading.name_length),
-                    message.length as f64,
-                    f64::from_bits(heading.tag),
-                ];
-                for (place, value) in head.chunks_exact_mut(size_of::<f64>()).zip(values) {
-                    place.copy_from_slice(&value.to_ne_bytes());
-                }
-                1.0
+fn calls(inner: &Rc<RefCell<endpoint::Endpoint>>, on_messages: &Rc<LoopCallback>, on_news: Rc<LoopCallback>) -> Calls {
+    let (rings, call) = (Rc::clone(inner), Rc::clone(on_messages));
+    let on_bell = move || {
+        rings.borrow_mut().rung();
+        call.call();
+    };
+    let (waits, call) = (Rc::clone(inner), Rc::clone(on_messages));
+    let on_wait = move || {
+        for _ in 0..TURNS_BEFORE_WAIT {
+            // Nothing is borrowed while JavaScript runs.
+            let has_messages = waits.borrow_mut().before_wait();
+            if !has_messages {
+                return;
             }
+            call.call();
         }
-    }
+        // Sockets and timers get their turn.
+        waits.borrow().come_back();
+    };
+    Calls { on_bell: Rc::new(on_bell), on_wait: Rc::new(on_wait), on_news: Rc::new(move || on_news.call()) }
+}
 
-    /// Is awake. To be called before the first `receive` of a turn.
-    #[napi]
-    pub fn wake(&mut self) {
-        self.inner.wake();
-    }
-
-    /// Whether nothing is left to receive: the next message calls `onWake` then. Otherwise go on receiving.
-    #[napi]
-    pub fn may_sleep(&mut self) -> bool {
-        self.inner.may_sleep()
-    }
-
-    /// Gives back memory that is not used.
-    #[napi]
-    pub fn tidy(&mut self) {
-        self.inner.tidy();
-    }
+#[allow(clippy::cast_precision_loss, reason = "sizes of memory are far below 2^53")]
+fn row_of(message: Received) -> [f64; ROW_VALUES] {
+    let Received { sender, heading, action, located, length } = message;
+    let (action, spelt) = match action {
+        Action::Numbered(number) => (f64::from(number.0), 0.0),
+        Action::Spelt(bytes) => (-1.0, bytes as f64),
+    };
+    let start = match located {
+        Located::Copied(start) => start as f64,
+        Located::InPlace(name_end) => -1.0 - name_end as f64,
+    };
+    let [kind, flags] = [heading.kind as u16, heading.flags.0].map(f64::from);
+    [f64::from(sender.0), kind, flags, action, spelt, start, length as f64, f64::from_bits(heading.tag)]
 }
 
 impl From<News> for SwitchboardNews {

@@ -3,4 +3,5 @@
 mod callback;
 mod cluster;
 mod endpoint;
+mod text;
 mod worker;

@@ -1,4 +1,5 @@
-//! Watching a descriptor on Node's own event loop (libuv's `uv_poll_t`), so that no thread of ours is in the way of a message.
+//! Watching a descriptor on Node's own event loop (libuv's `uv_poll_t`), and the moment before it waits (`uv_prepare_t`), so that no
+//! thread of ours is in the way of a message.
 //!
 //! libuv is part of the node binary, which exports its symbols (Node's "C++ addons" documentation). They are looked up when they
 //! are needed, so that Rust tests link and run without Node. Everything here happens on the loop's thread.
@@ -17,17 +18,22 @@ use super::SysError;
 
 /// `UV_POLL` in `uv_handle_type`, whose members libuv only ever adds to at the end.
 const UV_POLL: c_int = 8;
+/// `UV_PREPARE`, likewise.
+const UV_PREPARE: c_int = 9;
 /// `UV_READABLE` in `uv_poll_event`.
 const UV_READABLE: c_int = 1;
 /// Whatever libuv puts into a handle is aligned like this at most.
 const HANDLE_ALIGN: usize = 16;
 
 type OnPoll = unsafe extern "C" fn(handle: *mut c_void, status: c_int, events: c_int);
+type OnPrepare = unsafe extern "C" fn(handle: *mut c_void);
 type OnClose = unsafe extern "C" fn(handle: *mut c_void);
 
 type HandleSize = unsafe extern "C" fn(kind: c_int) -> usize;
 type PollInit = unsafe extern "C" fn(event_loop: *mut c_void, handle: *mut c_void, fd: c_int) -> c_int;
 type PollStart = unsafe extern "C" fn(handle: *mut c_void, events: c_int, callback: OnPoll) -> c_int;
+type PrepareInit = unsafe extern "C" fn(event_loop: *mut c_void, handle: *mut c_void) -> c_int;
+type PrepareStart = unsafe extern "C" fn(handle: *mut c_void, callback: OnPrepare) -> c_int;
 type Unref = unsafe extern "C" fn(handle: *mut c_void);
 type Close = unsafe extern "C" fn(handle: *mut c_void, callback: OnClose);
 type SetData = unsafe extern "C" fn(handle: *mut c_void, data: *mut c_void);
@@ -38,6 +44,8 @@ struct Uv {
     handle_size: HandleSize,
     poll_init: PollInit,
     poll_start: PollStart,
+    prepare_init: PrepareInit,
+    prepare_start: PrepareStart,
     unref: Unref,
     close: Close,
     set_data: SetData,
@@ -60,6 +68,8 @@ impl Uv {
             handle_size: find!(c"uv_handle_size", HandleSize),
             poll_init: find!(c"uv_poll_init", PollInit),
             poll_start: find!(c"uv_poll_start", PollStart),
+            prepare_init: find!(c"uv_prepare_init", PrepareInit),
+            prepare_start: find!(c"uv_prepare_start", PrepareStart),
             unref: find!(c"uv_unref", Unref),
             close: find!(c"uv_close", Close),
             set_data: find!(c"uv_handle_set_data", SetData),
@@ -75,25 +85,72 @@ impl EventLoop {
     /// The loop at this address.
     ///
     /// # Safety
-    /// It is a loop that lives as long as every [`Readiness`] on it, and this is the thread that runs it.
+    /// It is a loop that lives as long as every [`Readiness`] and [`BeforeWait`] on it, and this is the thread that runs it.
     #[must_use]
     pub unsafe fn from_address(address: NonNull<c_void>) -> Self {
         Self(address)
     }
 }
 
-/// What is called when the descriptor is readable.
-type OnReadable = Box<dyn FnMut()>;
+/// What is called when it happens.
+type OnEvent = Box<dyn FnMut()>;
 
-/// A descriptor that is watched; ends with this value. Never keeps the loop alive.
-pub struct Readiness {
+/// A handle of libuv's; closed when dropped. Never keeps the loop alive.
+struct Handle {
     uv: Uv,
-    handle: NonNull<c_void>,
+    address: NonNull<c_void>,
 }
 
 struct State {
     layout: Layout,
-    on_readable: OnReadable,
+    on_event: OnEvent,
+}
+
+impl Handle {
+    /// Makes a handle of this kind; `init` has libuv fill it in.
+    fn new(
+        kind: c_int,
+        on_event: OnEvent,
+        call: &'static str,
+        init: impl FnOnce(Uv, NonNull<c_void>) -> c_int,
+    ) -> Result<Self, SysError> {
+        let uv = Uv::find()?;
+        // SAFETY: takes a number and answers one.
+        let size = unsafe { (uv.handle_size)(kind) };
+        let layout = Layout::from_size_align(size.max(1), HANDLE_ALIGN)
+            .map_err(|_| SysError::new("uv_handle_size", Errno::EOVERFLOW))?;
+        // SAFETY: the layout is not empty.
+        let memory = unsafe { alloc_zeroed(layout) };
+        let Some(address) = NonNull::new(memory.cast::<c_void>()) else { handle_alloc_error(layout) };
+        let failed = init(uv, address);
+        if failed != 0 {
+            // SAFETY: libuv has not taken the handle, and nobody else knows the memory.
+            unsafe { dealloc(memory, layout) };
+            return Err(SysError::new(call, Errno::from_raw(-failed)));
+        }
+        let state = Box::into_raw(Box::new(State { layout, on_event }));
+        // SAFETY: the handle was initialised in the lines above.
+        unsafe { (uv.set_data)(address.as_ptr(), state.cast()) };
+        // SAFETY: as above.
+        unsafe { (uv.unref)(address.as_ptr()) };
+        Ok(Self { uv, address })
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: the handle is open, as only this closes it; libuv hands it to `closed` when it is done with it.
+        unsafe { (self.uv.close)(self.address.as_ptr(), closed) };
+    }
+}
+
+fn started(failed: c_int, call: &'static str) -> Result<(), SysError> {
+    if failed == 0 { Ok(()) } else { Err(SysError::new(call, Errno::from_raw(-failed))) }
+}
+
+/// A descriptor that is watched; ends with this value. Never keeps the loop alive.
+pub struct Readiness {
+    _handle: Handle,
 }
 
 impl Readiness {
@@ -102,60 +159,68 @@ impl Readiness {
     ///
     /// # Errors
     /// When this process has no libuv, or libuv cannot watch the descriptor.
-    pub fn watch(event_loop: EventLoop, descriptor: BorrowedFd<'_>, on_readable: OnReadable) -> Result<Self, SysError> {
-        let uv = Uv::find()?;
-        // SAFETY: takes a number and answers one.
-        let size = unsafe { (uv.handle_size)(UV_POLL) };
-        let layout = Layout::from_size_align(size.max(1), HANDLE_ALIGN)
-            .map_err(|_| SysError::new("uv_handle_size", Errno::EOVERFLOW))?;
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { alloc_zeroed(layout) };
-        let Some(handle) = NonNull::new(memory.cast::<c_void>()) else { handle_alloc_error(layout) };
+    pub fn watch(event_loop: EventLoop, descriptor: BorrowedFd<'_>, on_readable: OnEvent) -> Result<Self, SysError> {
         let number = descriptor.as_raw_fd();
-        // SAFETY: the memory is as large as libuv asked for, and the loop is alive by the promise of `EventLoop`.
-        let failed = unsafe { (uv.poll_init)(event_loop.0.as_ptr(), handle.as_ptr(), number) };
-        if failed != 0 {
-            // SAFETY: libuv has not taken the handle, and nobody else knows the memory.
-            unsafe { dealloc(memory, layout) };
-            return Err(SysError::new("uv_poll_init", Errno::from_raw(-failed)));
-        }
-        let state = Box::into_raw(Box::new(State { layout, on_readable }));
+        let handle = Handle::new(UV_POLL, on_readable, "uv_poll_init", |uv, address| {
+            // SAFETY: the memory is as large as libuv asked for, and the loop is alive by the promise of `EventLoop`.
+            unsafe { (uv.poll_init)(event_loop.0.as_ptr(), address.as_ptr(), number) }
+        })?;
         // SAFETY: the handle was initialised in the lines above.
-        unsafe { (uv.set_data)(handle.as_ptr(), state.cast()) };
-        let watched = Self { uv, handle };
-        // SAFETY: as above.
-        let failed = unsafe { (uv.poll_start)(handle.as_ptr(), UV_READABLE, readable) };
-        // SAFETY: as above.
-        unsafe { (uv.unref)(handle.as_ptr()) };
-        if failed == 0 { Ok(watched) } else { Err(SysError::new("uv_poll_start", Errno::from_raw(-failed))) }
+        let failed = unsafe { (handle.uv.poll_start)(handle.address.as_ptr(), UV_READABLE, readable) };
+        started(failed, "uv_poll_start")?;
+        Ok(Self { _handle: handle })
     }
 }
 
-impl Drop for Readiness {
-    fn drop(&mut self) {
-        // SAFETY: the handle is open, as only this closes it; libuv hands it to `closed` when it is done with it.
-        unsafe { (self.uv.close)(self.handle.as_ptr(), closed) };
+/// The moments before the loop waits for events; ends with this value. Never keeps the loop alive.
+pub struct BeforeWait {
+    _handle: Handle,
+}
+
+impl BeforeWait {
+    /// Calls `on_wait` on the loop's thread each time before the loop looks for events, whether it is going to sleep or not. What is
+    /// due afterwards (`uv_backend_timeout`) is asked by libuv after this.
+    ///
+    /// # Errors
+    /// When this process has no libuv, or libuv cannot do it.
+    pub fn watch(event_loop: EventLoop, on_wait: OnEvent) -> Result<Self, SysError> {
+        let handle = Handle::new(UV_PREPARE, on_wait, "uv_prepare_init", |uv, address| {
+            // SAFETY: the memory is as large as libuv asked for, and the loop is alive by the promise of `EventLoop`.
+            unsafe { (uv.prepare_init)(event_loop.0.as_ptr(), address.as_ptr()) }
+        })?;
+        // SAFETY: the handle was initialised in the lines above.
+        let failed = unsafe { (handle.uv.prepare_start)(handle.address.as_ptr(), preparing) };
+        started(failed, "uv_prepare_start")?;
+        Ok(Self { _handle: handle })
     }
 }
 
-/// The first word of every libuv handle is its `data` (uv.h, `UV_HANDLE_FIELDS`: "public"), which `watch` has set.
+/// The first word of every libuv handle is its `data` (uv.h, `UV_HANDLE_FIELDS`: "public"), which `Handle::new` has set.
 fn state_of(handle: *mut c_void) -> *mut State {
-    // SAFETY: only called with handles that `watch` has set up, whose first word is a pointer.
+    // SAFETY: only called with handles that `Handle::new` has set up, whose first word is a pointer.
     unsafe { handle.cast::<*mut State>().read() }
 }
 
 unsafe extern "C" fn readable(handle: *mut c_void, _status: c_int, _events: c_int) {
+    happened(handle);
+}
+
+unsafe extern "C" fn preparing(handle: *mut c_void) {
+    happened(handle);
+}
+
+fn happened(handle: *mut c_void) {
     let state = state_of(handle);
     // SAFETY: the state lives until `closed`, which libuv calls after the last call of this, and on this thread.
     if let Some(state) = unsafe { state.as_mut() } {
-        (state.on_readable)();
+        (state.on_event)();
     }
 }
 
 unsafe extern "C" fn closed(handle: *mut c_void) {
     let state = state_of(handle);
-    // SAFETY: `watch` made it by `Box::into_raw`, and nobody uses it any more.
+    // SAFETY: `Handle::new` made it by `Box::into_raw`, and nobody uses it any more.
     let state = unsafe { Box::from_raw(state) };
-    // SAFETY: `watch` has allocated the handle with this layout, and libuv is done with it.
+    // SAFETY: `Handle::new` has allocated the handle with this layout, and libuv is done with it.
     unsafe { dealloc(handle.cast(), state.layout) };
 }

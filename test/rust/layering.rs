@@ -51,8 +51,8 @@ const LAYERS: &[Layer] = &[
 const PLACES: &[(&str, &[&str])] = &[("tokio", &["transport/channel", "sys/watched.rs"])];
 
 /// Where the crate-wide `deny(unsafe_code)` may be lifted.
-/// The last one calls JavaScript from the event loop, for which napi-rs has no safe way.
-const UNSAFE_PLACES: &[&str] = &["sys/", "transport/switchboard/memory.rs", "bindings/callback.rs"];
+/// The last two call JavaScript from the event loop, and copy strings in and out of shared memory: for both napi-rs has no safe way.
+const UNSAFE_PLACES: &[&str] = &["sys/", "transport/switchboard/memory.rs", "bindings/callback.rs", "bindings/text.rs"];
 
 const FORBIDDEN_NAMES: &[&str] = &["utils", "util", "common", "helpers", "helper", "manager", "mode", "misc"];
 

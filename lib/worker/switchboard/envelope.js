@@ -1,10 +1,8 @@
 'use strict';
 
-// A message between what process.send() takes and what lies on the switchboard: its kind, its name and its bytes. What arrives is what
-// would have arrived by Node's channel, as JSON.
+// What a message is on the switchboard: its kind, and how one is told to the native side and by it. What arrives is what would have
+// arrived by Node's channel, as JSON.
 
-const { Encoder } = require('../../codec/encoder');
-const { Decoder } = require('../../codec/decoder');
 const { Region } = require('../../codec/layout');
 
 /** The numbers of the native side's `Kind`. */
@@ -17,13 +15,34 @@ const FLAG = Object.freeze({
   /** The payload is the whole message, which has members of its own. */
   WHOLE: 2,
 });
+/** How the characters of a text lie in memory. */
+const ENCODING = Object.freeze({ LATIN1: 1, UTF16: 2 });
 
-// Payloads are laid out in words of 8 bytes.
+/** Where what stands in the head of the next message to be sent, in words of 32 bits. */
+const HEAD = Object.freeze({ KIND: 0, FLAGS: 1, ACTION: 2, RECEIVERS: 3, NUMBER: 4, ENCODING: 6, PLACES: 8 });
+const MAX_RECEIVERS = 256;
+
+/** Where what stands in a row about a message that came in, in doubles. */
+const ROW = Object.freeze({ PLACE: 0, KIND: 1, FLAGS: 2, ACTION: 3, SPELT: 4, START: 5, LENGTH: 6, NUMBER: 7 });
+const ROW_VALUES = 8;
+/** So many messages are taken in one turn at most, so that sockets and timers get theirs. */
+const MAX_ROWS = 64;
+const INTAKE_BYTES = 64 * 1024;
+
 const WORD_BYTES = 8;
 const FIRST_BYTES = 64 * 1024;
 
-function roundUp(bytes) {
-  return Math.ceil(bytes / WORD_BYTES) * WORD_BYTES;
+/** The memory by which this process and the native side tell each other of messages. */
+class Desk {
+  constructor() {
+    const head = new ArrayBuffer((HEAD.PLACES + MAX_RECEIVERS) * Int32Array.BYTES_PER_ELEMENT);
+    this.head = new Int32Array(head);
+    this.headBytes = Buffer.from(head);
+    this.number = new Float64Array(head, HEAD.NUMBER * Int32Array.BYTES_PER_ELEMENT, 1);
+    this.rows = new Float64Array(MAX_ROWS * ROW_VALUES);
+    this.rowBytes = Buffer.from(this.rows.buffer);
+    this.intake = new Region(new ArrayBuffer(INTAKE_BYTES));
+  }
 }
 
 /** Memory of this process, which grows when it must. */
@@ -32,161 +51,13 @@ class Scratch {
 
   ensure(bytes) {
     if (bytes <= this.region.bytes.length) return;
-    this.region = new Region(new ArrayBuffer(2 ** Math.ceil(Math.log2(bytes))));
+    this.region = new Region(new ArrayBuffer(Math.ceil(2 ** Math.ceil(Math.log2(bytes)) / WORD_BYTES) * WORD_BYTES));
+  }
+
+  /** Lets go of much memory. */
+  shrink(keep) {
+    if (this.region.bytes.length > keep) this.region = new Region(new ArrayBuffer(FIRST_BYTES));
   }
 }
 
-/** Writes one message at a time; what it wrote stays until the next one. */
-class EnvelopeWriter {
-  #encoder = new Encoder();
-  #scratch = new Scratch();
-
-  kind = 0;
-  flags = 0;
-  number = 0;
-  nameLength = 0;
-  length = 0;
-
-  get bytes() {
-    return this.#scratch.region.bytes;
-  }
-
-  /**
-   * @param {string} action
-   * @param {unknown} data
-   * @param {number} flags
-   * @throws what JSON.stringify throws
-   */
-  write(action, data, flags) {
-    this.flags = flags;
-    this.number = 0;
-    this.#writeName(action);
-    switch (typeof data) {
-      case 'undefined':
-      case 'function':
-      case 'symbol':
-        return this.#writeNothing(data);
-      case 'boolean':
-        this.number = data ? 1 : 0;
-        return this.#bare(KIND.BOOLEAN);
-      case 'number':
-        return this.#writeNumber(data);
-      case 'string':
-        return this.#writeText(data);
-      default:
-        return data === null ? this.#bare(KIND.NULL) : this.#writeObject(data);
-    }
-  }
-
-  #bare(kind) {
-    this.kind = kind;
-    this.length = this.nameLength;
-  }
-
-  // What JSON leaves out, unless it has a toJSON.
-  #writeNothing(data) {
-    if (typeof data === 'function' && typeof data.toJSON === 'function') this.#writeObject(data);
-    else this.#bare(KIND.NOTHING);
-  }
-
-  #writeNumber(data) {
-    if (!Number.isFinite(data)) {
-      this.#bare(KIND.NULL);
-      return;
-    }
-    // JSON has no negative zero.
-    this.number = data + 0;
-    this.#bare(KIND.NUMBER);
-  }
-
-  #writeName(name) {
-    const bytes = Buffer.byteLength(name);
-    this.nameLength = roundUp(bytes);
-    this.#scratch.ensure(this.nameLength);
-    const memory = this.#scratch.region.bytes;
-    memory.utf8Write(name, 0);
-    memory.fill(0, bytes, this.nameLength);
-  }
-
-  #writeText(text) {
-    const isAscii = Buffer.byteLength(text) === text.length;
-    this.kind = isAscii ? KIND.LATIN1 : KIND.UTF16;
-    this.length = this.nameLength + (isAscii ? text.length : text.length * 2);
-    this.#reserve(this.length);
-    const memory = this.#scratch.region.bytes;
-    if (isAscii) memory.latin1Write(text, this.nameLength);
-    else memory.ucs2Write(text, this.nameLength);
-  }
-
-  #writeObject(data) {
-    if (!this.#encoder.encode(data, this.flags & FLAG.WHOLE ? '' : 'data')) {
-      this.#writeJson(data);
-      return;
-    }
-    this.kind = KIND.CODEC;
-    this.length = this.nameLength + this.#encoder.size;
-    this.#reserve(this.length);
-    this.#encoder.writeTo(this.#scratch.region, this.nameLength);
-  }
-
-  #writeJson(data) {
-    const text = JSON.stringify(data);
-    if (text === undefined) {
-      this.#bare(KIND.NOTHING);
-      return;
-    }
-    this.#writeText(text);
-    // Both spellings are text; which one is told by the number.
-    this.number = this.kind;
-    this.kind = KIND.JSON;
-  }
-
-  /** Room for so many bytes, the name staying where it is. */
-  #reserve(bytes) {
-    const { region } = this.#scratch;
-    this.#scratch.ensure(roundUp(bytes));
-    if (region !== this.#scratch.region) region.bytes.copy(this.#scratch.region.bytes, 0, 0, this.nameLength);
-  }
-}
-
-/** Reads what EnvelopeWriter wrote in another process. */
-class EnvelopeReader {
-  #decoder = new Decoder();
-  #scratch = new Scratch();
-
-  get bytes() {
-    return this.#scratch.region.bytes;
-  }
-
-  ensure(bytes) {
-    this.#scratch.ensure(bytes);
-  }
-
-  /** @throws {import('../../codec/decoder').MalformedValue} */
-  readData({ kind, nameLength, length, number }) {
-    switch (kind) {
-      case KIND.NOTHING: return undefined;
-      case KIND.NULL: return null;
-      case KIND.BOOLEAN: return number === 1;
-      case KIND.NUMBER: return number;
-      case KIND.LATIN1:
-      case KIND.UTF16: return this.#readText(kind, nameLength, length);
-      case KIND.JSON: return JSON.parse(this.#readText(number, nameLength, length));
-      default: return this.#decoder.decode(this.#scratch.region, nameLength, length - nameLength);
-    }
-  }
-
-  readName(nameLength) {
-    const memory = this.#scratch.region.bytes;
-    let end = nameLength;
-    while (end > 0 && memory[end - 1] === 0) end -= 1;
-    return memory.utf8Slice(0, end);
-  }
-
-  #readText(kind, from, to) {
-    const memory = this.#scratch.region.bytes;
-    return kind === KIND.LATIN1 ? memory.latin1Slice(from, to) : memory.ucs2Slice(from, to);
-  }
-}
-
-module.exports = { EnvelopeWriter, EnvelopeReader, KIND, FLAG };
+module.exports = { KIND, FLAG, ENCODING, HEAD, MAX_RECEIVERS, ROW, ROW_VALUES, Desk, Scratch };

@@ -4,28 +4,27 @@
 // own messenger, sees no difference but the speed. Whatever cannot go this way goes by Node's channel, and order is kept across the
 // two for each sender and receiver.
 
-const { EnvelopeWriter, EnvelopeReader, FLAG } = require('./envelope');
+const { FLAG, MAX_RECEIVERS, Desk } = require('./envelope');
+const { EnvelopeReader } = require('./envelope_reader');
+const { EnvelopeWriter } = require('./envelope_writer');
 const { Roster } = require('./roster');
 
-// One turn takes so many messages at most, so that sockets and timers get theirs.
-const MESSAGES_A_TURN = 64;
 // What found no room is tried again this often, and whenever somebody writes to us.
 const RETRY_MS = 2;
 // Memory that was needed once is given back when nothing was sent for so long.
 const TIDY_MS = 1000;
-const HEAD_DOUBLES = 6;
-const SEND_HEAD_DOUBLES = 5;
 
 // What the native side answers to a message; 0 is that all have it.
 const WAITS = 1;
 const REFUSED = -1;
 const TOO_BIG = -2;
 
-const NOTHING = Symbol('nothing');
-
-const PLAIN_KEYS = new Set(['action', 'data', 'to', 'from', 'receiverPid', 'receiverWorkerId']);
 // Such a name has no form of its own in shared memory: NUL ends one, and half a surrogate pair is no UTF-8.
 const ODD_NAME = /[\0\ud800-\udfff]/;
+// Longer ones are no names but data.
+const MAX_NAME = 64;
+const MAX_NAMES = 4096;
+const NO_NUMBER = -1;
 
 class Switchboard {
   #endpoint;
@@ -33,19 +32,21 @@ class Switchboard {
   #role;
   #sendByChannel;
   #roster = new Roster();
-  #writer = new EnvelopeWriter();
+  #desk = new Desk();
+  #writer;
   #isWriting = false;
-  #reader = new EnvelopeReader();
-  #head = new Float64Array(HEAD_DOUBLES);
-  #headBytes = Buffer.from(this.#head.buffer);
-  #sendHead = new Float64Array(SEND_HEAD_DOUBLES);
-  #sendHeadBytes = Buffer.from(this.#sendHead.buffer);
+  #reader;
+  #numbers = new Map();
   #isTurnDue = false;
+  // Messages that have been taken and not been delivered yet.
+  #pending = 0;
+  #isTurnMissed = false;
   #retry = null;
   #tidy = null;
   #isUntidy = false;
   #logger;
   #emit;
+  #deliver = index => this.#deliverOne(index);
   // Those that have ended, until all that they sent is taken.
   #leaving = new Map();
 
@@ -53,7 +54,7 @@ class Switchboard {
 
   /**
    * @param {object} options
-   * @param {(onWake: () => void) => object} options.join makes the native endpoint
+   * @param {(desk: Desk, onMessages: () => void, onNews: () => void) => object} options.join makes the native endpoint
    * @param {'agent' | 'app'} options.role
    * @param {NodeJS.Process} options.proc
    * @param {{ warn: Function }} options.logger
@@ -63,8 +64,10 @@ class Switchboard {
     this.#process = proc;
     this.#logger = logger;
     this.#sendByChannel = proc.send.bind(proc);
-    this.#endpoint = join(() => this.#wake());
-    proc.send = (...args) => this.send(...args);
+    this.#endpoint = join(this.#desk, () => this.#turn(), () => this.#noteNews());
+    this.#writer = new EnvelopeWriter(this.#desk, this.#endpoint);
+    this.#reader = new EnvelopeReader(this.#desk, this.#endpoint);
+    proc.send = (message, handle, options, callback) => this.send(message, handle, options, callback);
     this.#emit = proc.emit.bind(proc);
     proc.emit = (...args) => {
       if (args[0] === 'message') this.#catchUp();
@@ -74,15 +77,15 @@ class Switchboard {
     proc.on('newListener', event => {
       if (event === 'message') this.#takeTurn();
     });
+    this.#takeTurn();
   }
 
   /** In the place of process.send(), with its arguments, its answers and its errors. */
   send(message, handle, options, callback) {
     if (!this.#process.connected) return this.#sendByChannel(message, handle, options, callback);
     if (handle && typeof handle !== 'function') return this.#sendWithHandle(message, handle, options, callback);
-    const done = [handle, options, callback].find(argument => typeof argument === 'function');
     if (!this.#route(message)) return this.#sendByChannel(message, handle, options, callback);
-    if (done) process.nextTick(done, null);
+    if (handle !== undefined || options !== undefined || callback !== undefined) confirm(handle, options, callback);
     return true;
   }
 
@@ -90,7 +93,7 @@ class Switchboard {
   // order with the others.
   #sendWithHandle(message, handle, options, callback) {
     const receivers = typeof message === 'string' ? this.#defaultReceivers() : isPlainObject(message) && this.#receiversOf(message);
-    const isReachable = receivers && receivers.length > 0 && receivers.every(receiver => receiver.isJoined);
+    const isReachable = receivers && receivers.members.length > 0 && receivers.members.every(member => member.isJoined);
     if (!isReachable) return this.#sendByChannel(message, handle, options, callback);
     // First, because it throws what Node has against the handle.
     const answer = this.#sendByChannel({ to: 'nobody' }, handle, options, callback);
@@ -105,58 +108,70 @@ class Switchboard {
     if (typeof message.cmd === 'string' && message.cmd.startsWith('NODE_')) return false;
     const receivers = this.#receiversOf(message);
     if (receivers === null) return false;
-    if (!isPlainEnvelope(message)) return this.#sendWhole(receivers, message);
-    return this.#sendTo(receivers, message.action, message.data, flagsOf(message), message);
+    const action = isPlainEnvelope(message) ? this.#numberOf(message.action) : NO_NUMBER;
+    if (action === NO_NUMBER) return this.#sendWhole(receivers, message);
+    return this.#sendTo(receivers, action, message.data, flagsOf(message), message);
+  }
+
+  /** The number of an action; NO_NUMBER where it has none, and must be sent as data. */
+  #numberOf(action) {
+    const known = this.#numbers.get(action);
+    if (known !== undefined) return known;
+    const number = action.length > MAX_NAME || ODD_NAME.test(action) ? NO_NUMBER : this.#endpoint.numberOf(action);
+    if (this.#numbers.size < MAX_NAMES) this.#numbers.set(action, number);
+    return number;
   }
 
   #defaultReceivers() {
-    return this.#role === 'agent' ? this.#roster.apps : this.#agentOnly();
-  }
-
-  #agentOnly() {
-    return this.#roster.agent ? [this.#roster.agent] : null;
+    return this.#role === 'agent' ? this.#roster.apps : this.#roster.agent;
   }
 
   /** As the master's router would choose them; null where it must be asked. */
   #receiversOf({ to, receiverPid, receiverWorkerId }) {
     const pid = receiverWorkerId ?? receiverPid;
     if (pid !== undefined) {
-      const member = typeof pid === 'string' ? this.#roster.withPid(pid) : undefined;
-      return member ? [member] : null;
+      return typeof pid === 'string' ? this.#roster.withPid(pid) ?? null : null;
     }
     if (to === undefined) return this.#defaultReceivers();
     if (to === 'app') return this.#roster.apps;
-    return to === 'agent' ? this.#agentOnly() : null;
+    return to === 'agent' ? this.#roster.agent : null;
   }
 
   #sendWhole(receivers, message) {
-    const [first] = receivers;
+    const [first] = receivers.members;
     if (!first) return false;
-    return this.#sendTo(receivers, '', { ...message, to: first.role, from: this.#role }, FLAG.WHOLE, message);
+    const whole = { ...message, to: first.role, from: this.#role };
+    return this.#sendTo(receivers, this.#numberOf(''), whole, FLAG.WHOLE, message);
   }
 
   #sendTo(receivers, action, data, flags, message) {
-    if (!receivers || receivers.length === 0) return false;
     // Nobody has joined yet: the channel brings it to all.
-    if (!receivers.some(receiver => receiver.isJoined)) return false;
-    const writer = this.#isWriting ? new EnvelopeWriter() : this.#writer;
+    if (receivers.places === null && !receivers.members.some(member => member.isJoined)) return false;
+    const writer = this.#isWriting ? new EnvelopeWriter(this.#desk, this.#endpoint) : this.#writer;
     const wasWriting = this.#isWriting;
     this.#isWriting = true;
     try {
-      writer.write(action, data, flags);
+      writer.write(data, flags & FLAG.WHOLE ? '' : 'data');
     } finally {
       this.#isWriting = wasWriting;
     }
+    const places = receivers.places ?? this.#placesOf(receivers, message);
+    if (places.length) this.#publish(writer, action, flags, places);
+    return true;
+  }
+
+  /** The places of those that can be sent to; the others get the message by the channel. */
+  #placesOf(receivers, message) {
     const places = [];
-    for (const receiver of receivers) {
-      if (!receiver.isJoined) this.#sendToUnjoined(receiver, message);
+    for (const member of receivers.members) {
+      if (!member.isJoined) this.#sendToUnjoined(member, message);
       else {
-        this.#fence(receiver);
-        places.push(receiver.place);
+        this.#fence(member);
+        places.push(member.place);
       }
     }
-    if (places.length) this.#publish(writer, places);
-    return true;
+    if (places.length === receivers.members.length && places.length <= MAX_RECEIVERS) receivers.places = places;
+    return places;
   }
 
   // By the channel, to this one alone; the router fills in what the receiver would have seen.
@@ -172,23 +187,14 @@ class Switchboard {
     this.#sendByChannel({ cmd: 'NODE_CLUTCH', act: 'fence', place, generation }, undefined, undefined, () => {});
   }
 
-  #put(places, { kind, flags, nameLength, length, number, bytes }) {
-    const head = this.#sendHead;
-    head[0] = kind;
-    head[1] = flags;
-    head[2] = nameLength;
-    head[3] = length;
-    head[4] = number;
-    return this.#endpoint.send(Uint32Array.from(places), this.#sendHeadBytes, bytes);
-  }
-
-  #publish(writer, places) {
-    const outcome = this.#put(places, writer);
+  #publish(writer, action, flags, places) {
+    const { length } = writer;
+    const outcome = writer.post(action, flags, places);
     this.#isUntidy = true;
     if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
     if (outcome === WAITS || outcome === REFUSED) this.#retryLater();
     if (outcome === REFUSED) this.#drop('so many wait for a process that does not read');
-    else if (outcome === TOO_BIG) this.#drop(`one of ${writer.length} bytes is larger than the shared memory`);
+    else if (outcome === TOO_BIG) this.#drop(`one of ${length} bytes is larger than the shared memory`);
   }
 
   #retryLater() {
@@ -212,6 +218,8 @@ class Switchboard {
   #tidyUp() {
     this.#tidy = null;
     this.#endpoint.tidy();
+    this.#writer.tidy();
+    this.#reader.tidy();
     if (!this.#isUntidy) return;
     this.#isUntidy = false;
     this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
@@ -224,10 +232,10 @@ class Switchboard {
     this.#takeTurn();
   }
 
-  #wake() {
-    this.#endpoint.wake();
+  #noteNews() {
     this.#hear();
-    this.#receive();
+    // A message may have waited for memory that has come now.
+    this.#turn();
   }
 
   #hear() {
@@ -239,7 +247,7 @@ class Switchboard {
 
   /** Whether something that a process sent may still come, although its end is known otherwise. */
   hasUnread(pid) {
-    if (this.#roster.withPid(pid)?.isJoined) return true;
+    if (this.#roster.withPid(pid)?.members[0].isJoined) return true;
     return [...this.#leaving.values()].some(member => member.pid === pid);
   }
 
@@ -257,13 +265,36 @@ class Switchboard {
     this.#isTurnDue = true;
     setImmediate(() => {
       this.#isTurnDue = false;
-      this.#wake();
+      this.#turn();
     });
   }
 
-  #receive() {
-    // Each in a tick of its own, as Node emits what its channel brings.
-    this.#receiveFor(message => process.nextTick(this.#emit, 'message', message, undefined));
+  /** Takes what has come, each message in a tick of its own, as Node emits what its channel brings. */
+  #turn() {
+    // As Node's channel: nothing is taken before somebody listens.
+    if (this.#process.listenerCount('message') === 0) return;
+    if (this.#pending > 0) {
+      // An exception has put off their ticks.
+      this.#isTurnMissed = true;
+      return;
+    }
+    const count = this.#pending = this.#reader.receive();
+    for (let index = 0; index < count; index++) process.nextTick(this.#deliver, index);
+    this.#endTurn(count);
+  }
+
+  // What comes until the loop waits is seen then, without a bell.
+  #endTurn(count) {
+    if (this.#leaving.size > 0) this.#letGo(count);
+    if (this.#endpoint.rest()) return;
+    this.#hear();
+    this.#takeTurn();
+  }
+
+  #letGo(count) {
+    if (count > 0) return this.#takeTurn();
+    for (const place of this.#leaving.keys()) this.#endpoint.letGo(place);
+    this.#leaving.clear();
   }
 
   /**
@@ -272,58 +303,45 @@ class Switchboard {
    */
   #catchUp() {
     this.#hear();
-    this.#receiveFor(message => {
+    if (this.#pending > 0 || this.#process.listenerCount('message') === 0) return;
+    const count = this.#pending = this.#reader.receive();
+    for (let index = 0; index < count; index++) {
       try {
-        this.#emit('message', message, undefined);
+        this.#deliverOne(index);
       } catch (error) {
         // Uncaught, as it would be in a tick of its own.
         process.nextTick(() => { throw error; });
       }
-    });
-  }
-
-  #receiveFor(deliver) {
-    // As Node's channel: nothing is taken before somebody listens.
-    if (this.#process.listenerCount('message') === 0) return;
-    for (let taken = 0; taken < MESSAGES_A_TURN; taken++) {
-      const message = this.#receiveOne();
-      if (message === NOTHING) {
-        this.#endTurn();
-        return;
-      }
-      if (message !== undefined && this.#process.connected) deliver(message);
     }
-    this.#takeTurn();
+    this.#endTurn(count);
   }
 
-  #endTurn() {
-    for (const place of this.#leaving.keys()) this.#endpoint.letGo(place);
-    this.#leaving.clear();
-    if (!this.#endpoint.maySleep()) this.#takeTurn();
-  }
-
-  /** The next message; NOTHING where there is none, undefined where it could not be read. */
-  #receiveOne() {
-    let found = this.#endpoint.receive(this.#reader.bytes, this.#headBytes);
-    if (found < 0) {
-      this.#reader.ensure(-found);
-      found = this.#endpoint.receive(this.#reader.bytes, this.#headBytes);
+  #deliverOne(index) {
+    const message = this.#read(index);
+    this.#pending -= 1;
+    if (this.#pending === 0 && this.#isTurnMissed) {
+      this.#isTurnMissed = false;
+      this.#takeTurn();
     }
-    if (found <= 0) return NOTHING;
-    const [place, kind, flags, nameLength, length, number] = this.#head;
-    return this.#read(place, flags, { kind, nameLength, length, number });
+    if (message !== undefined && this.#process.connected) this.#emit('message', message, undefined);
   }
 
-  #read(place, flags, payload) {
+  /** The message; undefined where it could not be read. */
+  #read(index) {
+    const reader = this.#reader;
+    const flags = reader.flags(index);
+    const place = reader.place(index);
+    const action = reader.action(index);
     let data;
     try {
-      data = this.#reader.readData(payload);
+      data = reader.data(index);
     } catch (error) {
+      reader.skip(index);
       this.#drop(error.message);
       return undefined;
     }
     if (flags & FLAG.WHOLE) return data;
-    const message = { action: this.#reader.readName(payload.nameLength) };
+    const message = { action };
     if (data !== undefined) message.data = data;
     if (flags & FLAG.BY_PID) message.receiverPid = String(this.#process.pid);
     if (flags & FLAG.BY_WORKER_ID) message.receiverWorkerId = String(this.#process.pid);
@@ -331,6 +349,12 @@ class Switchboard {
     message.from = this.#roster.at(place)?.role ?? this.#leaving.get(place)?.role;
     return message;
   }
+}
+
+/** Calls the callback of process.send(), whichever argument it is. */
+function confirm(...candidates) {
+  const done = candidates.find(argument => typeof argument === 'function');
+  if (done) process.nextTick(done, null);
 }
 
 function flagsOf({ receiverPid, receiverWorkerId }) {
@@ -345,11 +369,14 @@ function isPlainObject(value) {
 
 /** Whether a message has only what has a place of its own in shared memory. */
 function isPlainEnvelope(message) {
-  if (typeof message.action !== 'string' || ODD_NAME.test(message.action)) return false;
+  if (typeof message.action !== 'string') return false;
   const { receiverPid, receiverWorkerId } = message;
   if (receiverPid !== undefined && receiverWorkerId !== undefined && receiverPid !== receiverWorkerId) return false;
-  for (const key of Object.keys(message)) {
-    if (!PLAIN_KEYS.has(key)) return false;
+  for (const key in message) {
+    switch (key) {
+      case 'action': case 'data': case 'to': case 'from': case 'receiverPid': case 'receiverWorkerId': break;
+      default: return false;
+    }
   }
   return true;
 }

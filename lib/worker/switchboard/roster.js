@@ -12,10 +12,20 @@
  * @property {boolean} isFenced whether it has been told that what comes from here comes by the switchboard
  */
 
+/** Those that are named together in a message. */
+class Receivers {
+  /** Their places, as soon as all can be sent to and need nothing before. */
+  places = null;
+
+  constructor(members) {
+    this.members = members;
+  }
+}
+
 class Roster {
   #byPlace = new Map();
   #byPid = new Map();
-  #apps = [];
+  #apps = new Receivers([]);
   #agent = null;
 
   /** @returns {Member | undefined} */
@@ -23,15 +33,17 @@ class Roster {
     return this.#byPlace.get(place);
   }
 
-  /** @returns {Member | undefined} */
+  /** @returns {Receivers | undefined} */
   withPid(pid) {
     return this.#byPid.get(pid);
   }
 
+  /** @returns {Receivers} all app workers */
   get apps() {
     return this.#apps;
   }
 
+  /** @returns {Receivers | null} */
   get agent() {
     return this.#agent;
   }
@@ -50,24 +62,29 @@ class Roster {
     const before = this.#byPlace.get(member.place);
     if (before) this.#forget(before);
     this.#byPlace.set(member.place, member);
-    this.#byPid.set(member.pid, member);
-    if (member.role === 'agent') this.#agent = member;
-    else this.#apps.push(member);
+    const alone = new Receivers([member]);
+    this.#byPid.set(member.pid, alone);
+    if (member.role === 'agent') this.#agent = alone;
+    else this.#apps = new Receivers([...this.#apps.members, member]);
   }
 
   #remove(place, generation, kind) {
     const member = this.#byPlace.get(place);
     if (!member || member.generation !== generation) return;
     // One that cannot be believed is still there, and is reached by the channel.
-    if (kind === 'broken') member.isJoined = false;
-    else this.#forget(member);
+    if (kind !== 'broken') return this.#forget(member);
+    member.isJoined = false;
+    this.#apps = new Receivers(this.#apps.members);
+    for (const alone of [this.#byPid.get(member.pid), this.#agent]) {
+      if (alone?.members[0] === member) alone.places = null;
+    }
   }
 
   #forget(member) {
     this.#byPlace.delete(member.place);
-    if (this.#byPid.get(member.pid) === member) this.#byPid.delete(member.pid);
-    if (this.#agent === member) this.#agent = null;
-    this.#apps = this.#apps.filter(other => other !== member);
+    if (this.#byPid.get(member.pid)?.members[0] === member) this.#byPid.delete(member.pid);
+    if (this.#agent?.members[0] === member) this.#agent = null;
+    this.#apps = new Receivers(this.#apps.members.filter(other => other !== member));
   }
 }
 

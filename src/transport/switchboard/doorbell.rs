@@ -47,7 +47,9 @@ impl Sleeper {
         }
     }
 
-    fn is_asleep(&self) -> bool {
+    /// Whether it sleeps.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
         is_asleep(self.sleeps)
     }
 

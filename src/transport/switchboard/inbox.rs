@@ -170,8 +170,19 @@ impl Inbox {
     #[must_use]
     pub fn may_sleep(&mut self) -> bool {
         let links = &self.links;
-        let has_more = |link: &Link| !link.waits_for_segment && link.consumer.has_more().unwrap_or(false);
-        self.sleeper.may_sleep(|| links.iter().flatten().any(has_more))
+        self.sleeper.may_sleep(|| has_more(links))
+    }
+
+    /// Whether there is a reason to stay awake; see [`Inbox::may_sleep`].
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        has_more(&self.links)
+    }
+
+    /// Whether this process sleeps, so that senders ring.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.sleeper.is_asleep()
     }
 
     /// Is up again, after the bell was silenced and before the rings are drained.
@@ -196,6 +207,10 @@ impl Inbox {
     fn absent(&self, sender: Place) -> Refused {
         Refused { what: What::Place, found: sender.0.into(), limit: u64::from(self.geometry.places()) - 1 }
     }
+}
+
+fn has_more(links: &[Option<Link>]) -> bool {
+    links.iter().flatten().any(|link| !link.waits_for_segment && link.consumer.has_more().unwrap_or(false))
 }
 
 /// What stands in the first line of an inbox.

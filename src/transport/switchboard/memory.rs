@@ -185,10 +185,9 @@ impl OwnMemory {
     ///
     /// # Errors
     /// As [`OwnMemory::write`].
-    #[cfg(not(all(test, cluster_loom)))]
     pub fn bytes_at(&self, offset: ByteOffset, length: ByteCount) -> Result<OwnBytes, Refused> {
         let start = self.0.window(offset, length)?.as_ptr().cast::<u8>().cast_mut();
-        Ok(OwnBytes { _memory: self.clone(), start, length })
+        Ok(OwnBytes { memory: self.clone(), offset, start, length })
     }
 }
 
@@ -245,7 +244,6 @@ impl PeerMemory {
     ///
     /// # Errors
     /// As [`PeerMemory::read`].
-    #[cfg(not(all(test, cluster_loom)))]
     pub fn bytes_at(&self, offset: ByteOffset, length: ByteCount) -> Result<PeerBytes, Refused> {
         let start = self.0.window(offset, length)?.as_ptr().cast::<u8>();
         Ok(PeerBytes { _memory: self.clone(), start, length })
@@ -253,16 +251,24 @@ impl PeerMemory {
 }
 
 /// A range of our own memory by its address, for code that fills in a string or a buffer in place.
-#[cfg(not(all(test, cluster_loom)))]
 #[derive(Debug)]
 pub struct OwnBytes {
-    _memory: OwnMemory,
+    memory: OwnMemory,
+    offset: ByteOffset,
     start: *mut u8,
     length: ByteCount,
 }
 
-#[cfg(not(all(test, cluster_loom)))]
 impl OwnBytes {
+    /// Copies bytes in, by words. The word that the last of them lies in is filled up with zeroes.
+    ///
+    /// # Errors
+    /// When they are more.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Refused> {
+        Refused::beyond(What::Length, bytes.len() as u64, self.length.0)?;
+        self.memory.write(self.offset, bytes)
+    }
+
     /// The first byte. Write only until the block is published.
     #[must_use]
     pub fn as_mut_ptr(&self) -> *mut u8 {
@@ -277,7 +283,6 @@ impl OwnBytes {
 }
 
 /// A range of a peer's memory by its address, which stays mapped as long as this value lives, whatever becomes of the peer.
-#[cfg(not(all(test, cluster_loom)))]
 #[derive(Debug)]
 pub struct PeerBytes {
     _memory: PeerMemory,
@@ -285,7 +290,6 @@ pub struct PeerBytes {
     length: ByteCount,
 }
 
-#[cfg(not(all(test, cluster_loom)))]
 impl PeerBytes {
     /// The first byte. Reads are of a well-behaved peer's settled bytes until the block is passed or its lease ends.
     #[must_use]

@@ -7,7 +7,7 @@
 use super::descriptor::{Descriptor, Heading, PayloadRange};
 use super::doorbell::Bell;
 use super::layout::{ByteCount, Geometry, Label, Peer, Place, Position, Region, SegmentId};
-use super::memory::{OwnMemory, PeerMemory};
+use super::memory::{OwnBytes, OwnMemory, PeerMemory};
 use super::reclaim::Ledger;
 use super::refused::{Refused, What};
 use super::ring::{Producer, Pushed};
@@ -153,6 +153,15 @@ impl Outbox {
     /// When it is no block of this outbox.
     pub fn memory_of(&self, block: &Block) -> Result<&OwnMemory, Refused> {
         self.slab.memory(block.segment()).ok_or(unknown_segment(block.segment()))
+    }
+
+    /// A block from `at` on, for code that fills it in place by its address.
+    ///
+    /// # Errors
+    /// As [`Outbox::write`].
+    pub fn bytes_of(&self, block: &Block, at: ByteCount) -> Result<OwnBytes, Refused> {
+        Refused::beyond(What::Length, at.0, block.bytes().0)?;
+        self.memory_of(block)?.bytes_at(block.offset().plus(at.0), ByteCount(block.bytes().0 - at.0))
     }
 
     /// Gives a block back that is not to be published after all.

@@ -3,30 +3,40 @@
 //! Joins the pure core (`transport::switchboard`) with the files, bells and records of `sys`. Never blocks. What a peer's memory
 //! holds is never believed: a peer that writes what cannot be is let go of, and reached by Node's channel again.
 
-mod sending;
+mod links;
+pub mod names;
+mod receiving;
+mod resting;
+pub mod sending;
+mod spin;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::message::address::Generation;
 use crate::sys::event::Event;
 pub use crate::sys::event_loop::EventLoop;
-use crate::sys::event_loop::Readiness;
+use crate::sys::event_loop::{BeforeWait, Readiness};
 use crate::sys::shared_memory::{self, SharedMemoryError};
 use crate::sys::{SysError, unix_socket};
 pub use crate::transport::switchboard::control::Role;
 use crate::transport::switchboard::control::{Control, RECORD_BYTES};
 pub use crate::transport::switchboard::descriptor::Kind;
-use crate::transport::switchboard::descriptor::{Descriptor, Flags, Heading};
+use crate::transport::switchboard::descriptor::{Flags, Heading};
 use crate::transport::switchboard::inbox::Inbox;
 use crate::transport::switchboard::layout::{ActionRef, ByteCount, Geometry, SegmentId};
 pub use crate::transport::switchboard::layout::{Peer, Place};
+pub use crate::transport::switchboard::memory::{OwnBytes, PeerBytes};
 use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
 use crate::transport::switchboard::outbox::Outbox;
 use crate::transport::switchboard::refused::Refused;
-use crate::transport::switchboard::ring::ClaimLimit;
-use crate::transport::switchboard::segments::Unreadable;
+use links::{Link, Links};
+use names::Names;
+use receiving::Next;
+pub use receiving::{Action, Located, Received};
+use resting::Rest;
+use sending::Spare;
 
 /// Why this process is not on the switchboard.
 #[derive(Debug, thiserror::Error)]
@@ -96,51 +106,20 @@ pub enum Sent {
     TooBig,
 }
 
-/// A message that came in. Its bytes are where [`Endpoint::receive`] was told to put them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Who sent it.
-    pub sender: Place,
-    /// What is said of it.
-    pub heading: Heading,
-    /// How many bytes it has, the name included.
-    pub length: usize,
-}
-
-/// What [`Endpoint::receive`] has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Receipt {
-    /// The next message.
-    Message(Received),
-    /// There is one, and it needs so much room.
-    Needs(usize),
-    /// Nothing more now.
-    Nothing,
-}
-
-/// A message that found no room.
-#[derive(Clone)]
-struct Waiting {
-    heading: Heading,
-    payload: Arc<[u8]>,
-}
-
-struct Link {
-    peer: Peer,
-    bell: Event,
-    /// In the order in which they were sent; what is in the ring comes before them.
-    queue: VecDeque<Waiting>,
-    waiting_bytes: usize,
-    /// It has not read for long while as much waited as may: the sender waits for it once, not for each message.
-    is_hopeless: bool,
-    /// Messages that were sent by Node's channel before are in; only then its ring is read.
-    is_open: bool,
-}
-
 /// What wakes this process up; ends with this value. To be dropped before the endpoint.
 pub struct Watches {
-    _both: [Readiness; 2],
+    _descriptors: [Readiness; 2],
+    _waits: BeforeWait,
+}
+
+/// What is to be called on the event loop.
+pub struct Calls {
+    /// The bell rings: [`Endpoint::rung`], and receive.
+    pub on_bell: Rc<dyn Fn()>,
+    /// The loop is about to wait: [`Endpoint::before_wait`].
+    pub on_wait: Rc<dyn Fn()>,
+    /// The master has something to tell.
+    pub on_news: Rc<dyn Fn()>,
 }
 
 /// One process on the switchboard.
@@ -151,7 +130,11 @@ pub struct Endpoint {
     inbox: Inbox,
     bell: Event,
     master: OwnedFd,
-    links: HashMap<Place, Link>,
+    links: Links,
+    names: Names,
+    next: Option<Next>,
+    rest: Rest,
+    spare: Spare,
     news: VecDeque<News>,
     /// Whose turn it is, so that one sender does not hold up the others.
     turn: VecDeque<Place>,
@@ -179,21 +162,29 @@ impl Endpoint {
             inbox,
             bell,
             master,
-            links: HashMap::new(),
+            links: Links::default(),
+            names: Names::default(),
+            next: None,
+            rest: Rest::default(),
+            spare: Spare::default(),
             news: VecDeque::new(),
             turn: VecDeque::new(),
         })
     }
 
-    /// Calls `on_wake` on the event loop when there are messages, or the master has something to tell.
+    /// Calls on the event loop when there are messages, or the master has something to tell.
     ///
     /// # Errors
     /// When this process has no such loop.
-    pub fn watch(&self, event_loop: EventLoop, on_wake: std::rc::Rc<dyn Fn()>) -> Result<Watches, SysError> {
-        let call = |on_wake: std::rc::Rc<dyn Fn()>| Box::new(move || on_wake());
-        let bell = Readiness::watch(event_loop, self.bell.as_fd(), call(std::rc::Rc::clone(&on_wake)))?;
-        let master = Readiness::watch(event_loop, self.master.as_fd(), call(on_wake))?;
-        Ok(Watches { _both: [bell, master] })
+    pub fn watch(&self, event_loop: EventLoop, calls: &Calls) -> Result<Watches, SysError> {
+        let call = |what: &Rc<dyn Fn()>| {
+            let what = Rc::clone(what);
+            Box::new(move || what())
+        };
+        let bell = Readiness::watch(event_loop, self.bell.as_fd(), call(&calls.on_bell))?;
+        let master = Readiness::watch(event_loop, self.master.as_fd(), call(&calls.on_news))?;
+        let waits = BeforeWait::watch(event_loop, call(&calls.on_wait))?;
+        Ok(Watches { _descriptors: [bell, master], _waits: waits })
     }
 
     /// The place of this process.
@@ -253,17 +244,7 @@ impl Endpoint {
         self.let_go(peer.place);
         self.inbox.attach(peer, &outbox)?;
         self.outbox.attach(peer, &inbox)?;
-        self.links.insert(
-            peer.place,
-            Link {
-                peer,
-                bell: Event::from_descriptor(bell),
-                queue: VecDeque::new(),
-                waiting_bytes: 0,
-                is_hopeless: false,
-                is_open: false,
-            },
-        );
+        self.links.insert(Link::new(peer, Event::from_descriptor(bell)));
         self.turn.push_back(peer.place);
         Ok(())
     }
@@ -284,82 +265,34 @@ impl Endpoint {
     }
 
     fn has(&self, peer: Peer) -> bool {
-        self.links.get(&peer.place).is_some_and(|link| link.peer == peer)
+        self.links.get(peer.place).is_some_and(|link| link.peer == peer)
     }
 
     /// Everything that a sender sent by Node's channel is in: its ring may be read.
     pub fn open(&mut self, peer: Peer) {
-        if let Some(link) = self.links.get_mut(&peer.place).filter(|link| link.peer == peer) {
+        if let Some(link) = self.links.get_mut(peer.place).filter(|link| link.peer == peer) {
             link.is_open = true;
         }
     }
 
     /// Forgets a peer; what is still in its ring is lost.
     pub fn let_go(&mut self, place: Place) {
-        if self.links.remove(&place).is_some() {
+        if self.links.remove(place).is_some() {
             self.inbox.detach(place);
             self.outbox.detach(place);
             self.turn.retain(|other| *other != place);
+            self.next.take_if(|next| next.sender() == place);
         }
     }
 
     fn distrust(&mut self, place: Place) {
-        if let Some(link) = self.links.get(&place) {
+        if let Some(link) = self.links.get(place) {
             let peer = link.peer;
             self.let_go(place);
             self.news.push_back(News::Broken { peer });
+            // JavaScript hears of it when it is called.
+            self.come_back();
         }
-    }
-
-    /// Takes the next message and puts its bytes into `into`; each sender in turn.
-    pub fn receive(&mut self, into: &mut [u8]) -> Receipt {
-        for _ in 0..self.turn.len() {
-            let Some(&place) = self.turn.front() else { break };
-            match self.receive_from(place, into) {
-                Ok(Receipt::Nothing) => {
-                    self.turn.rotate_left(1);
-                }
-                Ok(receipt) => return receipt,
-                Err(_) => self.distrust(place),
-            }
-        }
-        Receipt::Nothing
-    }
-
-    fn receive_from(&mut self, sender: Place, into: &mut [u8]) -> Result<Receipt, Refused> {
-        if !self.links.get(&sender).is_some_and(|link| link.is_open) {
-            return Ok(Receipt::Nothing);
-        }
-        let Descriptor { heading, range } = match self.inbox.next(sender, ClaimLimit::STANDARD) {
-            Ok(Some(descriptor)) => descriptor,
-            Ok(None) | Err(Unreadable::NotHereYet(_)) => return Ok(Receipt::Nothing),
-            Err(Unreadable::Refused(refused)) => return Err(refused),
-        };
-        let length = match range {
-            None => 0,
-            Some(range) => {
-                let length = usize::try_from(range.length.0).unwrap_or(usize::MAX);
-                let Some(into) = into.get_mut(..length) else { return Ok(Receipt::Needs(length)) };
-                match self.inbox.read(sender, &range, into) {
-                    Ok(()) => length,
-                    Err(Unreadable::NotHereYet(_)) => return Ok(Receipt::Nothing),
-                    Err(Unreadable::Refused(refused)) => return Err(refused),
-                }
-            }
-        };
-        self.inbox.pass(sender);
-        Ok(Receipt::Message(Received { sender, heading, length }))
-    }
-
-    /// Is awake: silences the bell. Before anything is received.
-    pub fn wake(&mut self) {
-        let _ = self.bell.silence();
-        self.inbox.wake();
-    }
-
-    /// Whether nothing is left to do until the bell rings.
-    pub fn may_sleep(&mut self) -> bool {
-        self.inbox.may_sleep()
     }
 }
 
@@ -371,8 +304,8 @@ pub fn peer(place: u32, generation: u32) -> Peer {
 
 /// The heading of a message for one of the layers above.
 #[must_use]
-pub fn heading(kind: Kind, flags: u16, name_length: u32, tag: u64) -> Heading {
-    Heading { kind, flags: Flags(flags), action: ActionRef(0), name_length, tag }
+pub fn heading(kind: Kind, flags: u16, tag: u64) -> Heading {
+    Heading { kind, flags: Flags(flags), action: ActionRef(0), name_length: 0, tag }
 }
 
 fn memory(name: &std::ffi::CStr, bytes: ByteCount) -> Result<(OwnMemory, OwnedFd), EndpointError> {

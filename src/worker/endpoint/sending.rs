@@ -6,11 +6,14 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Endpoint, Sent, Waiting, memory};
+use super::links::Waiting;
+use super::names::NameNumber;
+use super::{Endpoint, Sent, memory};
 use crate::sys::unix_socket;
 use crate::transport::switchboard::control::Control;
 use crate::transport::switchboard::descriptor::Heading;
 use crate::transport::switchboard::layout::{ByteCount, Place};
+use crate::transport::switchboard::memory::OwnBytes;
 use crate::transport::switchboard::outbox::Delivery;
 use crate::transport::switchboard::slab::{Block, NoRoom};
 
@@ -36,30 +39,101 @@ enum Relief {
     Denied,
 }
 
+/// What a message carries besides its name, and how it is put into memory.
+pub trait Payload {
+    /// How many bytes.
+    fn length(&self) -> usize;
+
+    /// How many more are written behind its end, and mean nothing.
+    fn slack(&self) -> usize {
+        0
+    }
+
+    /// Writes it where receivers will read it. Answers whether it could.
+    fn write_shared(&self, into: &OwnBytes) -> bool;
+
+    /// Writes it into memory of `length` and `slack`. Answers whether it could.
+    fn write_private(&self, into: &mut [u8]) -> bool;
+}
+
+impl Payload for &[u8] {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn write_shared(&self, into: &OwnBytes) -> bool {
+        into.write(self).is_ok()
+    }
+
+    fn write_private(&self, into: &mut [u8]) -> bool {
+        into.get_mut(..self.len()).map(|into| into.copy_from_slice(self)).is_some()
+    }
+}
+
+/// What an action is called.
+#[derive(Clone, Copy, Debug)]
+pub enum Name<'a> {
+    /// By the number of [`Endpoint::name_number`].
+    Numbered(NameNumber),
+    /// By its bytes, with the zeroes that fill the last word.
+    Spelt(&'a [u8]),
+}
+
+/// A message on its way out.
+#[derive(Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// What is said of it; the name's length is filled in.
+    pub heading: Heading,
+    /// What it is called.
+    pub name: Name<'a>,
+    /// What it carries.
+    pub payload: &'a dyn Payload,
+}
+
+/// Empty between the calls; kept for their memory.
+#[derive(Default)]
+pub(super) struct Spare {
+    ready: Vec<Place>,
+    deliveries: Vec<Delivery>,
+}
+
 impl Endpoint {
-    /// Sends to all of `places`. The first bytes of `payload` are the action's name, as many as the heading says.
-    pub fn send(&mut self, places: &[Place], heading: Heading, payload: &[u8]) -> Sent {
+    /// Sends to all of `places`.
+    pub fn send(&mut self, places: &[Place], outgoing: Outgoing<'_>) -> Sent {
+        let mut ready = std::mem::take(&mut self.spare.ready);
+        ready.clear();
+        let sent = self.send_by(places, outgoing, &mut ready);
+        self.spare.ready = ready;
+        sent
+    }
+
+    fn send_by(&mut self, places: &[Place], mut outgoing: Outgoing<'_>, ready: &mut Vec<Place>) -> Sent {
+        outgoing.heading.name_length = u32::try_from(self.spelling(outgoing.name).len()).unwrap_or(u32::MAX);
         let is_scarce = self.is_scarce();
-        let waits = |place: &Place| {
+        let mut late = Vec::new();
+        for &place in places {
             let has_queue = self.links.get(place).is_some_and(|link| !link.queue.is_empty());
-            has_queue || is_scarce && self.has_its_share(*place)
-        };
-        let (mut late, ready): (Vec<Place>, Vec<Place>) = places.iter().partition(|place| waits(place));
+            let waits = has_queue || is_scarce && self.has_its_share(place);
+            if waits { late.push(place) } else { ready.push(place) }
+        }
         if !ready.is_empty() {
-            match self.publish(&ready, heading, payload, Relief::Allowed) {
+            match self.publish(ready, &outgoing, Relief::Allowed) {
+                Ok(full) if late.is_empty() => late = full,
                 Ok(full) => late.extend(full),
                 Err(NoRoom::TooBig { .. }) => return Sent::TooBig,
-                Err(NoRoom::Grow(_) | NoRoom::Full) => late.extend(ready),
+                Err(NoRoom::Grow(_) | NoRoom::Full) => late.extend_from_slice(ready),
             }
         }
-        if late.is_empty() {
-            return Sent::All;
-        }
-        let waiting = Waiting { heading, payload: payload.into() };
+        if late.is_empty() { Sent::All } else { self.keep(&late, &outgoing) }
+    }
+
+    /// Keeps a message here for those who have no room for it.
+    fn keep(&mut self, late: &[Place], outgoing: &Outgoing<'_>) -> Sent {
+        let Some(waiting) = self.compose(outgoing) else { return Sent::Refused };
         let mut sent = Sent::Waits;
-        for place in late {
+        for &place in late {
             // What it sends to itself it can only read when it has stopped sending.
-            if place == self.own.place || self.makes_room(place, payload.len()) {
+            if place == self.own.place || self.makes_room(place, waiting.payload.len()) {
                 self.enqueue(place, waiting.clone());
             } else {
                 sent = Sent::Refused;
@@ -68,12 +142,35 @@ impl Endpoint {
         sent
     }
 
+    /// The bytes of a name.
+    fn spelling<'a>(&'a self, name: Name<'a>) -> &'a [u8] {
+        match name {
+            Name::Numbered(number) => self.names.bytes(number).unwrap_or_default(),
+            Name::Spelt(bytes) => bytes,
+        }
+    }
+
+    /// The same message in memory of our own.
+    fn compose(&self, outgoing: &Outgoing<'_>) -> Option<Waiting> {
+        let Outgoing { heading, name, payload } = *outgoing;
+        let name = self.spelling(name);
+        let length = name.len() + payload.length();
+        let mut bytes = vec![0; length + payload.slack()];
+        let (front, behind) = bytes.split_at_mut(name.len());
+        front.copy_from_slice(name);
+        if !payload.write_private(behind) {
+            return None;
+        }
+        bytes.truncate(length);
+        Some(Waiting { heading, payload: bytes.into() })
+    }
+
     /// Whether so many bytes more may wait for a receiver. A sender that is quicker than a receiver is held up here, as long as that
     /// one reads.
     fn makes_room(&mut self, place: Place, bytes: usize) -> bool {
-        let waiting = |endpoint: &Self| endpoint.links.get(&place).map_or(0, |link| link.waiting_bytes);
+        let waiting = |endpoint: &Self| endpoint.links.get(place).map_or(0, |link| link.waiting_bytes);
         let mut idle = Duration::ZERO;
-        if self.links.get(&place).is_some_and(|link| link.is_hopeless) {
+        if self.links.get(place).is_some_and(|link| link.is_hopeless) {
             idle = PATIENCE;
         }
         let is_possible = loop {
@@ -91,7 +188,7 @@ impl Endpoint {
                 idle += PAUSE;
             }
         };
-        if let Some(link) = self.links.get_mut(&place) {
+        if let Some(link) = self.links.get_mut(place) {
             link.is_hopeless = !is_possible;
         }
         is_possible
@@ -129,7 +226,7 @@ impl Endpoint {
     }
 
     fn enqueue(&mut self, place: Place, waiting: Waiting) {
-        if let Some(link) = self.links.get_mut(&place) {
+        if let Some(link) = self.links.get_mut(place) {
             link.waiting_bytes += waiting.payload.len();
             link.queue.push_back(waiting);
         }
@@ -137,25 +234,25 @@ impl Endpoint {
 
     /// Sends what waits, as far as there is room now. Answers whether nothing waits any more.
     pub fn flush(&mut self) -> bool {
-        let places: Vec<Place> = self.links.keys().copied().collect();
-        for place in places {
+        for place in self.links.places() {
             self.flush_to(place);
         }
-        self.links.values().all(|link| link.queue.is_empty())
+        self.links.iter().all(|link| link.queue.is_empty())
     }
 
     fn flush_to(&mut self, place: Place) {
         while let Some(Waiting { heading, payload }) =
-            self.links.get(&place).and_then(|link| link.queue.front()).cloned()
+            self.links.get(place).and_then(|link| link.queue.front()).cloned()
         {
             if self.is_scarce() && self.has_its_share(place) {
                 return;
             }
-            let is_sent = self.publish(&[place], heading, &payload, Relief::Denied).is_ok_and(|full| full.is_empty());
+            let outgoing = Outgoing { heading, name: Name::Spelt(&[]), payload: &payload.as_ref() };
+            let is_sent = self.publish(&[place], &outgoing, Relief::Denied).is_ok_and(|full| full.is_empty());
             if !is_sent {
                 return;
             }
-            if let Some(link) = self.links.get_mut(&place) {
+            if let Some(link) = self.links.get_mut(place) {
                 link.queue.pop_front();
                 link.waiting_bytes -= payload.len();
             }
@@ -163,25 +260,21 @@ impl Endpoint {
     }
 
     /// Names those whose rings were full; the others have it.
-    fn publish(
-        &mut self,
-        places: &[Place],
-        heading: Heading,
-        payload: &[u8],
-        relief: Relief,
-    ) -> Result<Vec<Place>, NoRoom> {
-        let published = if payload.is_empty() {
+    fn publish(&mut self, places: &[Place], outgoing: &Outgoing<'_>, relief: Relief) -> Result<Vec<Place>, NoRoom> {
+        let heading = outgoing.heading;
+        let length = self.spelling(outgoing.name).len() + outgoing.payload.length();
+        let published = if length == 0 {
             self.outbox.publish_bare(heading, places)
         } else {
-            let length = ByteCount(payload.len() as u64);
-            let block = self.reserve(length, relief)?;
-            if self.outbox.write(&block, ByteCount(0), payload).is_err() {
+            let block = self.reserve(ByteCount((length + outgoing.payload.slack()) as u64), relief)?;
+            if !self.fill(&block, outgoing) {
                 self.outbox.cancel(block);
                 return Err(NoRoom::Full);
             }
-            let deliveries: Vec<Delivery> =
-                places.iter().map(|&to| Delivery { to, heading, skip: ByteCount(0) }).collect();
-            self.outbox.publish(block, length, &deliveries)
+            self.spare.deliveries.clear();
+            let deliveries = places.iter().map(|&to| Delivery { to, heading, skip: ByteCount(0) });
+            self.spare.deliveries.extend(deliveries);
+            self.outbox.publish(block, ByteCount(length as u64), &self.spare.deliveries)
         };
         for &place in places {
             self.ring(place);
@@ -193,6 +286,16 @@ impl Endpoint {
             self.distrust(place);
         }
         Ok(published.full)
+    }
+
+    fn fill(&self, block: &Block, outgoing: &Outgoing<'_>) -> bool {
+        let name = self.spelling(outgoing.name);
+        if self.outbox.write(block, ByteCount(0), name).is_err() {
+            return false;
+        }
+        self.outbox
+            .bytes_of(block, ByteCount(name.len() as u64))
+            .is_ok_and(|bytes| outgoing.payload.write_shared(&bytes))
     }
 
     fn reserve(&mut self, length: ByteCount, relief: Relief) -> Result<Block, NoRoom> {
@@ -208,13 +311,13 @@ impl Endpoint {
     /// Takes back what the slowest receiver has not read, so that it does not stop the others: from now on it waits here. Answers
     /// whether that gave room.
     fn relieve(&mut self) -> bool {
-        let slowest = self.links.keys().copied().max_by_key(|place| self.outbox.waiting_for(*place));
+        let slowest = self.links.places().into_iter().max_by_key(|place| self.outbox.waiting_for(*place));
         let Some(place) = slowest.filter(|place| self.outbox.waiting_for(*place) > ByteCount(0)) else { return false };
         let Ok(withdrawn) = self.outbox.withdraw(place, 0) else {
             self.distrust(place);
             return true;
         };
-        let Some(link) = self.links.get_mut(&place) else { return false };
+        let Some(link) = self.links.get_mut(place) else { return false };
         for message in withdrawn.iter().rev() {
             let payload: Arc<[u8]> = message.payload.clone().unwrap_or_default().into();
             link.waiting_bytes += payload.len();
@@ -225,7 +328,7 @@ impl Endpoint {
 
     fn ring(&mut self, place: Place) {
         if self.outbox.must_ring(place)
-            && let Some(link) = self.links.get(&place)
+            && let Some(link) = self.links.get(place)
         {
             // Fails for what is no bell: such a peer never wakes up for us, and is its own fault.
             let _ = link.bell.ring();

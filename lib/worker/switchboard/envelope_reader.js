@@ -1,0 +1,102 @@
+'use strict';
+
+// Reads messages that the native side has taken. Each stays as it lies until it is delivered, for nobody may want it.
+
+const { Decoder } = require('../../codec/decoder');
+const { KIND, ENCODING, ROW, ROW_VALUES, Scratch } = require('./envelope');
+
+// Memory that one large message needed is not kept for ever.
+const KEPT_BYTES = 1024 * 1024;
+
+class EnvelopeReader {
+  #decoder = new Decoder();
+  #scratch = new Scratch();
+  #desk;
+  #endpoint;
+  #actions = [];
+
+  constructor(desk, endpoint) {
+    this.#desk = desk;
+    this.#endpoint = endpoint;
+  }
+
+  /** @returns {number} how many messages there are; each is to be read or skipped, in order, before more are taken */
+  receive() {
+    return this.#endpoint.receive();
+  }
+
+  place(index) {
+    return this.#desk.rows[index * ROW_VALUES + ROW.PLACE];
+  }
+
+  flags(index) {
+    return this.#desk.rows[index * ROW_VALUES + ROW.FLAGS];
+  }
+
+  /** What the message is called. */
+  action(index) {
+    const { rows, intake } = this.#desk;
+    const row = index * ROW_VALUES;
+    const number = rows[row + ROW.ACTION];
+    if (number >= 0) return this.#actions[number] ??= this.#endpoint.action(number);
+    const start = rows[row + ROW.START];
+    let end = start >= 0 ? start : -1 - start;
+    const from = end - rows[row + ROW.SPELT];
+    while (end > from && intake.bytes[end - 1] === 0) end -= 1;
+    return intake.bytes.utf8Slice(from, end);
+  }
+
+  /**
+   * What it carries; once.
+   * @throws {import('../../codec/decoder').MalformedValue}
+   */
+  data(index) {
+    const { rows } = this.#desk;
+    const row = index * ROW_VALUES;
+    const kind = rows[row + ROW.KIND];
+    switch (kind) {
+      case KIND.LATIN1: return this.#text(row, ENCODING.LATIN1);
+      case KIND.UTF16: return this.#text(row, ENCODING.UTF16);
+      case KIND.JSON: return JSON.parse(this.#text(row, rows[row + ROW.NUMBER]));
+      case KIND.CODEC: return this.#decode(row);
+    }
+    this.skip(index);
+    switch (kind) {
+      case KIND.NULL: return null;
+      case KIND.BOOLEAN: return rows[row + ROW.NUMBER] === 1;
+      case KIND.NUMBER: return rows[row + ROW.NUMBER];
+      default: return undefined;
+    }
+  }
+
+  /** Leaves it unread. */
+  skip(index) {
+    if (this.#desk.rows[index * ROW_VALUES + ROW.START] < 0) this.#endpoint.pass();
+  }
+
+  /** Gives memory back that was needed for large messages. */
+  tidy() {
+    this.#scratch.shrink(KEPT_BYTES);
+  }
+
+  #text(row, encoding) {
+    const { rows, intake } = this.#desk;
+    const start = rows[row + ROW.START];
+    if (start < 0) return this.#endpoint.takeText(encoding) ?? '';
+    const end = start + rows[row + ROW.LENGTH];
+    return encoding === ENCODING.LATIN1 ? intake.bytes.latin1Slice(start, end) : intake.bytes.ucs2Slice(start, end);
+  }
+
+  #decode(row) {
+    const { rows, intake } = this.#desk;
+    const start = rows[row + ROW.START];
+    const length = rows[row + ROW.LENGTH];
+    if (start >= 0) return this.#decoder.decode(intake, start, length);
+    this.#scratch.ensure(length);
+    const { region } = this.#scratch;
+    // What cannot be read any more is read as nothing, and refused.
+    return this.#decoder.decode(region, 0, this.#endpoint.takeBytes(region.bytes) ? length : 0);
+  }
+}
+
+module.exports = { EnvelopeReader };

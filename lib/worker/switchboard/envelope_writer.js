@@ -1,0 +1,140 @@
+'use strict';
+
+// Writes messages for the switchboard, and hands them to the native side.
+
+const { Encoder } = require('../../codec/encoder');
+const { KIND, FLAG, ENCODING, HEAD, Scratch } = require('./envelope');
+
+// Memory that one large message needed is not kept for ever.
+const KEPT_BYTES = 1024 * 1024;
+
+/** Writes one message at a time: write() calls what JSON calls in the data, and post() sends it. */
+class EnvelopeWriter {
+  #encoder = new Encoder();
+  #scratch = new Scratch();
+  #desk;
+  #endpoint;
+  #kind = 0;
+  #encoding = 0;
+  #number = 0;
+  #text = null;
+  #bytes = 0;
+
+  constructor(desk, endpoint) {
+    this.#desk = desk;
+    this.#endpoint = endpoint;
+  }
+
+  /** The bytes of what write() has written. */
+  get length() {
+    if (this.#text === null) return this.#bytes;
+    return this.#encoding === ENCODING.UTF16 ? this.#text.length * 2 : this.#text.length;
+  }
+
+  /**
+   * @param {unknown} data
+   * @param {string} key where it stands in the message, for its toJSON
+   * @throws what JSON.stringify throws
+   */
+  write(data, key) {
+    this.#number = 0;
+    this.#encoding = 0;
+    this.#text = null;
+    this.#bytes = 0;
+    switch (typeof data) {
+      case 'string':
+        return this.#writeText(data);
+      case 'number':
+        return this.#writeNumber(data);
+      case 'boolean':
+        this.#number = data ? 1 : 0;
+        this.#kind = KIND.BOOLEAN;
+        return;
+      case 'undefined':
+      case 'function':
+      case 'symbol':
+        return this.#writeNothing(data, key);
+      default:
+        if (data === null) this.#kind = KIND.NULL;
+        else this.#writeObject(data, key);
+    }
+  }
+
+  /**
+   * Sends what was written.
+   * @param {number} action its number
+   * @param {number} flags
+   * @param {number[]} places of the receivers
+   * @returns {number} what the native side says became of it
+   */
+  post(action, flags, places) {
+    const { head, number } = this.#desk;
+    head[HEAD.KIND] = this.#kind;
+    head[HEAD.FLAGS] = flags;
+    head[HEAD.ACTION] = action;
+    head[HEAD.RECEIVERS] = places.length;
+    head[HEAD.ENCODING] = this.#encoding;
+    number[0] = this.#number;
+    for (let i = 0; i < places.length; i++) head[HEAD.PLACES + i] = places[i];
+    if (this.#text !== null) {
+      const text = this.#text;
+      this.#text = null;
+      return this.#endpoint.sendText(text);
+    }
+    return this.#kind === KIND.CODEC ? this.#endpoint.sendBytes(this.#scratch.region.bytes, this.#bytes) : this.#endpoint.sendBare();
+  }
+
+  /** Gives memory back that was needed for large messages. */
+  tidy() {
+    this.#scratch.shrink(KEPT_BYTES);
+  }
+
+  // What JSON leaves out, unless it has a toJSON.
+  #writeNothing(data, key) {
+    if (typeof data === 'function' && typeof data.toJSON === 'function') this.#writeObject(data, key);
+    else this.#kind = KIND.NOTHING;
+  }
+
+  #writeNumber(data) {
+    if (!Number.isFinite(data)) {
+      this.#kind = KIND.NULL;
+      return;
+    }
+    // JSON has no negative zero.
+    this.#number = data + 0;
+    this.#kind = KIND.NUMBER;
+  }
+
+  #writeText(text) {
+    const isAscii = Buffer.byteLength(text) === text.length;
+    this.#kind = isAscii ? KIND.LATIN1 : KIND.UTF16;
+    this.#encoding = isAscii ? ENCODING.LATIN1 : ENCODING.UTF16;
+    this.#text = text;
+  }
+
+  #writeObject(data, key) {
+    const encoder = this.#encoder;
+    if (!encoder.encode(data, key)) {
+      this.#writeJson(data);
+      return;
+    }
+    this.#kind = KIND.CODEC;
+    this.#bytes = encoder.size;
+    this.#scratch.ensure(this.#bytes);
+    encoder.writeTo(this.#scratch.region, 0);
+  }
+
+  #writeJson(data) {
+    const text = JSON.stringify(data);
+    if (text === undefined) {
+      this.#kind = KIND.NOTHING;
+      return;
+    }
+    this.#writeText(text);
+    // How it is spelt is told by the number.
+    this.#number = this.#encoding;
+    this.#kind = KIND.JSON;
+  }
+}
+
+module.exports = { EnvelopeWriter, FLAG };

@@ -1,0 +1,122 @@
+//! Strings of JavaScript's straight into shared memory and straight out of it, with no copy in between.
+#![allow(unsafe_code)] // napi's raw interface: napi-rs makes a copy of its own first
+
+use std::ffi::c_char;
+use std::ptr;
+
+use napi::bindgen_prelude::{FromNapiValue, JsValue};
+use napi::{Env, JsString, sys};
+
+use crate::worker::endpoint::sending::Payload;
+use crate::worker::endpoint::{OwnBytes, PeerBytes};
+
+/// How a string's characters lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// One byte each.
+    Latin1,
+    /// Two bytes each.
+    Utf16,
+}
+
+impl Encoding {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Latin1 => 1,
+            Self::Utf16 => 2,
+        }
+    }
+}
+
+/// A string on its way out.
+pub(super) struct Text<'env> {
+    env: Env,
+    value: JsString<'env>,
+    encoding: Encoding,
+    characters: usize,
+}
+
+impl<'env> Text<'env> {
+    /// With [`Encoding::Latin1`] all its characters are below 256; the upper half of others would be lost.
+    pub(super) fn new(env: Env, value: JsString<'env>, encoding: Encoding) -> napi::Result<Self> {
+        let mut characters = 0;
+        // SAFETY: a string of this environment; without a buffer the call only counts.
+        let status = unsafe {
+            sys::napi_get_value_string_utf16(env.raw(), value.raw(), ptr::null_mut(), 0, &raw mut characters)
+        };
+        napi::check_status!(status)?;
+        Ok(Self { env, value, encoding, characters })
+    }
+
+    /// Writes the characters and a zero behind them, as napi always does.
+    ///
+    /// # Safety
+    /// `into` can be written for `length` and `slack` bytes, is aligned to a word, and nobody else looks at it.
+    unsafe fn write(&self, into: *mut u8) -> bool {
+        let mut written = 0;
+        let (env, value, room) = (self.env.raw(), self.value.raw(), self.characters + 1);
+        let status = match self.encoding {
+            // SAFETY: the caller promises room for the characters and the zero.
+            Encoding::Latin1 => unsafe {
+                sys::napi_get_value_string_latin1(env, value, into.cast::<c_char>(), room, &raw mut written)
+            },
+            // SAFETY: as above; a word's alignment is more than that of two bytes.
+            #[allow(clippy::cast_ptr_alignment, reason = "the caller promises a word's")]
+            Encoding::Utf16 => unsafe {
+                sys::napi_get_value_string_utf16(env, value, into.cast::<u16>(), room, &raw mut written)
+            },
+        };
+        status == sys::Status::napi_ok && written == self.characters
+    }
+}
+
+impl Payload for Text<'_> {
+    fn length(&self) -> usize {
+        self.characters * self.encoding.bytes()
+    }
+
+    fn slack(&self) -> usize {
+        self.encoding.bytes()
+    }
+
+    fn write_shared(&self, into: &OwnBytes) -> bool {
+        let needed = (self.length() + self.slack()) as u64;
+        // SAFETY: the room is asked for first; blocks are words, and receivers do not look before the message is published.
+        into.length().0 >= needed && unsafe { self.write(into.as_mut_ptr()) }
+    }
+
+    fn write_private(&self, into: &mut [u8]) -> bool {
+        // A vector of bytes need not be aligned to words.
+        let mut words = vec![0_u64; (self.length() + self.slack()).div_ceil(size_of::<u64>())];
+        // SAFETY: as long as what is written, aligned, and ours.
+        if !unsafe { self.write(words.as_mut_ptr().cast()) } {
+            return false;
+        }
+        let Some(into) = into.get_mut(..self.length()) else { return false };
+        for (to, word) in into.chunks_mut(size_of::<u64>()).zip(words) {
+            to.copy_from_slice(&word.to_ne_bytes()[..to.len()]);
+        }
+        true
+    }
+}
+
+/// Makes a string of a peer's bytes. A peer that writes to them meanwhile decides which characters it has, and nothing else.
+pub(super) fn string_from<'env>(env: &'env Env, bytes: &PeerBytes, encoding: Encoding) -> napi::Result<JsString<'env>> {
+    let length = usize::try_from(bytes.length().0).unwrap_or(usize::MAX) / encoding.bytes();
+    let length = isize::try_from(length).unwrap_or(isize::MAX);
+    let mut value = ptr::null_mut();
+    let status = match encoding {
+        // SAFETY: `bytes` keeps the memory mapped, and V8 copies what it holds in this call.
+        Encoding::Latin1 => unsafe {
+            sys::napi_create_string_latin1(env.raw(), bytes.as_ptr().cast::<c_char>(), length, &raw mut value)
+        },
+        // SAFETY: as above; payloads begin at a word.
+        #[allow(clippy::cast_ptr_alignment, reason = "payloads begin at a word")]
+        Encoding::Utf16 => unsafe {
+            sys::napi_create_string_utf16(env.raw(), bytes.as_ptr().cast::<u16>(), length, &raw mut value)
+        },
+    };
+    napi::check_status!(status)?;
+    // SAFETY: the string that was just made in this environment.
+    unsafe { JsString::from_napi_value(env.raw(), value) }
+}

@@ -1,0 +1,72 @@
+//! The peers of this process, by place.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::sys::event::Event;
+use crate::transport::switchboard::descriptor::Heading;
+use crate::transport::switchboard::layout::{Peer, Place};
+
+/// A message that found no room.
+#[derive(Clone)]
+pub(super) struct Waiting {
+    pub(super) heading: Heading,
+    /// The name and what follows.
+    pub(super) payload: Arc<[u8]>,
+}
+
+/// One peer.
+pub(super) struct Link {
+    pub(super) peer: Peer,
+    pub(super) bell: Event,
+    /// In the order in which they were sent; what is in the ring comes before them.
+    pub(super) queue: VecDeque<Waiting>,
+    pub(super) waiting_bytes: usize,
+    /// It has not read for long while as much waited as may: the sender waits for it once, not for each message.
+    pub(super) is_hopeless: bool,
+    /// Messages that were sent by Node's channel before are in; only then its ring is read.
+    pub(super) is_open: bool,
+}
+
+impl Link {
+    pub(super) fn new(peer: Peer, bell: Event) -> Self {
+        Self { peer, bell, queue: VecDeque::new(), waiting_bytes: 0, is_hopeless: false, is_open: false }
+    }
+}
+
+/// All peers; found by an index, because one is looked for with each message.
+#[derive(Default)]
+pub(super) struct Links(Vec<Option<Link>>);
+
+impl Links {
+    pub(super) fn get(&self, place: Place) -> Option<&Link> {
+        self.0.get(place.0 as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Link> {
+        self.0.get_mut(place.0 as usize)?.as_mut()
+    }
+
+    /// The caller has checked that there is such a place.
+    pub(super) fn insert(&mut self, link: Link) {
+        let index = link.peer.place.0 as usize;
+        if index >= self.0.len() {
+            self.0.resize_with(index + 1, || None);
+        }
+        if let Some(seat) = self.0.get_mut(index) {
+            *seat = Some(link);
+        }
+    }
+
+    pub(super) fn remove(&mut self, place: Place) -> Option<Link> {
+        self.0.get_mut(place.0 as usize)?.take()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.0.iter().flatten()
+    }
+
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.iter().map(|link| link.peer.place).collect()
+    }
+}
