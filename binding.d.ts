@@ -39,6 +39,12 @@ export declare class Cluster {
   threadExited(thread: number, code: number): void
   /** A snapshot of the cluster as JSON text. */
   status(): string
+  /**
+   * Asks for the JavaScript stack of the process with this pid, also of one that stands still. The answer is an event `stack` with this
+   * `ticket`, within a little more than a second; its `stack` is `null` where the process is idle or blocked outside of JavaScript,
+   * or there is none.
+   */
+  askStack(pid: number, ticket: number): void
   /** To be called from process 'exit': logs the exit code and removes the pid file. */
   exiting(code: number): void
 }
@@ -110,6 +116,15 @@ export declare class Endpoint {
  */
 export declare function attach(graceMs?: number | undefined | null): void
 
+/**
+ * Lets the master see from now on what the main thread does, by the page that it put into the environment (`EGG_CLUTCH_PULSE`). Call it
+ * on the main thread, before `attach`. `takeStack` is called in the middle of whatever runs, when the master asks where that is.
+ * `watchHeap` is false where something else is to be asked when the heap is nearly full.
+ *
+ * Throws `ERR_CLUTCH_PLATFORM` where the page cannot be used, or this Node does not tell of its event loop.
+ */
+export declare function attachPulse(invitation: string, takeStack: () => string, watchHeap: boolean): void
+
 /** Everything the master needs, checked by `lib/options.js`. */
 export interface ClusterConfig {
   /** The node binary of the workers (`process.execPath`). */
@@ -167,6 +182,33 @@ export interface ClusterConfig {
   host?: string
   /** True where egg 4's sequence of `egg-pids` is expected. */
   announceAgentPid: boolean
+  /** What becomes of processes that stand still; absent where they are not watched. */
+  stuck?: StuckOptions
+}
+
+/** A request has been begun, or is done with. */
+export declare function countRequest(isDone: boolean): void
+
+/**
+ * Leaves word for the master, which reads it when this process has ended. `about` is `uncaught` or `exit`; `code` is the exit code, if
+ * the process leaves by itself.
+ */
+export declare function leaveWord(about: string, text: string, code?: number | undefined | null): void
+
+/** A debugger can attach to this process from now on. */
+export declare function noteInspector(): void
+
+/** Looks again who handles which signal: to be called when the first listener of a signal has come, or the last has gone. */
+export declare function renewSignals(): void
+
+/** How long a process in service may run without coming back to its event loop. */
+export interface StuckOptions {
+  /** From then on it gets no new connections, in milliseconds. */
+  steerAfterMs: number
+  /** Then it is killed, in milliseconds. */
+  killAfterMs: number
+  /** Whether its JavaScript stack is taken before. */
+  stack: boolean
 }
 
 /** What happened on the switchboard. */

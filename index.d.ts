@@ -107,8 +107,11 @@ export interface ClusterOptions {
   messenger?: { serialization?: 'json' } | null;
   /** Not available in this version; set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms). */
   timeouts?: Record<string, never> | null;
-  /** Not available in this version: only `false` is allowed. */
-  stuck?: false | null;
+  /**
+   * What becomes of a process in service that does not come back to its event loop: a busy loop, a bad regular expression, a call that
+   * blocks. Time counts only while it could run. `false` turns the watch off. Not with `startMode: 'worker_threads'`.
+   */
+  stuck?: false | StuckOptions | null;
   /** Not available in this version. */
   restart?: Record<string, never> | null;
   /** Not available in this version: only `false` is allowed. */
@@ -126,6 +129,19 @@ export interface ClusterOptions {
   /** Only the default is available in this version. @default 'egg' */
   log?: 'egg' | null;
   [field: string]: unknown;
+}
+
+/** Durations are milliseconds, or texts such as `'500ms'`, `'30s'`, `'2m'`. */
+export interface StuckOptions {
+  /** From then on an app worker gets no new connections, and a line and the event `stuck` say so. @default '1s' */
+  steerAfter?: number | string;
+  /**
+   * Then it is killed and replaced. Only where dead workers are replaced (see `env`), and never where a debugger can attach to it.
+   * @default '30s'
+   */
+  killAfter?: number | string;
+  /** Whether its JavaScript stack is taken and logged before. @default true */
+  stack?: boolean;
 }
 
 /** What {@link parseOptions} resolves with. */
@@ -323,7 +339,7 @@ export interface ExitFacts {
   /** `null` where a signal ended it. */
   code: number | null;
   signal: string | null;
-  reason: 'boot-failed' | 'crashed' | 'killed' | 'asked' | 'timed-out';
+  reason: 'boot-failed' | 'crashed' | 'killed' | 'asked' | 'timed-out' | 'stuck';
 }
 
 export interface WorkerExitedEvent extends WorkerEvent, ExitFacts {}
@@ -335,6 +351,28 @@ export interface AgentEvent {
 }
 
 export interface AgentExitedEvent extends AgentEvent, ExitFacts {}
+
+/** A process in service that stands still, or goes on again. */
+export interface StuckEvent {
+  /** `steer`: it stands still. `kill`: it has done so for too long and is replaced. `over`: it has come back to its event loop. */
+  stage: 'steer' | 'kill' | 'over';
+  role: 'agent' | 'app';
+  id: number;
+  pid: number;
+  /** `null` for the agent. */
+  slot: number | null;
+  generation: number;
+  /** How long it has stood still, in milliseconds. */
+  forMs: number;
+  /** With `kill`: where it stands in JavaScript; `null` where it is blocked outside of it, or `stuck.stack` is false. */
+  stack?: string | null;
+  /** With `kill`: where it stands in the kernel, as far as that tells. */
+  kernel?: string[];
+  /** With `kill`: the kernel's word for its state. */
+  state?: string;
+  /** With `kill`: its resident memory in bytes. */
+  memory?: number;
+}
 
 /** The running cluster, in the master. */
 export class Cluster extends EventEmitter {
@@ -348,6 +386,12 @@ export class Cluster extends EventEmitter {
   /** @throws ClutchError ERR_CLUTCH_CLOSED when the cluster has ended, or does not answer within a second */
   status(): ClusterStatus;
   /**
+   * The JavaScript stack of a process, also of one that stands still: a worker by its id, or the agent. `null` where it is idle, or
+   * blocked outside of JavaScript.
+   * @throws ClutchError ERR_CLUTCH_NO_RECEIVER when there is no such worker
+   */
+  stack(id: number | 'agent'): Promise<string | null>;
+  /**
    * Stops all app workers, then the agent, within EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (5000 ms each by default).
    * Resolves when all are gone; then **this process exits** with code 0, as after a SIGTERM.
    */
@@ -357,12 +401,14 @@ export class Cluster extends EventEmitter {
   on(event: 'worker-exited', listener: (worker: WorkerExitedEvent) => void): this;
   on(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
   on(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
+  on(event: 'stuck', listener: (process: StuckEvent) => void): this;
   on(event: 'reload-done', listener: (reload: { count: number }) => void): this;
   on(event: string | symbol, listener: (...args: any[]) => void): this;
   once(event: 'worker-started' | 'worker-ready', listener: (worker: WorkerEvent) => void): this;
   once(event: 'worker-exited', listener: (worker: WorkerExitedEvent) => void): this;
   once(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
   once(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
+  once(event: 'stuck', listener: (process: StuckEvent) => void): this;
   once(event: 'reload-done', listener: (reload: { count: number }) => void): this;
   once(event: string | symbol, listener: (...args: any[]) => void): this;
 }

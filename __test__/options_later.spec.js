@@ -17,7 +17,6 @@ const VALUES = {
   sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
   messenger: { today: [{}, { serialization: 'json' }], later: [{ serialization: 'advanced' }, { arena: '64mb' }], bad: ['json', true] },
   timeouts: { today: [{}], later: [{ boot: '10m' }], bad: ['10m', 5] },
-  stuck: { today: [false], later: [{ killAfter: '30s' }], bad: [true, 5] },
   restart: { today: [{}], later: [{ then: 'exit' }], bad: [true, 'exit'] },
   recycle: { today: [false, {}], later: [{ memory: '80%' }], bad: [true, 'x'] },
   reload: { today: [{}], later: [{ concurrency: 2 }], bad: [true, 2] },

@@ -9,7 +9,7 @@ class Cluster extends EventEmitter {
   #actions;
 
   /**
-   * @param {{ status: () => string, close: () => Promise<void> }} actions
+   * @param {{ status: () => string, stack: (id: number | 'agent') => Promise<string | null>, close: () => Promise<void> }} actions
    * @param {{ pid: number, messenger: object }} own
    */
   constructor(actions, { pid, messenger }) {
@@ -22,6 +22,10 @@ class Cluster extends EventEmitter {
 
   status() {
     return JSON.parse(this.#actions.status());
+  }
+
+  async stack(id) {
+    return this.#actions.stack(id);
   }
 
   async close() {

@@ -44,6 +44,8 @@ class Master {
   #threads = null;
   #members = null;
   #apps = new Set();
+  #tickets = 0;
+  #asked = new Map();
   #listeners = [];
   #stopped = null;
   #whenStopped = null;
@@ -155,7 +157,7 @@ class Master {
     this.#endpoint.messenger.listen();
     const { members } = this.#endpoint.transport;
     this.#members = new MemberList({ pid: proc.pid, members, deliver: text => this.#deliver('master', text) });
-    const actions = { status: () => this.#status(), close: () => this.close() };
+    const actions = { status: () => this.#status(), stack: id => this.#stack(id), close: () => this.close() };
     this.#cluster = new Cluster(actions, { pid: proc.pid, messenger: this.#endpoint.messenger });
     try {
       this.#native = new native.Cluster(config, text => this.#onEvent(text));
@@ -246,6 +248,17 @@ class Master {
     }
   }
 
+  #stack(id) {
+    const { agent, workers } = JSON.parse(this.#status());
+    const found = id === 'agent' ? agent : workers.find(worker => worker.id === id);
+    if (!found?.pid) throw new ClutchError('ERR_CLUTCH_NO_RECEIVER', `there is no worker ${id}; the ids are those of status().workers, or 'agent'`);
+    const ticket = this.#tickets += 1;
+    return new Promise(resolve => {
+      this.#asked.set(ticket, resolve);
+      this.#native.askStack(found.pid, ticket);
+    });
+  }
+
   /** Called by the native half. An exception in a listener is an uncaught one as after any other emit, never the addon's. */
   #onEvent(text) {
     try {
@@ -270,6 +283,10 @@ class Master {
         break;
       case 'message':
         this.#receive(fields.message);
+        break;
+      case 'stack':
+        this.#asked.get(fields.ticket)?.(fields.stack);
+        this.#asked.delete(fields.ticket);
         break;
       case 'thread-start':
       case 'thread-post':

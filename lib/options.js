@@ -14,6 +14,7 @@ const { bad, string, boolean, object, count, port } = require('./options/checks'
 const { defaultWorkers } = require('./options/cpu_count');
 const { parseHttps } = require('./options/https');
 const { refuseLater } = require('./options/later');
+const { checkStuck } = require('./options/stuck');
 const { parseThreads } = require('./options/threads');
 
 const HTTPS_PORT = 8443;
@@ -112,6 +113,7 @@ async function parse(options = {}) {
   checkFields(given);
   refuseLater(given);
   checkTogether(given);
+  checkStuck(given);
 
   const ports = parsePorts(given);
   const threads = parseThreads(given, ports.debugPort);

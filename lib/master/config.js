@@ -8,6 +8,7 @@ const path = require('path');
 const { ClutchError } = require('../errors');
 const { PACKAGE_DIR } = require('../flavour');
 const { isProduction, isQuiet } = require('../options/environment');
+const { stuckOptions } = require('../options/stuck');
 
 // egg's tools know workers by where the package that we stand in for has its scripts: egg-scripts for egg 4 by another path.
 const SCRIPT_DIRS = { 2: path.join(PACKAGE_DIR, 'lib'), 3: path.join(PACKAGE_DIR, 'dist', 'commonjs') };
@@ -87,6 +88,7 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     agentCloseTimeoutMs: environment.agentCloseTimeoutMs,
     host: environment.host,
     announceAgentPid: flavour === 3,
+    stuck: threads ? undefined : stuckOptions(options.stuck),
   };
 }
 

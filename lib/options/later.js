@@ -43,12 +43,6 @@ const LATER = {
     allowed: 'an object with boot, drain, linger',
     instead: 'leave it out and set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms)',
   },
-  stuck: {
-    today: isToday(false),
-    known: isPlainObject,
-    allowed: 'false or an object with steerAfter, killAfter, stack',
-    instead: 'leave it out or give false: blocked workers are not watched for',
-  },
   restart: {
     today: isEmptyObject,
     known: isPlainObject,

@@ -4,6 +4,7 @@
 // is blocked. The first thing a worker script does. Without the addon (another platform, a plain test) a worker works as well.
 
 const { isMainThread } = require('worker_threads');
+const { attachPulse } = require('./pulse');
 
 // Registered: the messenger that asks for it may be another copy of the package.
 const SWITCHBOARD = Symbol.for('egg-clutch.switchboard');
@@ -23,9 +24,11 @@ function attach(closeTimeout) {
   } catch {
     return null;
   }
+  // Before the guard, which hears when the stack is asked for.
+  const pulseError = attachPulse(binding);
   try {
     binding.attach(closeTimeout);
-    return null;
+    return pulseError;
   } catch (error) {
     return error;
   }

@@ -1,14 +1,18 @@
-//! Calling JavaScript from Node's event loop, outside of any call that JavaScript made: what `node::MakeCallback` is for.
+//! Calling JavaScript from Node's event loop, outside of any call that JavaScript made: what `node::MakeCallback` is for; and in the
+//! middle of JavaScript that does not come back.
 //!
-//! The call is a turn of its own: when it returns, Node runs the ticks and promises that it left, and what it throws is uncaught.
+//! [`LoopCallback`]: the call is a turn of its own. When it returns, Node runs the ticks and promises that it left, and what it throws
+//! is uncaught. [`StackTaker`]: the call happens within whatever runs, and leaves nothing behind.
 #![allow(unsafe_code)] // napi's raw interface: napi-rs calls back only through another thread's queue
 
+use std::ffi::c_void;
 use std::ptr;
 
 use napi::bindgen_prelude::{Function, FunctionRef, JsValue, Object};
 use napi::{Env, sys};
 
 use crate::worker::endpoint::EventLoop;
+use crate::worker::pulse;
 
 /// A function of JavaScript's and where it is called.
 pub(super) struct LoopCallback {
@@ -69,6 +73,45 @@ impl LoopCallback {
             let _ = unsafe { sys::napi_fatal_exception(self.env.raw(), error) };
         }
     }
+}
+
+/// A function of JavaScript's that answers with the stack it is called on.
+pub(super) struct StackTaker {
+    env: Env,
+    function: FunctionRef<(), String>,
+}
+
+impl StackTaker {
+    /// Has the function called whenever the master asks for the stack of this thread, for the rest of the process.
+    pub(super) fn install(env: Env, function: &Function<'_, (), String>) -> napi::Result<()> {
+        let taker = Box::leak(Box::new(Self { env, function: function.create_ref()? }));
+        pulse::take_stacks_by(take_stack, ptr::from_mut(taker).cast());
+        Ok(())
+    }
+
+    fn take(&self) -> napi::Result<String> {
+        self.function.borrow_back(&self.env)?.call(())
+    }
+}
+
+/// V8 calls this on the thread of the environment, in the middle of JavaScript, as an inspector is called there: it may run JavaScript.
+extern "C" fn take_stack(_isolate: *mut c_void, data: *mut c_void) {
+    // SAFETY: `install` has leaked it and given it away for this alone.
+    let Some(taker) = (unsafe { data.cast::<StackTaker>().as_ref() }) else { return };
+    let mut scope = ptr::null_mut();
+    // SAFETY: we are on the environment's thread.
+    if unsafe { sys::napi_open_handle_scope(taker.env.raw(), &raw mut scope) } != sys::Status::napi_ok {
+        return;
+    }
+    match taker.take() {
+        Ok(stack) => pulse::write(pulse::Text::Stack, &stack),
+        Err(error) => pulse::write(pulse::Text::Stack, &error.reason),
+    }
+    let mut pending = ptr::null_mut();
+    // SAFETY: takes the exception that may be pending: what is interrupted must not see it.
+    let _ = unsafe { sys::napi_get_and_clear_last_exception(taker.env.raw(), &raw mut pending) };
+    // SAFETY: opened above, and nothing of it is used any more.
+    let _ = unsafe { sys::napi_close_handle_scope(taker.env.raw(), scope) };
 }
 
 /// The event loop of this environment's thread.

@@ -10,7 +10,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
 use crate::error::ClusterError;
-use crate::master::{MasterConfig, MasterHandle, ThreadKey, ThreadNews, Ticket};
+use crate::master::{MasterConfig, MasterHandle, StuckConfig, ThreadKey, ThreadNews, Ticket};
 use crate::message::address::Origin;
 
 /// Everything the master needs, checked by `lib/options.js`.
@@ -69,6 +69,19 @@ pub struct ClusterConfig {
     pub host: Option<String>,
     /// True where egg 4's sequence of `egg-pids` is expected.
     pub announce_agent_pid: bool,
+    /// What becomes of processes that stand still; absent where they are not watched.
+    pub stuck: Option<StuckOptions>,
+}
+
+/// How long a process in service may run without coming back to its event loop.
+#[napi(object)]
+pub struct StuckOptions {
+    /// From then on it gets no new connections, in milliseconds.
+    pub steer_after_ms: u32,
+    /// Then it is killed, in milliseconds.
+    pub kill_after_ms: u32,
+    /// Whether its JavaScript stack is taken before.
+    pub stack: bool,
 }
 
 /// The master of one cluster.
@@ -171,6 +184,14 @@ impl Cluster {
         self.handle.status().map_err(|error| to_js(&error))
     }
 
+    /// Asks for the JavaScript stack of the process with this pid, also of one that stands still. The answer is an event `stack` with this
+    /// `ticket`, within a little more than a second; its `stack` is `null` where the process is idle or blocked outside of JavaScript,
+    /// or there is none.
+    #[napi]
+    pub fn ask_stack(&self, pid: u32, ticket: u32) -> napi::Result<(), String> {
+        self.handle.ask_stack(pid, ticket).map_err(|error| to_js(&error))
+    }
+
     /// To be called from process 'exit': logs the exit code and removes the pid file.
     #[napi]
     pub fn exiting(&self, code: i32) {
@@ -225,6 +246,12 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             agent_close_timeout: Duration::from_millis(u64::from(config.agent_close_timeout_ms)),
             shown_host: config.host.unwrap_or_else(|| "127.0.0.1".to_owned()),
             announce_agent_pid: config.announce_agent_pid,
+            stuck: config.stuck.map(|stuck| StuckConfig {
+                steer_after: Duration::from_millis(u64::from(stuck.steer_after_ms)),
+                kill_after: Duration::from_millis(u64::from(stuck.kill_after_ms)),
+                takes_stack: stuck.stack,
+                kills: config.production && !config.is_debug,
+            }),
         })
     }
 }

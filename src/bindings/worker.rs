@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use napi::Env;
+use napi::bindgen_prelude::Function;
 use napi_derive::napi;
 
+use super::callback::{self, StackTaker};
 use super::cluster::to_js;
-use crate::error::ClusterError;
+use crate::error::{ClusterError, chain};
 use crate::worker::guard;
+use crate::worker::pulse::{self, Text, Word};
 
 /// egg's close time-out.
 const DEFAULT_GRACE_MS: u32 = 5000;
@@ -22,4 +26,53 @@ const GRACE_MARGIN: Duration = Duration::from_secs(1);
 pub fn attach(grace_ms: Option<u32>) -> napi::Result<(), String> {
     guard::attach(Duration::from_millis(u64::from(grace_ms.unwrap_or(DEFAULT_GRACE_MS))) + GRACE_MARGIN)
         .map_err(|error| to_js(&ClusterError::Attach { reason: error.to_string() }))
+}
+
+/// Lets the master see from now on what the main thread does, by the page that it put into the environment (`EGG_CLUTCH_PULSE`). Call it
+/// on the main thread, before `attach`. `takeStack` is called in the middle of whatever runs, when the master asks where that is.
+/// `watchHeap` is false where something else is to be asked when the heap is nearly full.
+///
+/// Throws `ERR_CLUTCH_PLATFORM` where the page cannot be used, or this Node does not tell of its event loop.
+#[napi]
+pub fn attach_pulse(
+    env: Env,
+    invitation: String,
+    take_stack: Function<'_, (), String>,
+    watch_heap: bool,
+) -> napi::Result<(), String> {
+    let failed = |reason: String| to_js(&ClusterError::Attach { reason });
+    let event_loop = callback::event_loop(env).map_err(|error| failed(error.reason.clone()))?;
+    pulse::attach(&invitation, event_loop).map_err(|error| failed(chain(&error)))?;
+    if watch_heap {
+        pulse::watch_heap_limit().map_err(|error| failed(chain(&error)))?;
+    }
+    StackTaker::install(env, &take_stack).map_err(|error| failed(error.reason.clone()))
+}
+
+/// Looks again who handles which signal: to be called when the first listener of a signal has come, or the last has gone.
+#[napi]
+pub fn renew_signals() {
+    pulse::renew_signals();
+}
+
+/// Leaves word for the master, which reads it when this process has ended. `about` is `uncaught` or `exit`; `code` is the exit code, if
+/// the process leaves by itself.
+#[napi]
+pub fn leave_word(about: String, text: String, code: Option<i32>) {
+    if let Some(code) = code {
+        pulse::set(Word::ExitCode, u64::from(code.cast_unsigned()) + 1);
+    }
+    pulse::write(if about == "uncaught" { Text::Uncaught } else { Text::ExitStack }, &text);
+}
+
+/// A debugger can attach to this process from now on.
+#[napi]
+pub fn note_inspector() {
+    pulse::set(Word::Inspector, 1);
+}
+
+/// A request has been begun, or is done with.
+#[napi]
+pub fn count_request(is_done: bool) {
+    pulse::count(if is_done { Word::RequestsDone } else { Word::Requests });
 }

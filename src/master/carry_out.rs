@@ -62,7 +62,11 @@ impl Shell {
                 if let Some(invitation) = invitation {
                     self.switchboard.seat(who, pid, invitation);
                 }
-                self.running.insert(who, Running::new(number, Body::Process(process)));
+                let running = Running::new(number, Body::Process(process));
+                if let Some(pulse) = running.pulse() {
+                    self.watch.begin(who, number, pid, pulse);
+                }
+                self.running.insert(who, running);
                 Event::Spawned { who, pid }
             }
             Err(reason) => {
@@ -100,6 +104,7 @@ impl Shell {
                 self.listeners.stop_accepting();
             }
             Report::StopDone => self.listeners.close_all(),
+            Report::AppStarted { .. } | Report::AgentStarted { .. } => self.watch.wake(),
             _ => {}
         }
         if let Some(event) = reports::event(report) {

@@ -15,6 +15,7 @@ use crate::message::address::{Occupant, Seat, WorkerId};
 use crate::slot::Exit;
 use crate::sys::Watched;
 use crate::sys::process_tree::{self, Descendant};
+use crate::sys::pulse::PulseReader;
 use crate::sys::spawn::{self, Child, ExitStatus, Signal, SpawnRequest};
 use crate::sys::unix_socket;
 use crate::transport::channel::{self, Outgoing, Receiver, Sender};
@@ -25,11 +26,16 @@ const CHANNEL_FD: i32 = 3;
 const SWITCHBOARD_FD: i32 = 4;
 /// What tells the worker of it; the worker takes it out of its environment at once, so that its own children do not see it.
 const SWITCHBOARD_VARIABLE: &str = "EGG_CLUTCH_SWITCHBOARD";
+/// The page on which it says what it does, and the bell by which it is asked for its stack.
+const PULSE_FDS: [i32; 2] = [5, 6];
+/// And what tells the worker of them.
+const PULSE_VARIABLE: &str = "EGG_CLUTCH_PULSE";
 
 /// A forked worker and our end of its channel.
 pub(super) struct ChildProcess {
     sender: Sender,
     child: Rc<Child>,
+    pulse: Option<Rc<PulseReader>>,
 }
 
 /// Forks a worker and starts the tasks that listen to it.
@@ -53,6 +59,12 @@ pub(super) fn start(
         inherit.push((theirs.as_fd(), SWITCHBOARD_FD));
         env.push(format!("{SWITCHBOARD_VARIABLE}={SWITCHBOARD_FD}:{}:{}", peer.place.0, peer.generation.0).into());
     }
+    // Without a page it serves as well; it is just not watched.
+    let (pulse, offer) = PulseReader::reserve().map(|(reader, offer)| (Rc::new(reader), offer)).ok().unzip();
+    if let Some(offer) = &offer {
+        inherit.extend(offer.descriptors().into_iter().zip(PULSE_FDS));
+        env.push(format!("{PULSE_VARIABLE}={}:{}", PULSE_FDS[0], PULSE_FDS[1]).into());
+    }
     let request =
         SpawnRequest { program: &config.exec_path, args: &args, env: &env, inherit: &inherit, die_with_parent: true };
     let child = Rc::new(spawn::spawn(&request).map_err(|error| super::chain(&error))?);
@@ -62,7 +74,7 @@ pub(super) fn start(
     spawn_task(happenings, listen(who, receiver, happenings.clone()));
     spawn_task(happenings, write(who, sender.clone(), happenings.clone()));
     spawn_task(happenings, wait_for_exit(who, watched, Rc::clone(&child), happenings.clone()));
-    Ok(ChildProcess { sender, child })
+    Ok(ChildProcess { sender, child, pulse })
 }
 
 fn watch(child: &Child, channel: OwnedFd) -> Result<(Receiver, Sender, Watched), String> {
@@ -75,6 +87,10 @@ fn watch(child: &Child, channel: OwnedFd) -> Result<(Receiver, Sender, Watched),
 impl ChildProcess {
     pub(super) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    pub(super) fn pulse(&self) -> Option<Rc<PulseReader>> {
+        self.pulse.clone()
     }
 
     /// SIGTERM to the process and all its descendants; `TreeGone` follows when the descendants are gone.
@@ -160,13 +176,14 @@ pub(super) fn worker_inspect_port(config: &MasterConfig, number: WorkerId) -> u1
 }
 
 fn environment(config: &MasterConfig, who: Occupant, number: WorkerId) -> Vec<OsString> {
-    const OURS: [&str; 6] = [
+    const OURS: [&str; 7] = [
         "NODE_CHANNEL_FD",
         "NODE_CHANNEL_SERIALIZATION_MODE",
         "NODE_UNIQUE_ID",
         "CFORK_WORKER_INDEX",
         "CFORK_WORKER_COUNT",
         SWITCHBOARD_VARIABLE,
+        PULSE_VARIABLE,
     ];
     let is_ours = |pair: &OsString| {
         let bytes = pair.as_encoded_bytes();

@@ -13,6 +13,7 @@ use super::shell::Happening;
 use crate::message::address::{Occupant, WorkerId};
 use crate::slot::Exit;
 use crate::sys::process_tree::Descendant;
+use crate::sys::pulse::PulseReader;
 use crate::sys::spawn::Signal;
 use crate::transport::channel::Outgoing;
 
@@ -67,6 +68,14 @@ impl Running {
         match &self.body {
             Body::Process(process) => process.pid(),
             Body::Thread(thread) => thread.id(),
+        }
+    }
+
+    /// What its main thread does, where it is a process and has a page to say so.
+    pub(super) fn pulse(&self) -> Option<Rc<PulseReader>> {
+        match &self.body {
+            Body::Process(process) => process.pulse(),
+            Body::Thread(_) => None,
         }
     }
 

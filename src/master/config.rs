@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::watch::StuckConfig;
 use crate::supervisor::{RestartPolicy, SupervisorConfig};
 
 /// Everything the master needs to run a cluster.
@@ -61,6 +62,8 @@ pub struct MasterConfig {
     pub shown_host: String,
     /// True where egg 4's sequence of `egg-pids` is expected.
     pub announce_agent_pid: bool,
+    /// What becomes of processes that stand still; none where they are not watched.
+    pub stuck: Option<StuckConfig>,
 }
 
 /// egg-cluster's delay before a new agent.

@@ -7,7 +7,7 @@
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
 //! (fork, channel, end), `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
 //! and `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer`, `reports` and
-//! `thread_reports` (the log), `snapshot` (status).
+//! `thread_reports` (the log), `snapshot` (status), `watch` (who stands still).
 
 mod acceptor;
 mod carry_out;
@@ -29,9 +29,11 @@ mod sticky_port;
 mod switchboard;
 mod thread_reports;
 mod threads;
+mod watch;
 
 pub use child_thread::{ThreadKey, ThreadNews, Ticket};
 pub use config::MasterConfig;
+pub use watch::StuckConfig;
 
 use std::sync::Arc;
 use std::thread;
@@ -60,6 +62,7 @@ pub(crate) enum Command {
     Deliver { origin: Origin, text: String },
     Thread(ThreadNews),
     Status { answer: std::sync::mpsc::SyncSender<String> },
+    Stack { pid: u32, ticket: u32 },
 }
 
 /// The door's end of a running master.
@@ -138,6 +141,16 @@ impl MasterHandle {
         let (answer, result) = std::sync::mpsc::sync_channel(1);
         self.send(Command::Status { answer })?;
         result.recv_timeout(STATUS_PATIENCE).map_err(|_| ClusterError::Closed)
+    }
+
+    /// Asks for the JavaScript stack of the process with this pid, also of one that stands still. The answer is none where it is idle
+    /// or blocked outside of JavaScript, or there is no such process; it comes as an event with this ticket, within a little more than
+    /// a second.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn ask_stack(&self, pid: u32, ticket: u32) -> Result<(), ClusterError> {
+        self.send(Command::Stack { pid, ticket })
     }
 
     /// Logs one line; written when this returns.

@@ -14,6 +14,7 @@ use super::config::MasterConfig;
 use super::listeners::Listeners;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
+use super::watch::Watch;
 use super::{Command, Sink, snapshot};
 use crate::message::address::{Occupant, Origin};
 use crate::router::Roster;
@@ -48,6 +49,8 @@ pub(super) enum Happening {
     Record { who: Occupant, record: Record },
     /// A worker's end of the switchboard's socket is closed.
     Parted { who: Occupant },
+    /// A process that stands still has been asked for its stack.
+    Explained { who: Occupant, time: Duration, stack: Option<String> },
     /// A task beside the loop panicked: what it should have told will never come.
     TaskPanicked,
     /// Accepting failed for a reason that is worth a line, such as no descriptors left.
@@ -65,6 +68,7 @@ pub(super) struct Shell {
     pub(super) threads: Threads,
     pub(super) listeners: Listeners,
     pub(super) switchboard: Switchboard,
+    pub(super) watch: Watch,
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
@@ -132,6 +136,7 @@ impl Shell {
             supervisor: Supervisor::new(config.supervisor(seed)),
             listeners: Listeners::new(happenings.clone(), config.production, config.sticky_worker_port),
             switchboard: Switchboard::new(happenings.clone(), config.switchboard),
+            watch: Watch::new(config.stuck),
             config,
             running: HashMap::new(),
             trees: HashMap::new(),
@@ -153,6 +158,7 @@ impl Shell {
         loop {
             let deadline = self.supervisor.next_deadline().filter(|_| !self.has_ended);
             let until = deadline.map(|at| tokio::time::Instant::from_std(self.started + at));
+            let look = self.watch.next_look().filter(|_| !self.has_ended);
             tokio::select! {
                 // What has happened comes before what is wanted: an answer to a command should know it.
                 biased;
@@ -162,6 +168,7 @@ impl Shell {
                     None => has_door = false,
                 },
                 () = sleep_until(until), if until.is_some() => self.feed(Event::DeadlinePassed),
+                () = sleep_until(look), if look.is_some() => self.take_look(),
             }
         }
     }
@@ -175,6 +182,7 @@ impl Shell {
             }
             Command::Deliver { origin, text } => self.route_text(origin, None, text.into()),
             Command::Thread(news) => self.note_thread(news),
+            Command::Stack { pid, ticket } => self.answer_stack(pid, ticket),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.
                 let _ = answer.send(snapshot::status(&self.supervisor.view(), self.dropped_messages));
@@ -196,6 +204,7 @@ impl Shell {
             Happening::Rested { who } => self.listeners.note_rested(who),
             Happening::Record { who, record } => self.switchboard.note_record(who, record),
             Happening::Parted { who } => self.switchboard.part(who),
+            Happening::Explained { who, time, stack } => self.note_explained(who, time, stack),
             Happening::TaskPanicked => {
                 error!("[master] a task of the master panicked, exiting with code:1");
                 self.end(1);
@@ -256,6 +265,7 @@ impl Shell {
             running.close();
         }
         self.switchboard.bury(who);
+        self.watch.end(who);
     }
 
     /// Gives the supervisor an event and carries out what it wants, and what that leads to.

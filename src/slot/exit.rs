@@ -42,6 +42,8 @@ pub enum ExitReason {
     Asked,
     /// It was asked to leave and had to be killed at its time-out.
     TimedOut,
+    /// It stood still for so long that it was forced out.
+    Stuck,
 }
 
 impl ExitReason {
@@ -54,6 +56,7 @@ impl ExitReason {
             Self::Killed => "killed",
             Self::Asked => "asked",
             Self::TimedOut => "timed-out",
+            Self::Stuck => "stuck",
         }
     }
 }

@@ -4,10 +4,12 @@
 
 mod exit;
 mod process;
+mod standstill;
 mod state;
 
 pub use exit::{Exit, ExitReason};
 pub use process::{ClusterState, Ladder, Process};
+pub use standstill::{Doing, Finding, Hindrance, Standstill, StuckPolicy};
 pub use state::{ProcessEvent, SlotState, Transition};
 
 use std::time::Duration;

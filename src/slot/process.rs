@@ -75,6 +75,8 @@ pub struct Process {
     /// When it is asked to leave although it still boots, or still drains.
     pub overdue_at: Option<Duration>,
     killed_at_timeout: bool,
+    /// It stood still for longer than it may, and is forced out for that.
+    pub stood_still: bool,
     /// Its seat has been filled again, or is planned to be, on account of its loss.
     pub is_settled: bool,
 }
@@ -96,6 +98,7 @@ impl Process {
             is_dismissed: false,
             overdue_at: None,
             killed_at_timeout: false,
+            stood_still: false,
             is_settled: false,
         }
     }
@@ -157,6 +160,7 @@ impl Process {
     #[must_use]
     pub fn reason(&self, exit: Exit) -> ExitReason {
         match self.state {
+            _ if self.stood_still => ExitReason::Stuck,
             _ if self.killed_at_timeout => ExitReason::TimedOut,
             _ if self.ready_at.is_none() && !self.is_dismissed => ExitReason::BootFailed,
             SlotState::Draining | SlotState::Killing if self.ladder.is_some() || self.exited_after_disconnect => {

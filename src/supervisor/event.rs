@@ -99,6 +99,11 @@ pub enum Event {
         /// The process.
         who: Occupant,
     },
+    /// A process in service has stood still for longer than it may.
+    StoodStill {
+        /// The process.
+        who: Occupant,
+    },
     /// The cluster was asked to stop.
     StopAsked {
         /// The signal's name; none where the API asked.

@@ -171,6 +171,7 @@ impl Supervisor {
                 Seat::App(_) => self.note_app_exited(who, exit, now),
             },
             Event::TreeGone { who } => self.note_tree_gone(who),
+            Event::StoodStill { who } => self.note_stood_still(who, now),
             Event::StopAsked { signal } => self.stop(signal, now),
             Event::ReloadAsked => self.reload(now),
             Event::DeadlinePassed => {}

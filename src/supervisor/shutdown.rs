@@ -96,6 +96,16 @@ impl Supervisor {
         }
     }
 
+    /// A process in service stands still: it is forced out, and its seat is filled again at once. Whoever asks has said why.
+    pub(super) fn note_stood_still(&mut self, who: Occupant, now: Duration) {
+        let is_running = self.phase == Phase::Running;
+        let in_service = |process: &&mut Process| is_running && process.state() == SlotState::Ready;
+        let Some(process) = self.process_mut(who).filter(in_service) else { return };
+        process.stood_still = true;
+        self.ask_to_leave(who, now);
+        self.lose_seat(who, now);
+    }
+
     fn climb_ladder(&mut self, who: Occupant, now: Duration) {
         let Some(process) = self.process_mut(who) else { return };
         let Some(mut ladder) = process.ladder else { return };

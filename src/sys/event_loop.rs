@@ -1,5 +1,5 @@
-//! Watching a descriptor on Node's own event loop (libuv's `uv_poll_t`), and the moment before it waits (`uv_prepare_t`), so that no
-//! thread of ours is in the way of a message.
+//! Watching a descriptor on Node's own event loop (libuv's `uv_poll_t`), the moment before it waits (`uv_prepare_t`) and the one after
+//! (`uv_check_t`), so that no thread of ours is in the way of a message.
 //!
 //! libuv is part of the node binary, which exports its symbols (Node's "C++ addons" documentation). They are looked up when they
 //! are needed, so that Rust tests link and run without Node. Everything here happens on the loop's thread.
@@ -18,6 +18,8 @@ use super::SysError;
 
 /// `UV_POLL` in `uv_handle_type`, whose members libuv only ever adds to at the end.
 const UV_POLL: c_int = 8;
+/// `UV_CHECK`, likewise.
+const UV_CHECK: c_int = 2;
 /// `UV_PREPARE`, likewise.
 const UV_PREPARE: c_int = 9;
 /// `UV_READABLE` in `uv_poll_event`.
@@ -77,6 +79,12 @@ impl Uv {
     }
 }
 
+/// What libuv calls in each turn of a loop, on the loop's thread.
+pub type OnTurn = extern "C" fn(handle: *mut c_void);
+
+type TurnInit = unsafe extern "C" fn(event_loop: *mut c_void, handle: *mut c_void) -> c_int;
+type TurnStart = unsafe extern "C" fn(handle: *mut c_void, callback: OnTurn) -> c_int;
+
 /// A loop of libuv's, known by its address.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLoop(NonNull<c_void>);
@@ -90,6 +98,43 @@ impl EventLoop {
     pub unsafe fn from_address(address: NonNull<c_void>) -> Self {
         Self(address)
     }
+}
+
+/// Has the loop call `before_poll` each time before it waits for events and `after_poll` each time after it has waited and dealt
+/// with them, from now until the process ends. Neither keeps the loop alive.
+///
+/// # Errors
+/// When this process has no libuv.
+pub fn watch_turns(event_loop: EventLoop, before_poll: OnTurn, after_poll: OnTurn) -> Result<(), SysError> {
+    let uv = Uv::find()?;
+    let prepare = (find!(c"uv_prepare_init", TurnInit), find!(c"uv_prepare_start", TurnStart));
+    let check = (find!(c"uv_check_init", TurnInit), find!(c"uv_check_start", TurnStart));
+    start_turn(event_loop, &uv, UV_PREPARE, prepare, before_poll)?;
+    start_turn(event_loop, &uv, UV_CHECK, check, after_poll)
+}
+
+fn start_turn(
+    event_loop: EventLoop,
+    uv: &Uv,
+    kind: c_int,
+    (init, start): (TurnInit, TurnStart),
+    callback: OnTurn,
+) -> Result<(), SysError> {
+    // SAFETY: takes a number and answers one.
+    let size = unsafe { (uv.handle_size)(kind) };
+    let layout = Layout::from_size_align(size.max(1), HANDLE_ALIGN)
+        .map_err(|_| SysError::new("uv_handle_size", Errno::EOVERFLOW))?;
+    // SAFETY: the layout is not empty. Never freed: the loop has it for the rest of the process.
+    let memory = unsafe { alloc_zeroed(layout) };
+    let Some(handle) = NonNull::new(memory.cast::<c_void>()) else { handle_alloc_error(layout) };
+    // SAFETY: the memory is as large as libuv asked for, and the loop is alive by the promise of `EventLoop`.
+    let failed = unsafe { init(event_loop.0.as_ptr(), handle.as_ptr()) };
+    started(failed, "uv_prepare_init")?;
+    // SAFETY: the handle was initialised in the lines above.
+    let failed = unsafe { start(handle.as_ptr(), callback) };
+    // SAFETY: as above.
+    unsafe { (uv.unref)(handle.as_ptr()) };
+    started(failed, "uv_prepare_start")
 }
 
 /// What is called when it happens.

@@ -29,10 +29,14 @@ mod error;
 pub mod event;
 pub mod event_loop;
 pub mod heap;
+pub mod isolate;
 pub mod parent;
 mod pidfd;
+pub mod process_facts;
 pub mod process_tree;
+pub mod pulse;
 pub mod shared_memory;
+pub mod signal_senders;
 pub mod socket;
 pub mod spawn;
 #[cfg(test)]

@@ -5,11 +5,13 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::libc;
-use nix::poll::PollTimeout;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 use super::error::Named;
+use super::event::Event;
 use super::{SysError, pidfd};
 
 /// As wide as the kernel reads it: prctl takes its arguments as they come, without their types.
@@ -38,6 +40,38 @@ impl Parent {
     }
 }
 
+/// What was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The parent has ended.
+    End,
+    /// The bell rang, and is silent again.
+    Bell,
+}
+
+impl Parent {
+    /// Blocks this thread until the parent has ended or the bell rings.
+    ///
+    /// # Errors
+    /// When `poll` fails, which leaves nothing to wait with.
+    pub fn wait_for_end_or(&self, bell: &Event) -> Result<Heard, SysError> {
+        loop {
+            let mut interest =
+                [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN), PollFd::new(bell.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut interest, PollTimeout::NONE) {
+                Err(Errno::EINTR) => continue,
+                answer => answer.named("poll")?,
+            };
+            if interest[0].any().unwrap_or(true) {
+                return Ok(Heard::End);
+            }
+            if bell.silence()? {
+                return Ok(Heard::Bell);
+            }
+        }
+    }
+}
+
 /// Opens the parent of this process; `None` when it is gone already.
 ///
 /// # Errors
@@ -46,7 +80,7 @@ pub fn parent_pidfd() -> Result<Option<Parent>, SysError> {
     let before = nix::unistd::getppid();
     let Ok(pid @ 1..) = u32::try_from(before.as_raw()) else {
         // A parent outside of our pid namespace shows as 0 and cannot be opened.
-        return Err(SysError::new("getppid", nix::errno::Errno::ENOTSUP));
+        return Err(SysError::new("getppid", Errno::ENOTSUP));
     };
     let pidfd = match pidfd::open(pid) {
         Err(error) if error.is_gone() => return Ok(None),

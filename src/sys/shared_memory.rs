@@ -183,6 +183,47 @@ fn create_file(name: &CStr) -> Result<OwnedFd, SharedMemoryError> {
     file.named("memfd_create").map_err(SharedMemoryError::Create)
 }
 
+/// Makes shared memory of zeroes for a process that is yet to be started: it is mapped for reading here, and whoever is handed
+/// the descriptor becomes its one writer by [`claim`]. Its size is fixed from the start. The descriptor is close-on-exec.
+///
+/// # Errors
+/// See [`SharedMemoryError`]; nothing is left behind then.
+pub fn reserve(name: &CStr, bytes: usize) -> Result<(PeerMapping, OwnedFd), SharedMemoryError> {
+    let file = create_file(name)?;
+    let resize = |errno| SharedMemoryError::Resize { bytes, source: SysError::new("ftruncate", errno) };
+    let length = libc::off_t::try_from(bytes).map_err(|_| resize(Errno::EFBIG))?;
+    ftruncate(&file, length).map_err(resize)?;
+    let fixed = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(fixed)).named("fcntl(F_ADD_SEALS)").map_err(SharedMemoryError::Seal)?;
+    let mapping = Mapping::new(file.as_fd(), bytes, ProtFlags::PROT_READ).map(PeerMapping)?;
+    Ok((mapping, file))
+}
+
+/// Maps for writing what another process has made by [`reserve`], and seals it against any other writer.
+///
+/// # Errors
+/// When it is no such file, is of another size, or has a writer already; see [`SharedMemoryError`].
+pub fn claim(file: BorrowedFd<'_>, bytes: usize) -> Result<OwnMapping, SharedMemoryError> {
+    let found = fcntl(file, FcntlArg::F_GET_SEALS).named("fcntl(F_GET_SEALS)").map_err(SharedMemoryError::Inspect)?;
+    let fixed = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+    if !SealFlag::from_bits_retain(found).contains(fixed) {
+        return Err(SharedMemoryError::Unsealed { found, wanted: fixed.bits() });
+    }
+    check_size(file, bytes)?;
+    let mapping = Mapping::new(file, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+    // SAFETY: the advice is about the children of a fork, and the range is the mapping that was just made.
+    let unforked = unsafe { madvise(mapping.start.cast(), bytes, MmapAdvise::MADV_DONTFORK) };
+    unforked.map_err(|errno| SharedMemoryError::Map { bytes, source: SysError::new("madvise", errno) })?;
+    fcntl(file, FcntlArg::F_ADD_SEALS(seals())).named("fcntl(F_ADD_SEALS)").map_err(SharedMemoryError::Seal)?;
+    Ok(OwnMapping(mapping))
+}
+
+fn check_size(file: BorrowedFd<'_>, bytes: usize) -> Result<(), SharedMemoryError> {
+    let status = fstat(file).named("fstat").map_err(SharedMemoryError::Inspect)?;
+    let (found, expected) = (u64::try_from(status.st_size).unwrap_or(0), bytes as u64);
+    if found == expected { Ok(()) } else { Err(SharedMemoryError::WrongSize { found, expected }) }
+}
+
 /// Maps what a peer has made by [`create`], for reading. The descriptor may be closed afterwards.
 ///
 /// # Errors
@@ -193,11 +234,7 @@ pub fn open(file: BorrowedFd<'_>, bytes: usize) -> Result<PeerMapping, SharedMem
     if !SealFlag::from_bits_retain(found).contains(wanted) {
         return Err(SharedMemoryError::Unsealed { found, wanted: wanted.bits() });
     }
-    let status = fstat(file).named("fstat").map_err(SharedMemoryError::Inspect)?;
-    let (found, expected) = (u64::try_from(status.st_size).unwrap_or(0), bytes as u64);
-    if found != expected {
-        return Err(SharedMemoryError::WrongSize { found, expected });
-    }
+    check_size(file, bytes)?;
     Mapping::new(file, bytes, ProtFlags::PROT_READ).map(PeerMapping)
 }
 
@@ -280,6 +317,19 @@ mod tests {
         let refused = open(plain.as_fd(), BYTES);
         // tmpfs has seals on every file, the other file systems on none.
         assert!(matches!(refused, Err(SharedMemoryError::Inspect(_) | SharedMemoryError::Unsealed { .. })));
+    }
+
+    #[test]
+    fn what_is_reserved_has_the_one_writer_that_claims_it() {
+        let (reader, file) = reserve(c"test", BYTES).unwrap();
+        assert!(matches!(claim(file.as_fd(), BYTES * 2), Err(SharedMemoryError::WrongSize { .. })));
+        let own = claim(file.as_fd(), BYTES).unwrap();
+        write(&own, 0, 7);
+        assert_eq!(read(&reader, 0), 7);
+        assert!(matches!(claim(file.as_fd(), BYTES), Err(SharedMemoryError::Map { .. })));
+        assert_eq!(ftruncate(&file, 0), Err(Errno::EPERM));
+        let refused = claim(unsealed(SealFlag::F_SEAL_GROW).as_fd(), BYTES);
+        assert!(matches!(refused, Err(SharedMemoryError::Unsealed { .. })), "{refused:?}");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Nobody outlives the master: a thread that watches it, and ends this process when it is gone for too long.
 //!
 //! Until the guard is attached the kernel's death signal covers the process, and kills at once; the guard gives it time
-//! to leave by itself. It works while JavaScript is blocked, and it never wakes up before the master has ended.
+//! to leave by itself. It works while JavaScript is blocked, and it never wakes up before the master has ended, or asks for the
+//! stack of the main thread.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::pulse;
 use crate::sys::SysError;
-use crate::sys::parent::{self, Parent};
+use crate::sys::parent::{self, Heard, Parent};
 use crate::sys::this_process;
 
 /// The thread only waits; but the C library puts every library's thread-local data on its stack, too.
@@ -62,11 +64,19 @@ fn guard(master: Option<&Parent>, grace: Duration) {
     // A handler of the application's that ran here would run on a stack made for waiting. If this fails, nothing is lost.
     let _ = parent::block_all_signals();
     if let Some(master) = master
-        && master.wait_for_end().is_err()
+        && wait_for_end(master).is_err()
     {
         // Without a way to wait the master would be taken for dead; the channel's end still tells the worker.
         return;
     }
     std::thread::sleep(grace);
     this_process::kill_self();
+}
+
+fn wait_for_end(master: &Parent) -> Result<(), SysError> {
+    let Some(bell) = pulse::bell() else { return master.wait_for_end() };
+    while master.wait_for_end_or(bell)? == Heard::Bell {
+        pulse::interrupt();
+    }
+    Ok(())
 }

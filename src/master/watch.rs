@@ -1,0 +1,252 @@
+//! The watch over the processes: looks at what their main threads do, and has one that stands still explained and replaced.
+//!
+//! Whether one stands still is decided by [`Standstill`], which is pure. Here are the looks: one timer for all processes, which runs
+//! only while somebody is in service, reads their pages, and asks the kernel only about those that run.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::json;
+use tracing::{error, info, warn};
+
+use super::Sink;
+use super::shell::{Happening, Shell, spawn_task};
+use crate::message::address::{Occupant, Seat, WorkerId};
+use crate::slot::{Doing, Finding, Hindrance, SlotState, Standstill, StuckPolicy};
+use crate::supervisor::{Event, ProcessView};
+use crate::sys::process_facts::{RunDelay, kernel_view, process_facts};
+use crate::sys::pulse::{self, Loop, PulseReader, Text, Word};
+
+/// How long a process has to take its own stack, and how often that is looked for.
+const STACK_PATIENCE: Duration = Duration::from_secs(1);
+const STACK_LOOK: Duration = Duration::from_millis(10);
+
+/// What becomes of processes that stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StuckConfig {
+    /// How long is too long.
+    pub steer_after: Duration,
+    /// When it is killed.
+    pub kill_after: Duration,
+    /// Whether its JavaScript stack is taken before.
+    pub takes_stack: bool,
+    /// False where nobody is killed for it: dead apps are not replaced there, or somebody debugs.
+    pub kills: bool,
+}
+
+struct Member {
+    number: WorkerId,
+    pid: u32,
+    pulse: Rc<PulseReader>,
+    delay: RunDelay,
+    /// Present while it is in service.
+    standstill: Option<Standstill>,
+}
+
+impl Member {
+    fn look(&mut self, now: Duration, kills: bool) -> Finding {
+        let Self { pid, pulse, delay, standstill, .. } = self;
+        let Some(standstill) = standstill.as_mut().filter(|standstill| standstill.next_look() <= now) else {
+            return Finding::Nothing;
+        };
+        let doing = match pulse.event_loop() {
+            Loop::Runs(since) => Doing::Running { since },
+            Loop::Waits(_) | Loop::Unknown => Doing::Waiting,
+        };
+        let hindrance = || Hindrance { is_stopped: process_facts(*pid).is_stopped(), waited: delay.read() };
+        standstill.look(now, doing, hindrance, kills && pulse.word(Word::Inspector) == 0)
+    }
+
+    fn stands_still(&self) -> bool {
+        self.standstill.as_ref().is_some_and(Standstill::stands_still)
+    }
+}
+
+/// All processes that are watched.
+pub(super) struct Watch {
+    config: Option<StuckConfig>,
+    members: HashMap<Occupant, Member>,
+    next_look: Option<Duration>,
+}
+
+impl Watch {
+    /// Without a config nobody is watched.
+    pub(super) fn new(config: Option<StuckConfig>) -> Self {
+        Self { config, members: HashMap::new(), next_look: None }
+    }
+
+    /// A process has been forked, with a page.
+    pub(super) fn begin(&mut self, who: Occupant, number: WorkerId, pid: u32, pulse: Rc<PulseReader>) {
+        let delay = RunDelay::of(pid);
+        self.members.insert(who, Member { number, pid, pulse, delay, standstill: None });
+    }
+
+    /// A process is gone.
+    pub(super) fn end(&mut self, who: Occupant) {
+        self.members.remove(&who);
+    }
+
+    /// Somebody may have come into service.
+    pub(super) fn wake(&mut self) {
+        if let Some(config) = self.config {
+            let soon = pulse::now() + config.steer_after;
+            self.next_look = Some(self.next_look.map_or(soon, |at| at.min(soon)));
+        }
+    }
+
+    /// When the next look is due.
+    pub(super) fn next_look(&self) -> Option<tokio::time::Instant> {
+        self.next_look.map(|at| tokio::time::Instant::now() + at.saturating_sub(pulse::now()))
+    }
+
+    fn look(&mut self, in_service: &[ProcessView]) -> Vec<(Occupant, Finding)> {
+        let Some(config) = self.config else { return Vec::new() };
+        let now = pulse::now();
+        let policy = StuckPolicy { steer_after: config.steer_after, kill_after: config.kill_after };
+        let mut findings = Vec::new();
+        for (who, member) in &mut self.members {
+            if !in_service.iter().any(|process| process.who == *who) {
+                member.standstill = None;
+                continue;
+            }
+            member.standstill.get_or_insert_with(|| Standstill::new(policy, now));
+            match member.look(now, config.kills) {
+                Finding::Nothing => {}
+                finding => findings.push((*who, finding)),
+            }
+        }
+        let watched = self.members.values().filter_map(|member| member.standstill.as_ref());
+        self.next_look = watched.map(Standstill::next_look).min();
+        findings
+    }
+}
+
+impl Shell {
+    /// A look at everybody in service.
+    pub(super) fn take_look(&mut self) {
+        let view = self.supervisor.view();
+        let processes = view.agent.into_iter().chain(view.apps);
+        let in_service: Vec<_> = processes.filter(|process| process.state == SlotState::Ready).collect();
+        for (who, finding) in self.watch.look(&in_service) {
+            match finding {
+                Finding::Nothing => {}
+                Finding::StandsStill(time) => self.note_standstill(who, time),
+                Finding::IsLost(time) => self.explain_standstill(who, time),
+                Finding::GoesOn(time) => self.note_goes_on(who, time),
+            }
+        }
+    }
+
+    fn note_standstill(&mut self, who: Occupant, time: Duration) {
+        let Some(member) = self.watch.members.get(&who) else { return };
+        let consequence = if who.is_agent() { "" } else { ", and gets no new connections" };
+        warn!(
+            "[master] {} stands still: it has not come back to its event loop for {}{consequence}",
+            name(who, member),
+            seconds(time)
+        );
+        (self.sink)(stuck_event("steer", who, member, time).to_string());
+    }
+
+    fn note_goes_on(&mut self, who: Occupant, time: Duration) {
+        let Some(member) = self.watch.members.get(&who) else { return };
+        info!("[master] {} goes on after it stood still for {}", name(who, member), seconds(time));
+        (self.sink)(stuck_event("over", who, member, time).to_string());
+    }
+
+    /// Before it is killed: where it stands. The process is asked for its stack, and has a second to answer.
+    fn explain_standstill(&mut self, who: Occupant, time: Duration) {
+        let takes_stack = self.watch.config.is_some_and(|config| config.takes_stack);
+        let Some(member) = self.watch.members.get(&who) else { return };
+        let pulse = Rc::clone(&member.pulse);
+        let happenings = self.happenings.clone();
+        spawn_task(&self.happenings, async move {
+            let stack = if takes_stack { take_stack(&pulse).await } else { None };
+            let _ = happenings.send(Happening::Explained { who, time, stack }).await;
+        });
+    }
+
+    /// It has been explained as far as it can be, and is replaced.
+    pub(super) fn note_explained(&mut self, who: Occupant, time: Duration, stack: Option<String>) {
+        let Some(member) = self.watch.members.get(&who).filter(|member| member.stands_still()) else { return };
+        // What has gone on while it was asked is let go on; the next look says so.
+        if !matches!(member.pulse.event_loop(), Loop::Runs(_)) {
+            return;
+        }
+        let facts = process_facts(member.pid);
+        let kernel = kernel_view(member.pid);
+        let mut text = format!(
+            "[master] {} has stood still for {} and is replaced: state {}, memory {} MB",
+            name(who, member),
+            seconds(time),
+            facts.state,
+            facts.resident >> 20
+        );
+        match &stack {
+            Some(stack) => text.extend(["\n", stack.trim_end()]),
+            None => text.push_str(", no JavaScript stack: it is blocked outside of JavaScript"),
+        }
+        for line in &kernel {
+            text.push_str("\n    kernel: ");
+            text.push_str(line);
+        }
+        error!("{text}");
+        let mut event = stuck_event("kill", who, member, time);
+        event["stack"] = json!(stack);
+        event["kernel"] = json!(kernel);
+        event["state"] = json!(facts.state);
+        event["memory"] = json!(facts.resident);
+        (self.sink)(event.to_string());
+        self.feed(Event::StoodStill { who });
+    }
+
+    /// The JavaScript stack of the process with this pid, also of one that stands still; none where it is idle or blocked outside of
+    /// JavaScript, or there is no such process.
+    pub(super) fn answer_stack(&self, pid: u32, ticket: u32) {
+        let sink = Sink::clone(&self.sink);
+        let member = self.watch.members.values().find(|member| member.pid == pid);
+        let pulse = member.map(|member| Rc::clone(&member.pulse));
+        spawn_task(&self.happenings, async move {
+            let stack = match pulse {
+                Some(pulse) => take_stack(&pulse).await,
+                None => None,
+            };
+            sink(json!({ "type": "stack", "ticket": ticket, "stack": stack }).to_string());
+        });
+    }
+}
+
+async fn take_stack(pulse: &PulseReader) -> Option<String> {
+    let before = pulse.number_of(Text::Stack);
+    pulse.ask_for_stack().ok()?;
+    let limit = tokio::time::Instant::now() + STACK_PATIENCE;
+    while pulse.number_of(Text::Stack) == before {
+        if tokio::time::Instant::now() > limit {
+            return None;
+        }
+        tokio::time::sleep(STACK_LOOK).await;
+    }
+    pulse.text(Text::Stack)
+}
+
+fn name(who: Occupant, Member { number, pid, .. }: &Member) -> String {
+    let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+    format!("{kind}#{number}:{pid}")
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1}s", time.as_secs_f64())
+}
+
+fn stuck_event(stage: &str, who: Occupant, member: &Member, time: Duration) -> serde_json::Value {
+    let slot = match who.seat {
+        Seat::Agent => None,
+        Seat::App(slot) => Some(slot.0),
+    };
+    json!({
+        "type": "stuck", "stage": stage, "role": if who.is_agent() { "agent" } else { "app" },
+        "id": member.number.0, "pid": member.pid, "slot": slot, "generation": who.generation.0,
+        "forMs": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+    })
+}

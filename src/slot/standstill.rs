@@ -1,0 +1,173 @@
+//! [`Standstill`]: whether one process stands still, told from what its event loop says and from what kept it from running.
+//!
+//! Pure: looked at from time to time, whenever [`Standstill::next_look`] says. Only time counts in which the process could have
+//! come back to its event loop: not while it was stopped, traced, throttled, without a processor, or not looked at in time.
+
+use std::time::Duration;
+
+/// How long a process may run without coming back to its event loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StuckPolicy {
+    /// From then on it gets nothing new.
+    pub steer_after: Duration,
+    /// Then it is killed.
+    pub kill_after: Duration,
+}
+
+/// What a process' event loop does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It waits for something to do, or is not known to run.
+    Waiting,
+    /// It runs since then.
+    Running {
+        /// Since when.
+        since: Duration,
+    },
+}
+
+/// What kept a process from running, as the kernel tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hindrance {
+    /// It is stopped by a signal, or traced by a debugger.
+    pub is_stopped: bool,
+    /// How long it has waited for a processor since it was started.
+    pub waited: Duration,
+}
+
+/// What a look has found out. The time is how long the process has stood still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Finding {
+    /// Nothing new.
+    Nothing,
+    /// It stands still.
+    StandsStill(Duration),
+    /// It has stood still for so long that it is to be killed. Said once for each standstill.
+    IsLost(Duration),
+    /// It goes on.
+    GoesOn(Duration),
+}
+
+/// How far a standstill has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Unsuspected,
+    Steered,
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    since: Duration,
+    counted: Duration,
+    stage: Stage,
+}
+
+/// How often one that has been told of is looked at, so that its end is seen soon.
+const STEERED_PERIOD: Duration = Duration::from_millis(100);
+/// The least time between two looks.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+/// Who comes so much too late was held up, and whatever held him up may have held up the process as well.
+const HELD_UP: Duration = Duration::from_millis(250);
+
+/// One process as it is watched.
+#[derive(Clone, Debug)]
+pub struct Standstill {
+    policy: StuckPolicy,
+    turn: Option<Turn>,
+    looked_at: Duration,
+    next_look: Duration,
+    waited: Duration,
+    was_stopped: bool,
+}
+
+impl Standstill {
+    /// A process that is watched from now on.
+    #[must_use]
+    pub fn new(policy: StuckPolicy, now: Duration) -> Self {
+        Self {
+            policy,
+            turn: None,
+            looked_at: now,
+            next_look: now + policy.steer_after,
+            waited: Duration::ZERO,
+            was_stopped: false,
+        }
+    }
+
+    /// When it is to be looked at again. No standstill is seen later than that for having begun in between.
+    #[must_use]
+    pub fn next_look(&self) -> Duration {
+        self.next_look
+    }
+
+    /// True while it is known to stand still.
+    #[must_use]
+    pub fn stands_still(&self) -> bool {
+        self.turn.is_some_and(|turn| turn.stage > Stage::Unsuspected)
+    }
+
+    /// Takes a look. `hindrance` is asked for where the process runs; `may_kill` is false for one that may be under a debugger.
+    pub fn look(
+        &mut self,
+        now: Duration,
+        doing: Doing,
+        hindrance: impl FnOnce() -> Hindrance,
+        may_kill: bool,
+    ) -> Finding {
+        let late = now.saturating_sub(self.next_look);
+        let looked_at = std::mem::replace(&mut self.looked_at, now);
+        let Doing::Running { since } = doing else {
+            self.was_stopped = false;
+            return self.end_turn(now);
+        };
+        let ended = match self.turn {
+            Some(turn) if turn.since == since => Finding::Nothing,
+            _ => self.end_turn(now),
+        };
+        let Hindrance { is_stopped, waited } = hindrance();
+        let queued = waited.saturating_sub(std::mem::replace(&mut self.waited, waited));
+        let was_stopped = std::mem::replace(&mut self.was_stopped, is_stopped);
+        // It cannot have run since before it was looked at and found otherwise; a clock that differs is not believed.
+        let wall = now.saturating_sub(since.max(looked_at));
+        let lost = if is_stopped || was_stopped || late >= HELD_UP { wall } else { queued.max(late) };
+        let turn = self.turn.get_or_insert(Turn { since, counted: Duration::ZERO, stage: Stage::Unsuspected });
+        turn.counted += wall.saturating_sub(lost);
+        let finding = turn.advance(self.policy, may_kill);
+        self.plan_next_look(now);
+        // The end of one standstill comes before the beginning of the next, which is seen a look later.
+        if ended == Finding::Nothing { finding } else { ended }
+    }
+
+    fn end_turn(&mut self, now: Duration) -> Finding {
+        let ended = self.turn.take().filter(|turn| turn.stage > Stage::Unsuspected);
+        self.next_look = now + self.policy.steer_after;
+        ended.map_or(Finding::Nothing, |turn| Finding::GoesOn(turn.counted))
+    }
+
+    fn plan_next_look(&mut self, now: Duration) {
+        let wait = match self.turn {
+            Some(turn) if turn.stage == Stage::Unsuspected => self.policy.steer_after.saturating_sub(turn.counted),
+            Some(_) => STEERED_PERIOD,
+            None => self.policy.steer_after,
+        };
+        self.next_look = now + wait.max(SHORTEST_PERIOD);
+    }
+}
+
+impl Turn {
+    fn advance(&mut self, policy: StuckPolicy, may_kill: bool) -> Finding {
+        let finding = match self.stage {
+            Stage::Unsuspected if self.counted >= policy.steer_after => Finding::StandsStill(self.counted),
+            Stage::Steered if may_kill && self.counted >= policy.kill_after => Finding::IsLost(self.counted),
+            _ => return Finding::Nothing,
+        };
+        self.stage = if self.stage == Stage::Unsuspected { Stage::Steered } else { Stage::Lost };
+        finding
+    }
+}
+
+#[cfg(test)]
+#[path = "standstill_tests.rs"]
+mod tests;

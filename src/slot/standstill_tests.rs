@@ -1,0 +1,196 @@
+//! Processes that stand still, and such as only seem to, under a virtual clock: a model of one main thread beside the watch.
+
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const POLICY: StuckPolicy = StuckPolicy { steer_after: SECOND, kill_after: Duration::from_secs(30) };
+
+/// What a stretch of a process' life is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Waits for events.
+    Idle,
+    /// Runs or is blocked, and could come back.
+    Busy,
+    /// In the middle of a turn, has no processor.
+    Starved,
+    /// In the middle of a turn, is stopped by a signal.
+    Stopped,
+    /// In the middle of a turn, while whoever looks is stopped too.
+    AllFrozen,
+}
+
+struct Life {
+    watch: Standstill,
+    now: Duration,
+    since: Option<Duration>,
+    waited: Duration,
+    may_kill: bool,
+    findings: Vec<(Duration, Finding)>,
+}
+
+impl Life {
+    fn new() -> Self {
+        let now = Duration::from_secs(1000);
+        let watch = Standstill::new(POLICY, now);
+        Self { watch, now, since: None, waited: Duration::ZERO, may_kill: true, findings: Vec::new() }
+    }
+
+    fn live(&mut self, part: Part, length: Duration) -> &mut Self {
+        match part {
+            Part::Idle => self.since = None,
+            _ => self.since = self.since.or(Some(self.now)),
+        }
+        let end = self.now + length;
+        while self.now < end {
+            if part == Part::AllFrozen {
+                self.now = end;
+                break;
+            }
+            self.now += MS;
+            if part == Part::Starved {
+                self.waited += MS;
+            }
+            self.look_if_due(part == Part::Stopped);
+        }
+        self
+    }
+
+    fn look_if_due(&mut self, is_stopped: bool) {
+        if self.now < self.watch.next_look() {
+            return;
+        }
+        let doing = self.since.map_or(Doing::Waiting, |since| Doing::Running { since });
+        let hindrance = Hindrance { is_stopped, waited: self.waited };
+        let finding = self.watch.look(self.now, doing, || hindrance, self.may_kill);
+        assert!(self.watch.next_look() > self.now);
+        if finding != Finding::Nothing {
+            self.findings.push((self.now - Duration::from_secs(1000), finding));
+        }
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        let kind = |(_, finding): &(Duration, Finding)| match finding {
+            Finding::Nothing => "nothing",
+            Finding::StandsStill(_) => "stands still",
+            Finding::IsLost(_) => "is lost",
+            Finding::GoesOn(_) => "goes on",
+        };
+        self.findings.iter().map(kind).collect()
+    }
+}
+
+#[test]
+fn one_that_never_comes_back_is_steered_at_once_and_lost_at_its_time() {
+    let mut life = Life::new();
+    life.live(Part::Idle, 2500 * MS).live(Part::Busy, 60 * SECOND);
+    let [(steered, Finding::StandsStill(first)), (lost, Finding::IsLost(second))] = life.findings[..] else {
+        panic!("{:?}", life.findings);
+    };
+    assert!(first >= SECOND && steered <= 3520 * MS, "{first:?} at {steered:?}");
+    assert!(second >= 30 * SECOND && lost <= 32_700 * MS, "{second:?} at {lost:?}");
+}
+
+#[test]
+fn a_standstill_that_ends_is_told_and_the_next_one_too() {
+    let mut life = Life::new();
+    for _ in 0..2 {
+        life.live(Part::Busy, 3 * SECOND).live(Part::Idle, 2 * SECOND);
+    }
+    assert_eq!(life.kinds(), ["stands still", "goes on", "stands still", "goes on"]);
+}
+
+#[test]
+fn short_turns_are_nothing_however_busy_the_process() {
+    let mut life = Life::new();
+    for _ in 0..200 {
+        life.since = None;
+        life.live(Part::Busy, 900 * MS);
+    }
+    assert_eq!(life.findings, []);
+}
+
+#[test]
+fn one_that_is_stopped_for_long_is_not_lost_and_goes_on() {
+    let mut life = Life::new();
+    life.live(Part::Busy, 100 * MS)
+        .live(Part::Stopped, 300 * SECOND)
+        .live(Part::Busy, 500 * MS)
+        .live(Part::Idle, SECOND);
+    assert!(!life.kinds().contains(&"is lost"), "{:?}", life.findings);
+}
+
+#[test]
+fn one_without_a_processor_is_not_even_steered() {
+    let mut life = Life::new();
+    life.live(Part::Busy, 300 * MS)
+        .live(Part::Starved, 300 * SECOND)
+        .live(Part::Busy, 300 * MS)
+        .live(Part::Idle, SECOND);
+    assert_eq!(life.findings, []);
+}
+
+#[test]
+fn one_that_is_frozen_together_with_who_looks_is_not_even_steered() {
+    let mut life = Life::new();
+    life.live(Part::Busy, 300 * MS).live(Part::AllFrozen, 300 * SECOND).live(Part::Busy, 300 * MS);
+    assert_eq!(life.findings, []);
+}
+
+#[test]
+fn one_under_a_debugger_is_steered_and_never_lost() {
+    let mut life = Life::new();
+    life.may_kill = false;
+    life.live(Part::Busy, 300 * SECOND).live(Part::Idle, 2 * SECOND);
+    assert_eq!(life.kinds(), ["stands still", "goes on"]);
+}
+
+#[test]
+fn one_that_waits_is_not_asked_what_hinders_it() {
+    let mut watch = Standstill::new(POLICY, SECOND);
+    let finding = watch.look(2 * SECOND, Doing::Waiting, || panic!("asked"), true);
+    assert_eq!(finding, Finding::Nothing);
+}
+
+/// Random lives: whoever is told of has stood still for long enough of its own accord, and who has is told of soon.
+#[test]
+fn every_seed_tells_standstills_from_what_looks_like_them() {
+    for seed in 0..3000_u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut random = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        };
+        let mut life = Life::new();
+        let (mut busy, mut is_told, mut told) = (Duration::ZERO, false, 0);
+        for _ in 0..12 {
+            let part = [Part::Idle, Part::Busy, Part::Starved, Part::Stopped, Part::AllFrozen][random(5) as usize];
+            let length = MS * u32::try_from(random(4000)).unwrap_or(0);
+            if part == Part::Idle {
+                (busy, is_told) = (Duration::ZERO, false);
+            }
+            life.live(part, length);
+            if part == Part::Busy {
+                busy += length;
+            }
+            let new = life.findings.len() - told;
+            for (_, finding) in &life.findings[told..] {
+                match finding {
+                    Finding::StandsStill(counted) => {
+                        is_told = true;
+                        // A stop that begins or ends between two looks counts for a part of them.
+                        assert!(*counted <= busy + SECOND * 2, "seed {seed}: {counted:?} of {busy:?}");
+                    }
+                    Finding::IsLost(_) => panic!("seed {seed}: lost within a minute of all kinds of life"),
+                    Finding::GoesOn(_) | Finding::Nothing => {}
+                }
+            }
+            told += new;
+            let is_pure = part == Part::Busy && length >= 3100 * MS;
+            assert!(!is_pure || is_told, "seed {seed}: busy for {length:?} and not told of");
+        }
+    }
+}
