@@ -80,7 +80,7 @@ describe('egg-bin', () => {
   it('dev: runs an app in TypeScript', async () => {
     const { tool, port } = await dev([], { app: typescript });
     assert.equal(await assertServes(tool, port), 'hello TypeScript');
-    assert.match(tool.stdout, /\[agent\.ts\] egg3-typescript-fixture is ready/);
+    await tool.output(/\[agent\.ts\] egg3-typescript-fixture is ready/);
     assert.deepEqual(await tool.stop(), OK);
   });
 });
