@@ -31,6 +31,26 @@ describe('findFreePort', () => {
     await new Promise(resolve => server.close(resolve));
   });
 
+  describe('while a client connects to the port that is tried, and stays', () => {
+    let client;
+
+    beforeEach(() => {
+      const { close } = net.Server.prototype;
+      jest.spyOn(net.Server.prototype, 'close').mockImplementationOnce(function (done) {
+        client = net.connect(this.address().port, '127.0.0.1').on('error', () => {});
+        this.once('connection', () => close.call(this, done));
+      });
+    });
+    afterEach(() => {
+      client.destroy();
+      jest.restoreAllMocks();
+    });
+
+    test('is not held up', async () => {
+      expect(await findFreePort()).toBeGreaterThan(0);
+    });
+  });
+
   test.each(['0.0.0.0', '127.0.0.1', 'localhost'])('passes over a port that is taken on %s only', async host => {
     const { tryListen } = machine([4001, 4002], (port, where) => port === 4001 && where === host);
     expect(await findFreePort({ listen: tryListen })).toBe(4002);

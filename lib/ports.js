@@ -26,7 +26,8 @@ function ownAddress(interfaces = os.networkInterfaces()) {
 /** Opens and closes `port` on `host` (the wildcard where it is undefined); resolves with the port it had. */
 function tryListen(port, host) {
   return new Promise((resolve, reject) => {
-    const server = net.createServer();
+    // Whoever happens to connect just now would keep the server from closing for as long as it likes.
+    const server = net.createServer(stranger => stranger.destroy());
     server.once('error', reject);
     server.listen({ port, host, exclusive: true }, () => {
       const found = server.address().port;

@@ -16,7 +16,8 @@ function highest() {
 
 function isFree(port) {
   return new Promise(resolve => {
-    const server = net.createServer();
+    // Whoever connects just now, another test that waits for a port to answer, would keep the server from closing.
+    const server = net.createServer(stranger => stranger.destroy());
     server.once('error', () => resolve(false));
     server.listen(port, () => server.close(() => resolve(true)));
   });
