@@ -7,6 +7,8 @@ const { ROOT, run } = require('./tools');
 const { verdict } = require('./results');
 
 const CLUSTER_TESTS = 'test/**/*.test.js';
+// So many files at a time: a test of processes mostly waits for them. More would only have them wait for each other on two cores.
+const CLUSTER_JOBS = 2;
 // Which unit tests the lanes for shared memory run.
 const SWITCHBOARD = 'transport::switchboard';
 // A runner that does not come to its end is a failure of its own, with a name; single tests have their own watchdog.
@@ -73,7 +75,8 @@ async function javascript(lane, nodePath, args, readCounts) {
 
 /** The cluster as processes: mocha over test/. */
 function cluster({ nodePath = process.execPath, lane = 'cluster', extra = [] } = {}) {
-  const files = extra.some(argument => argument.endsWith('.js')) ? [] : [CLUSTER_TESTS];
+  const isAll = !extra.some(argument => argument.endsWith('.js'));
+  const files = isAll ? [CLUSTER_TESTS, '--parallel', '--jobs', String(CLUSTER_JOBS)] : [];
   const args = file => [
     path.join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js'),
     '--reporter', path.join(__dirname, 'mocha_reporter.js'),
