@@ -119,11 +119,12 @@ export declare function attach(graceMs?: number | undefined | null): void
 /**
  * Lets the master see from now on what the main thread does, by the page that it put into the environment (`EGG_CLUTCH_PULSE`). Call it
  * on the main thread, before `attach`. `takeStack` is called in the middle of whatever runs, when the master asks where that is.
- * `watchHeap` is false where something else is to be asked when the heap is nearly full.
+ * `watchHeap` is false where something else is to be asked when the heap is nearly full. Answers with numbers on that page: requests
+ * that were begun are counted at 0, and those that are done with at 2.
  *
  * Throws `ERR_CLUTCH_PLATFORM` where the page cannot be used, or this Node does not tell of its event loop.
  */
-export declare function attachPulse(invitation: string, takeStack: () => string, watchHeap: boolean): void
+export declare function attachPulse(invitation: string, takeStack: () => string, watchHeap: boolean): Uint32Array
 
 /** Everything the master needs, checked by `lib/options.js`. */
 export interface ClusterConfig {
@@ -184,10 +185,9 @@ export interface ClusterConfig {
   announceAgentPid: boolean
   /** What becomes of processes that stand still; absent where they are not watched. */
   stuck?: StuckOptions
+  /** The files of our cgroups that count kills for want of memory. */
+  oomFiles: Array<string>
 }
-
-/** A request has been begun, or is done with. */
-export declare function countRequest(isDone: boolean): void
 
 /**
  * Leaves word for the master, which reads it when this process has ended. `about` is `uncaught` or `exit`; `code` is the exit code, if

@@ -839,7 +839,6 @@ module.exports.Cluster = nativeBinding.Cluster
 module.exports.Endpoint = nativeBinding.Endpoint
 module.exports.attach = nativeBinding.attach
 module.exports.attachPulse = nativeBinding.attachPulse
-module.exports.countRequest = nativeBinding.countRequest
 module.exports.leaveWord = nativeBinding.leaveWord
 module.exports.noteInspector = nativeBinding.noteInspector
 module.exports.renewSignals = nativeBinding.renewSignals

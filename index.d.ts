@@ -48,7 +48,7 @@ export interface ClusterOptions {
   /**
    * Number of app workers, 1 to 1024, also in decimal digits. 0 and NaN mean the default.
    * @default the CPUs this process may use: affinity and cpuset (`os.availableParallelism()`), and no more than the cgroup v1
-   *   or v2 CPU quota that applies, rounded up
+   *   or v2 CPU quota that applies, rounded up; but no more than fit into the memory of the cgroup or the machine, at 128 MB each
    */
   workers?: number | string | null;
   /**
@@ -105,6 +105,13 @@ export interface ClusterOptions {
   sticky?: boolean | null;
   /** Only the default is available in this version. */
   messenger?: { serialization?: 'json' } | null;
+  /**
+   * How much of a heap agent and app workers each may have (node's `--max-old-space-size`). `true`: where a cgroup limits memory, their
+   * share of it, unless Node's own limit is lower. A size such as `'512mb'` is for each of them, `false` leaves it to Node. A flag that
+   * the user has given to node, or in NODE_OPTIONS, wins.
+   * @default true
+   */
+  heapBudget?: boolean | number | string | null;
   /** Not available in this version; set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms). */
   timeouts?: Record<string, never> | null;
   /**
@@ -324,6 +331,8 @@ export interface ClusterStatus {
   workers: WorkerStatus[];
   /** Messages that were lost because a worker did not read its full queue. */
   droppedMessages: number;
+  /** The last death of each place that has had one, the agent's first. */
+  lastDeaths: Death[];
   [fact: string]: unknown;
 }
 
@@ -334,12 +343,60 @@ export interface WorkerEvent {
   generation: number;
 }
 
+/** The end of a process, and why. Also the last of each place in {@link ClusterStatus}. */
+export interface Death {
+  /**
+   * `asked`: it left when the master asked it to. `timed-out`: it did not, and was killed. `stuck`: it stood still. `dropped`: it broke the
+   * protocol. `out-of-memory`: the kernel killed it. `heap-limit`: V8's heap was full. `killed`: by a signal from somebody else, or made to
+   * leave by one. `fault`: SIGSEGV and its like. `aborted`: SIGABRT. `uncaught-error`: an error that nobody caught. `exited`: its own
+   * code ended it, or nothing was left to do.
+   */
+  kind: 'asked' | 'timed-out' | 'stuck' | 'dropped' | 'out-of-memory' | 'heap-limit' | 'killed' | 'fault' | 'aborted' | 'uncaught-error' | 'exited';
+  /** The same for people, as the log has it. */
+  words: string;
+  phase: 'boot' | 'serving' | 'closing';
+  role: 'agent' | 'app';
+  /** `null` for the agent. */
+  slot: number | null;
+  id: number;
+  pid: number;
+  code: number | null;
+  signal: string | null;
+  coreDumped: boolean;
+  /**
+   * The last signal that it caught within its last minute, and who sent it: pid 0 is the kernel, or somebody outside of this container;
+   * `command` is empty where the sender was gone already. Nobody can catch SIGKILL, and the kernel does not tell who sent it.
+   */
+  sentBy: { signal: string; pid: number; uid: number; command: string; isMaster: boolean } | null;
+  /** Bytes; only of `heap-limit`. */
+  heapLimit: number | null;
+  /** The stack of the error that nobody caught. */
+  uncaught: string | null;
+  /** Where its code called `process.exit`. */
+  exitedAt: string | null;
+  uptimeMs: number;
+  /** Time on a processor. */
+  cpuMs: number;
+  /** The most resident memory that it had, in bytes. */
+  peakMemory: number;
+  /** Its resident memory, looked at every ten seconds, over the last two minutes. */
+  memory: Array<{ atMs: number; bytes: number }>;
+  /** The longest time that its event loop was not free. */
+  longestTurnMs: number;
+  /** HTTP requests that its server took. */
+  requests: number;
+  /** Those of them that it had not answered. */
+  inFlight: number;
+}
+
 /** How a process ended. */
 export interface ExitFacts {
   /** `null` where a signal ended it. */
   code: number | null;
   signal: string | null;
   reason: 'boot-failed' | 'crashed' | 'killed' | 'asked' | 'timed-out' | 'stuck';
+  /** Why, as far as it can be known; absent with `startMode: 'worker_threads'`, and where there is no shared memory. */
+  cause?: Death;
 }
 
 export interface WorkerExitedEvent extends WorkerEvent, ExitFacts {}

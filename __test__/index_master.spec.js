@@ -30,7 +30,7 @@ describe('what the native half gets', () => {
       env: ['PATH=/bin', 'EGG_X=a=b'], threads: false, switchboard: true, sharesSockets: true, workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', isDebug: false,
       agentInspectPort: 5800, inspectPort: 9229, port: 7001, protocol: 'http',
       appCloseTimeoutMs: 5000, agentCloseTimeoutMs: 5000, announceAgentPid: false,
-      stuck: { steerAfterMs: 1000, killAfterMs: 30000, stack: true },
+      stuck: { steerAfterMs: 1000, killAfterMs: 30000, stack: true }, oomFiles: expect.any(Array),
     });
     expect(JSON.parse(optionsJson)).toMatchObject({ baseDir: egg3, workers: 2, port: 7001, foo: 1, clusterPort: 4001, startMode: 'process' });
     expect(JSON.parse(optionsJson)).toEqual(JSON.parse(JSON.stringify(master.options)));

@@ -1,6 +1,6 @@
 'use strict';
 
-const { defaultWorkers, cgroupQuota } = require('../lib/options/cpu_count');
+const { workersByCpu, cgroupQuota } = require('../lib/options/cpu_count');
 
 const MOUNT_V2 = '30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n';
 const MOUNT_V1 = [
@@ -79,12 +79,12 @@ describe('defaultWorkers', () => {
   test.each([
     [8, 'max 100000', 8], [8, '200000 100000', 2], [8, '150000 100000', 2], [8, '10000 100000', 1], [2, '800000 100000', 2], [0, 'max', 1],
   ])('with %p CPUs and a quota of "%s" there are %p', (cpus, quota, workers) => {
-    expect(defaultWorkers({ cpus, read: v2('/', { '/sys/fs/cgroup/cpu.max': quota }) }).workers).toBe(workers);
+    expect(workersByCpu({ cpus, read: v2('/', { '/sys/fs/cgroup/cpu.max': quota }) }).workers).toBe(workers);
   });
 
   test('says how it came to its number', () => {
-    expect(defaultWorkers({ cpus: 8, read: v2('/', { '/sys/fs/cgroup/cpu.max': '150000 100000' }) }).reason)
+    expect(workersByCpu({ cpus: 8, read: v2('/', { '/sys/fs/cgroup/cpu.max': '150000 100000' }) }).reason)
       .toBe('8 CPUs to run on, a cgroup quota of 1.5 CPUs');
-    expect(defaultWorkers({ cpus: 8, read: () => null })).toEqual({ workers: 8, reason: '8 CPUs to run on, no cgroup CPU quota' });
+    expect(workersByCpu({ cpus: 8, read: () => null })).toEqual({ workers: 8, reason: '8 CPUs to run on, no cgroup CPU quota' });
   });
 });

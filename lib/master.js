@@ -129,6 +129,7 @@ class Master {
     // Here and not above: an ES module that imports anything of this package, in a worker too, evaluates the Master export.
     const { parse } = require('./options');
     const { readEnvironment } = require('./options/environment');
+    const { heapBudget } = require('./options/memory_plan');
     const { bannerLines } = require('./master/banner');
     const { clusterConfig, readFramework } = require('./master/config');
     const { proc } = this.#parts;
@@ -137,9 +138,10 @@ class Master {
     const framework = readFramework(options.framework);
     this.#parts.native = this.#parts.loadNative();
     this.options = { ...options, ...await this.#findPorts(options) };
+    const heapReason = heapBudget(this.options, proc)?.reason;
     const config = clusterConfig(this.options, { flavour, framework, proc, environment });
     const { production, quiet } = config;
-    const lines = bannerLines({ options, flavour, framework, workersReason, production, quiet, nodeEnv: environment.nodeEnv });
+    const lines = bannerLines({ options, flavour, framework, workersReason, heapReason, production, quiet, nodeEnv: environment.nodeEnv });
     return { lines, config };
   }
 

@@ -11,9 +11,9 @@ const { flavour } = require('./flavour');
 const { loadFramework } = require('./framework_entry');
 const { findFramework } = require('./framework_path');
 const { bad, string, boolean, object, count, port } = require('./options/checks');
-const { defaultWorkers } = require('./options/cpu_count');
 const { parseHttps } = require('./options/https');
 const { refuseLater } = require('./options/later');
+const { defaultWorkers, checkHeapBudget } = require('./options/memory_plan');
 const { checkStuck } = require('./options/stuck');
 const { parseThreads } = require('./options/threads');
 
@@ -114,6 +114,7 @@ async function parse(options = {}) {
   refuseLater(given);
   checkTogether(given);
   checkStuck(given);
+  checkHeapBudget(given);
 
   const ports = parsePorts(given);
   const threads = parseThreads(given, ports.debugPort);

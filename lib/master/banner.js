@@ -9,7 +9,7 @@ const { format } = require('util');
  * @param {object} facts
  * @returns {Array<['debug' | 'info', string]>}
  */
-function bannerLines({ options, flavour, framework, production, quiet, workersReason, nodeEnv }) {
+function bannerLines({ options, flavour, framework, production, quiet, workersReason, heapReason, nodeEnv }) {
   const chatty = quiet ? 'debug' : 'info';
   const eggs = flavour === 3 ? ' 🥚🥚🥚🥚' : '';
   const lines = [
@@ -21,6 +21,7 @@ function bannerLines({ options, flavour, framework, production, quiet, workersRe
   else lines.push([chatty, `[master] start with options: ${JSON.stringify(options)}`]);
   lines.push([chatty, format('[master] start with env: isProduction: %s, EGG_SERVER_ENV: %s, NODE_ENV: %s', production, options.env, nodeEnv)]);
   if (workersReason) lines.push([chatty, `[master] workers: ${options.workers} by default (${workersReason})`]);
+  if (heapReason) lines.push([chatty, `[master] heaps: ${heapReason}`]);
   return lines;
 }
 

@@ -8,6 +8,7 @@ const path = require('path');
 const { ClutchError } = require('../errors');
 const { PACKAGE_DIR } = require('../flavour');
 const { isProduction, isQuiet } = require('../options/environment');
+const { heapBudget, oomFiles } = require('../options/memory_plan');
 const { stuckOptions } = require('../options/stuck');
 
 // egg's tools know workers by where the package that we stand in for has its scripts: egg-scripts for egg 4 by another path.
@@ -59,9 +60,10 @@ function toArgument(options) {
 function clusterConfig(options, { flavour, framework, proc, environment }) {
   const { env, execPath, debugPort } = proc;
   const threads = options.startMode === 'worker_threads';
+  const heap = heapBudget(options, proc);
   return {
     execPath,
-    execArgv: workerExecArgv(proc),
+    execArgv: [...workerExecArgv(proc), ...(heap ? [heap.argument] : [])],
     agentScript: path.join(SCRIPT_DIRS[flavour], 'agent_worker.js'),
     appScript: path.join(SCRIPT_DIRS[flavour], 'app_worker.js'),
     env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
@@ -89,6 +91,7 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     host: environment.host,
     announceAgentPid: flavour === 3,
     stuck: threads ? undefined : stuckOptions(options.stuck),
+    oomFiles: oomFiles(),
   };
 }
 

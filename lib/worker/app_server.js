@@ -9,6 +9,7 @@ const https = require('https');
 const { isMainThread } = require('worker_threads');
 
 const { ServerDrain } = require('./drain');
+const { countRequests } = require('./pulse');
 const { listenBehindMaster } = require('./sticky_server');
 
 /**
@@ -53,6 +54,7 @@ function serve(app, address, context) {
   const { options, logger, flavour, servers, send, terminate } = context;
   const server = createServer(app, address);
   servers.push(new ServerDrain(server));
+  countRequests(server);
   server.once('error', error => {
     logger.error('[app_worker] server got error: %s, code: %s', error.message, error.code);
     terminate();

@@ -5,6 +5,11 @@
 
 const inspector = require('inspector');
 
+// Numbers on the page, where Rust and the master read them: requests that were begun, and those that are done with.
+const BEGUN = 0;
+const DONE = 2;
+let counts = null;
+
 const FRAMES = 50;
 const SIGNAL = /^SIG[A-Z0-9]+$/;
 
@@ -68,7 +73,7 @@ function attachPulse(binding, proc = process) {
   delete proc.env.EGG_CLUTCH_PULSE;
   if (!invitation) return null;
   try {
-    binding.attachPulse(invitation, takeStack, !heapIsWatched(proc));
+    counts = binding.attachPulse(invitation, takeStack, !heapIsWatched(proc));
   } catch (error) {
     return error;
   }
@@ -78,4 +83,14 @@ function attachPulse(binding, proc = process) {
   return null;
 }
 
-module.exports = { attachPulse, takeStack };
+/** Counts the requests of a server from now on. */
+function countRequests(server) {
+  if (!counts) return;
+  const done = () => { counts[DONE] += 1; };
+  server.on('request', (request, response) => {
+    counts[BEGUN] += 1;
+    response.once('close', done);
+  });
+}
+
+module.exports = { attachPulse, countRequests, takeStack };

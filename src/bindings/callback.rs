@@ -8,7 +8,7 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use napi::bindgen_prelude::{Function, FunctionRef, JsValue, Object};
+use napi::bindgen_prelude::{Function, FunctionRef, JsValue, Object, Uint32Array};
 use napi::{Env, sys};
 
 use crate::worker::endpoint::EventLoop;
@@ -73,6 +73,14 @@ impl LoopCallback {
             let _ = unsafe { sys::napi_fatal_exception(self.env.raw(), error) };
         }
     }
+}
+
+/// The counts of requests that were begun and that are done with, where JavaScript counts them on the page itself: at 0 and at 2.
+pub(super) fn request_counts() -> Option<Uint32Array> {
+    let begun = pulse::place_of(pulse::Word::Requests)?;
+    // SAFETY: the two words lie one behind the other on a page that stays for the rest of the process. Whatever else reads them reads
+    // whole words that have a half each of what JavaScript writes.
+    Some(unsafe { Uint32Array::with_external_data(begun.as_ptr().cast(), 4, |_, _| {}) })
 }
 
 /// A function of JavaScript's that answers with the stack it is called on.

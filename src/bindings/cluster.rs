@@ -71,6 +71,8 @@ pub struct ClusterConfig {
     pub announce_agent_pid: bool,
     /// What becomes of processes that stand still; absent where they are not watched.
     pub stuck: Option<StuckOptions>,
+    /// The files of our cgroups that count kills for want of memory.
+    pub oom_files: Vec<String>,
 }
 
 /// How long a process in service may run without coming back to its event loop.
@@ -246,6 +248,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             agent_close_timeout: Duration::from_millis(u64::from(config.agent_close_timeout_ms)),
             shown_host: config.host.unwrap_or_else(|| "127.0.0.1".to_owned()),
             announce_agent_pid: config.announce_agent_pid,
+            oom_files: config.oom_files,
             stuck: config.stuck.map(|stuck| StuckConfig {
                 steer_after: Duration::from_millis(u64::from(stuck.steer_after_ms)),
                 kill_after: Duration::from_millis(u64::from(stuck.kill_after_ms)),

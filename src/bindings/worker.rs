@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use napi::Env;
-use napi::bindgen_prelude::Function;
+use napi::bindgen_prelude::{Function, Uint32Array};
 use napi_derive::napi;
 
 use super::callback::{self, StackTaker};
@@ -30,7 +30,8 @@ pub fn attach(grace_ms: Option<u32>) -> napi::Result<(), String> {
 
 /// Lets the master see from now on what the main thread does, by the page that it put into the environment (`EGG_CLUTCH_PULSE`). Call it
 /// on the main thread, before `attach`. `takeStack` is called in the middle of whatever runs, when the master asks where that is.
-/// `watchHeap` is false where something else is to be asked when the heap is nearly full.
+/// `watchHeap` is false where something else is to be asked when the heap is nearly full. Answers with numbers on that page: requests
+/// that were begun are counted at 0, and those that are done with at 2.
 ///
 /// Throws `ERR_CLUTCH_PLATFORM` where the page cannot be used, or this Node does not tell of its event loop.
 #[napi]
@@ -39,14 +40,15 @@ pub fn attach_pulse(
     invitation: String,
     take_stack: Function<'_, (), String>,
     watch_heap: bool,
-) -> napi::Result<(), String> {
+) -> napi::Result<Uint32Array, String> {
     let failed = |reason: String| to_js(&ClusterError::Attach { reason });
     let event_loop = callback::event_loop(env).map_err(|error| failed(error.reason.clone()))?;
     pulse::attach(&invitation, event_loop).map_err(|error| failed(chain(&error)))?;
     if watch_heap {
         pulse::watch_heap_limit().map_err(|error| failed(chain(&error)))?;
     }
-    StackTaker::install(env, &take_stack).map_err(|error| failed(error.reason.clone()))
+    StackTaker::install(env, &take_stack).map_err(|error| failed(error.reason.clone()))?;
+    callback::request_counts().ok_or_else(|| failed("there is no page".to_owned()))
 }
 
 /// Looks again who handles which signal: to be called when the first listener of a signal has come, or the last has gone.
@@ -69,10 +71,4 @@ pub fn leave_word(about: String, text: String, code: Option<i32>) {
 #[napi]
 pub fn note_inspector() {
     pulse::set(Word::Inspector, 1);
-}
-
-/// A request has been begun, or is done with.
-#[napi]
-pub fn count_request(is_done: bool) {
-    pulse::count(if is_done { Word::RequestsDone } else { Word::Requests });
 }

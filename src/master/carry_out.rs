@@ -18,6 +18,7 @@ impl Shell {
             Effect::KillDescendants { who } => self.kill_descendants(who),
             Effect::Kill { who } => {
                 self.kill_descendants(who);
+                self.watch.note_killed(who);
                 if let Some(running) = self.running.get(&who) {
                     running.kill();
                 }
@@ -107,8 +108,19 @@ impl Shell {
             Report::AppStarted { .. } | Report::AgentStarted { .. } => self.watch.wake(),
             _ => {}
         }
-        if let Some(event) = reports::event(report) {
-            (self.sink)(event);
+        let cause = match report {
+            Report::AppExited { who, exit, reason, .. } => self.note_death(*who, *exit, *reason),
+            Report::AgentDied { number, exit, reason, .. } => {
+                let agent = self.running.iter().find(|(who, running)| who.is_agent() && running.number == *number);
+                agent.map(|(who, _)| *who).and_then(|who| self.note_death(who, *exit, *reason))
+            }
+            _ => None,
+        };
+        if let Some(mut event) = reports::event(report) {
+            if cause.is_some() {
+                event["cause"] = json!(cause);
+            }
+            (self.sink)(event.to_string());
         }
     }
 

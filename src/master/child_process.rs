@@ -16,7 +16,7 @@ use crate::slot::Exit;
 use crate::sys::Watched;
 use crate::sys::process_tree::{self, Descendant};
 use crate::sys::pulse::PulseReader;
-use crate::sys::spawn::{self, Child, ExitStatus, Signal, SpawnRequest};
+use crate::sys::spawn::{self, Child, ExitStatus, Signal, SpawnRequest, Usage};
 use crate::sys::unix_socket;
 use crate::transport::channel::{self, Outgoing, Receiver, Sender};
 
@@ -226,14 +226,18 @@ async fn wait_for_exit(who: Occupant, pidfd: Watched, child: Rc<Child>, happenin
         let Ok(mut ready) = pidfd.readable().await else { return };
         match child.try_reap() {
             Ok(Some(status)) => {
-                let _ = happenings.send(Happening::Exited { who, exit: exit_of(status) }).await;
+                let core_dumped = matches!(status, ExitStatus::Signal { core_dumped: true, .. });
+                let usage = child.usage();
+                let _ = happenings.send(Happening::Exited { who, exit: exit_of(status), core_dumped, usage }).await;
                 return;
             }
             Ok(None) => ready.clear_ready(),
             Err(error) => {
                 // Somebody else reaped it: how it ended is lost, that it ended is not.
                 tracing::error!("[master] the end of process {} could not be read: {error}", child.pid());
-                let _ = happenings.send(Happening::Exited { who, exit: Exit::Code(-1) }).await;
+                let usage = Usage::default();
+                let happening = Happening::Exited { who, exit: Exit::Code(-1), core_dumped: false, usage };
+                let _ = happenings.send(happening).await;
                 return;
             }
         }

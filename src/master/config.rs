@@ -64,6 +64,8 @@ pub struct MasterConfig {
     pub announce_agent_pid: bool,
     /// What becomes of processes that stand still; none where they are not watched.
     pub stuck: Option<StuckConfig>,
+    /// The files of our cgroups that count kills for want of memory.
+    pub oom_files: Vec<String>,
 }
 
 /// egg-cluster's delay before a new agent.

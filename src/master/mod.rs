@@ -7,7 +7,8 @@
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
 //! (fork, channel, end), `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
 //! and `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer`, `reports` and
-//! `thread_reports` (the log), `snapshot` (status), `watch` (who stands still).
+//! `thread_reports` (the log), `snapshot` (status), `watch` (who stands still),
+//! `obituary` and `oom` (why one has died).
 
 mod acceptor;
 mod carry_out;
@@ -19,6 +20,8 @@ pub mod console;
 mod line_writer;
 mod listeners;
 mod messages;
+mod obituary;
+mod oom;
 mod own_sockets;
 mod pid_file;
 mod reports;

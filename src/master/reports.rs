@@ -246,9 +246,9 @@ fn cfork(refork: Refork, text: &str) {
     if refork == Refork::Disabled { info!(target: CFORK, "{text}") } else { error!(target: CFORK, "{text}") }
 }
 
-/// What JavaScript is told of a report, as JSON text; none for what only people read.
+/// What JavaScript is told of a report; none for what only people read.
 #[must_use]
-pub fn event(report: &Report) -> Option<String> {
+pub fn event(report: &Report) -> Option<serde_json::Value> {
     let value = match report {
         Report::AgentForked { number, pid } => json!({ "type": "agent-started", "id": number.0, "pid": pid }),
         Report::AgentDied { number, pid, exit, reason } => json!({
@@ -267,7 +267,7 @@ pub fn event(report: &Report) -> Option<String> {
         Report::ReloadDone { count } => json!({ "type": "reload-done", "count": count }),
         _ => return None,
     };
-    Some(value.to_string())
+    Some(value)
 }
 
 fn worker_event(kind: &str, who: Occupant, number: WorkerId, pid: u32) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! The loop: everything that happens comes in here, one thing at a time, and is turned into the supervisor's events.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -16,10 +16,11 @@ use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
 use super::watch::Watch;
 use super::{Command, Sink, snapshot};
-use crate::message::address::{Occupant, Origin};
+use crate::message::address::{Occupant, Origin, Seat};
 use crate::router::Roster;
 use crate::slot::Exit;
 use crate::supervisor::{Event, ProcessView, Supervisor};
+use crate::sys::spawn::Usage;
 use crate::transport::channel::Frame;
 
 /// How many happenings may wait for the loop; those who report them wait beyond that.
@@ -36,7 +37,7 @@ pub(super) enum Happening {
     /// A channel is closed; with the reason where it broke.
     ChannelEnded { who: Occupant, fault: Option<String> },
     /// A process has ended.
-    Exited { who: Occupant, exit: Exit },
+    Exited { who: Occupant, exit: Exit, core_dumped: bool, usage: Usage },
     /// An ended process' channel has had its time.
     LastWordsOver { who: Occupant },
     /// The descendants of a process that was asked to leave are gone.
@@ -69,6 +70,8 @@ pub(super) struct Shell {
     pub(super) listeners: Listeners,
     pub(super) switchboard: Switchboard,
     pub(super) watch: Watch,
+    /// Why the last process of each place has ended.
+    pub(super) deaths: BTreeMap<Seat, serde_json::Value>,
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
@@ -136,7 +139,8 @@ impl Shell {
             supervisor: Supervisor::new(config.supervisor(seed)),
             listeners: Listeners::new(happenings.clone(), config.production, config.sticky_worker_port),
             switchboard: Switchboard::new(happenings.clone(), config.switchboard),
-            watch: Watch::new(config.stuck),
+            watch: Watch::new(config.stuck, &config.oom_files),
+            deaths: BTreeMap::new(),
             config,
             running: HashMap::new(),
             trees: HashMap::new(),
@@ -185,7 +189,7 @@ impl Shell {
             Command::Stack { pid, ticket } => self.answer_stack(pid, ticket),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.
-                let _ = answer.send(snapshot::status(&self.supervisor.view(), self.dropped_messages));
+                let _ = answer.send(snapshot::status(&self.supervisor.view(), self.dropped_messages, &self.deaths));
             }
         }
     }
@@ -194,7 +198,10 @@ impl Shell {
         match happening {
             Happening::Frame { who, frame } => self.note_frame(who, frame),
             Happening::ChannelEnded { who, fault } => self.note_channel_ended(who, fault),
-            Happening::Exited { who, exit } => self.note_exited(who, exit),
+            Happening::Exited { who, exit, core_dumped, usage } => {
+                self.watch.note_usage(who, core_dumped, usage);
+                self.note_exited(who, exit);
+            }
             Happening::LastWordsOver { who } => self.note_last_words_over(who),
             Happening::TreeGone { who } => {
                 self.trees.remove(&who);

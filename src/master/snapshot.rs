@@ -1,12 +1,14 @@
 //! The cluster as `status()` and tests may see it: plain JSON, nothing that could be acted on.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::message::address::Seat;
 use crate::supervisor::{ProcessView, View};
 
 /// A snapshot as JSON text.
-pub(super) fn status(view: &View, dropped_messages: u64) -> String {
+pub(super) fn status(view: &View, dropped_messages: u64, deaths: &BTreeMap<Seat, Value>) -> String {
     json!({
         "pid": std::process::id(),
         "ready": view.is_running,
@@ -15,6 +17,7 @@ pub(super) fn status(view: &View, dropped_messages: u64) -> String {
         "agent": view.agent.as_ref().map(process),
         "workers": view.apps.iter().map(process).collect::<Vec<_>>(),
         "droppedMessages": dropped_messages,
+        "lastDeaths": deaths.values().collect::<Vec<_>>(),
     })
     .to_string()
 }

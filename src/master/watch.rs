@@ -3,7 +3,7 @@
 //! Whether one stands still is decided by [`Standstill`], which is pure. Here are the looks: one timer for all processes, which runs
 //! only while somebody is in service, reads their pages, and asks the kernel only about those that run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,16 +11,22 @@ use serde_json::json;
 use tracing::{error, info, warn};
 
 use super::Sink;
+use super::oom::OomKills;
 use super::shell::{Happening, Shell, spawn_task};
 use crate::message::address::{Occupant, Seat, WorkerId};
 use crate::slot::{Doing, Finding, Hindrance, SlotState, Standstill, StuckPolicy};
 use crate::supervisor::{Event, ProcessView};
-use crate::sys::process_facts::{RunDelay, kernel_view, process_facts};
+use crate::sys::process_facts::{RunDelay, kernel_view, process_facts, resident_memory};
 use crate::sys::pulse::{self, Loop, PulseReader, Text, Word};
+use crate::sys::spawn::Usage;
 
 /// How long a process has to take its own stack, and how often that is looked for.
 const STACK_PATIENCE: Duration = Duration::from_secs(1);
 const STACK_LOOK: Duration = Duration::from_millis(10);
+
+/// How often memory is looked at, and how many looks are kept: the last two minutes.
+const SAMPLE_PERIOD: Duration = Duration::from_secs(10);
+const SAMPLES: usize = 12;
 
 /// What becomes of processes that stand still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +41,25 @@ pub struct StuckConfig {
     pub kills: bool,
 }
 
+/// What is known of one process' life. Kept until it is buried.
+pub(super) struct Life {
+    pub(super) number: WorkerId,
+    pub(super) pid: u32,
+    pub(super) pulse: Rc<PulseReader>,
+    /// On the clock of the pulse.
+    pub(super) started_at: Duration,
+    /// Its resident memory from time to time, the oldest first.
+    pub(super) memory: VecDeque<(Duration, u64)>,
+    /// The most resident memory and the time on a processor, once it has ended.
+    pub(super) peak: u64,
+    pub(super) cpu: Duration,
+    pub(super) core_dumped: bool,
+    /// The master has sent it SIGKILL.
+    pub(super) was_killed: bool,
+}
+
 struct Member {
-    number: WorkerId,
-    pid: u32,
-    pulse: Rc<PulseReader>,
+    life: Life,
     delay: RunDelay,
     /// Present while it is in service.
     standstill: Option<Standstill>,
@@ -46,7 +67,7 @@ struct Member {
 
 impl Member {
     fn look(&mut self, now: Duration, kills: bool) -> Finding {
-        let Self { pid, pulse, delay, standstill, .. } = self;
+        let Self { life: Life { pid, pulse, .. }, delay, standstill } = self;
         let Some(standstill) = standstill.as_mut().filter(|standstill| standstill.next_look() <= now) else {
             return Finding::Nothing;
         };
@@ -68,18 +89,56 @@ pub(super) struct Watch {
     config: Option<StuckConfig>,
     members: HashMap<Occupant, Member>,
     next_look: Option<Duration>,
+    /// When memory is looked at again.
+    next_sample: Duration,
+    pub(super) oom: OomKills,
 }
 
 impl Watch {
-    /// Without a config nobody is watched.
-    pub(super) fn new(config: Option<StuckConfig>) -> Self {
-        Self { config, members: HashMap::new(), next_look: None }
+    /// Without a config nobody is watched for standing still; their memory is looked at all the same. `oom_files` are the cgroups'
+    /// counters of kills.
+    pub(super) fn new(config: Option<StuckConfig>, oom_files: &[String]) -> Self {
+        let oom = OomKills::new(oom_files);
+        Self { config, members: HashMap::new(), next_look: None, next_sample: Duration::ZERO, oom }
+    }
+
+    fn period(&self) -> Duration {
+        self.config.map_or(SAMPLE_PERIOD, |config| config.steer_after)
     }
 
     /// A process has been forked, with a page.
     pub(super) fn begin(&mut self, who: Occupant, number: WorkerId, pid: u32, pulse: Rc<PulseReader>) {
-        let delay = RunDelay::of(pid);
-        self.members.insert(who, Member { number, pid, pulse, delay, standstill: None });
+        let life = Life {
+            number,
+            pid,
+            pulse,
+            started_at: pulse::now(),
+            memory: VecDeque::new(),
+            peak: 0,
+            cpu: Duration::ZERO,
+            core_dumped: false,
+            was_killed: false,
+        };
+        self.members.insert(who, Member { life, delay: RunDelay::of(pid), standstill: None });
+    }
+
+    /// The master sends it SIGKILL.
+    pub(super) fn note_killed(&mut self, who: Occupant) {
+        if let Some(member) = self.members.get_mut(&who) {
+            member.life.was_killed = true;
+        }
+    }
+
+    /// It has ended, and was reaped.
+    pub(super) fn note_usage(&mut self, who: Occupant, core_dumped: bool, usage: Usage) {
+        if let Some(Member { life, .. }) = self.members.get_mut(&who) {
+            (life.core_dumped, life.peak, life.cpu) = (core_dumped, usage.peak_memory, usage.cpu);
+        }
+    }
+
+    /// What is known of a process that has not been buried.
+    pub(super) fn life(&self, who: Occupant) -> Option<&Life> {
+        self.members.get(&who).map(|member| &member.life)
     }
 
     /// A process is gone.
@@ -89,10 +148,8 @@ impl Watch {
 
     /// Somebody may have come into service.
     pub(super) fn wake(&mut self) {
-        if let Some(config) = self.config {
-            let soon = pulse::now() + config.steer_after;
-            self.next_look = Some(self.next_look.map_or(soon, |at| at.min(soon)));
-        }
+        let soon = pulse::now() + self.period();
+        self.next_look = Some(self.next_look.map_or(soon, |at| at.min(soon)));
     }
 
     /// When the next look is due.
@@ -101,8 +158,10 @@ impl Watch {
     }
 
     fn look(&mut self, in_service: &[ProcessView]) -> Vec<(Occupant, Finding)> {
-        let Some(config) = self.config else { return Vec::new() };
         let now = pulse::now();
+        self.sample_memory(now);
+        self.next_look = (!in_service.is_empty()).then_some(now + self.period());
+        let Some(config) = self.config else { return Vec::new() };
         let policy = StuckPolicy { steer_after: config.steer_after, kill_after: config.kill_after };
         let mut findings = Vec::new();
         for (who, member) in &mut self.members {
@@ -119,6 +178,21 @@ impl Watch {
         let watched = self.members.values().filter_map(|member| member.standstill.as_ref());
         self.next_look = watched.map(Standstill::next_look).min();
         findings
+    }
+}
+
+impl Watch {
+    fn sample_memory(&mut self, now: Duration) {
+        if now < self.next_sample {
+            return;
+        }
+        self.next_sample = now + SAMPLE_PERIOD;
+        for Member { life, .. } in self.members.values_mut() {
+            if life.memory.len() == SAMPLES {
+                life.memory.pop_front();
+            }
+            life.memory.push_back((now, resident_memory(life.pid)));
+        }
     }
 }
 
@@ -159,7 +233,7 @@ impl Shell {
     fn explain_standstill(&mut self, who: Occupant, time: Duration) {
         let takes_stack = self.watch.config.is_some_and(|config| config.takes_stack);
         let Some(member) = self.watch.members.get(&who) else { return };
-        let pulse = Rc::clone(&member.pulse);
+        let pulse = Rc::clone(&member.life.pulse);
         let happenings = self.happenings.clone();
         spawn_task(&self.happenings, async move {
             let stack = if takes_stack { take_stack(&pulse).await } else { None };
@@ -171,11 +245,11 @@ impl Shell {
     pub(super) fn note_explained(&mut self, who: Occupant, time: Duration, stack: Option<String>) {
         let Some(member) = self.watch.members.get(&who).filter(|member| member.stands_still()) else { return };
         // What has gone on while it was asked is let go on; the next look says so.
-        if !matches!(member.pulse.event_loop(), Loop::Runs(_)) {
+        if !matches!(member.life.pulse.event_loop(), Loop::Runs(_)) {
             return;
         }
-        let facts = process_facts(member.pid);
-        let kernel = kernel_view(member.pid);
+        let facts = process_facts(member.life.pid);
+        let kernel = kernel_view(member.life.pid);
         let mut text = format!(
             "[master] {} has stood still for {} and is replaced: state {}, memory {} MB",
             name(who, member),
@@ -205,8 +279,8 @@ impl Shell {
     /// JavaScript, or there is no such process.
     pub(super) fn answer_stack(&self, pid: u32, ticket: u32) {
         let sink = Sink::clone(&self.sink);
-        let member = self.watch.members.values().find(|member| member.pid == pid);
-        let pulse = member.map(|member| Rc::clone(&member.pulse));
+        let member = self.watch.members.values().find(|member| member.life.pid == pid);
+        let pulse = member.map(|member| Rc::clone(&member.life.pulse));
         spawn_task(&self.happenings, async move {
             let stack = match pulse {
                 Some(pulse) => take_stack(&pulse).await,
@@ -230,12 +304,16 @@ async fn take_stack(pulse: &PulseReader) -> Option<String> {
     pulse.text(Text::Stack)
 }
 
-fn name(who: Occupant, Member { number, pid, .. }: &Member) -> String {
+fn name(who: Occupant, Member { life, .. }: &Member) -> String {
+    name_of(who, life.number, life.pid)
+}
+
+pub(super) fn name_of(who: Occupant, number: WorkerId, pid: u32) -> String {
     let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
     format!("{kind}#{number}:{pid}")
 }
 
-fn seconds(time: Duration) -> String {
+pub(super) fn seconds(time: Duration) -> String {
     format!("{:.1}s", time.as_secs_f64())
 }
 
@@ -246,7 +324,7 @@ fn stuck_event(stage: &str, who: Occupant, member: &Member, time: Duration) -> s
     };
     json!({
         "type": "stuck", "stage": stage, "role": if who.is_agent() { "agent" } else { "app" },
-        "id": member.number.0, "pid": member.pid, "slot": slot, "generation": who.generation.0,
+        "id": member.life.number.0, "pid": member.life.pid, "slot": slot, "generation": who.generation.0,
         "forMs": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
     })
 }

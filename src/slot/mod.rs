@@ -2,11 +2,13 @@
 //!
 //! Pure: no clock, no descriptor, no log. The supervisor owns the slots and is the only caller.
 
+mod cause;
 mod exit;
 mod process;
 mod standstill;
 mod state;
 
+pub use cause::{Cause, Circumstances, OomPlace, Sender};
 pub use exit::{Exit, ExitReason};
 pub use process::{ClusterState, Ladder, Process};
 pub use standstill::{Doing, Finding, Hindrance, Standstill, StuckPolicy};

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::libc;
 
@@ -97,12 +98,21 @@ impl ExitStatus {
     }
 }
 
+/// What an ended process has used, itself and those of its children that it has waited for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Time on a processor.
+    pub cpu: Duration,
+    /// The most resident memory it ever had, in bytes.
+    pub peak_memory: u64,
+}
+
 /// A child process of ours.
 #[derive(Debug)]
 pub struct Child {
     pid: u32,
     pidfd: OwnedFd,
-    ended: Cell<Option<ExitStatus>>,
+    ended: Cell<Option<(ExitStatus, Usage)>>,
 }
 
 impl Child {
@@ -135,12 +145,16 @@ impl Child {
     /// # Errors
     /// `ECHILD` when somebody else in this process has reaped it, or `SIGCHLD` is ignored.
     pub fn try_reap(&self) -> Result<Option<ExitStatus>, SysError> {
-        if let Some(status) = self.ended.get() {
-            return Ok(Some(status));
+        if self.ended.get().is_none() {
+            self.ended.set(reap(self.pidfd())?);
         }
-        let status = reap(self.pidfd())?;
-        self.ended.set(status);
-        Ok(status)
+        Ok(self.ended.get().map(|(status, _)| status))
+    }
+
+    /// What it has used, once it has been reaped.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.ended.get().map(|(_, usage)| usage).unwrap_or_default()
     }
 
     /// Kills the process and waits until it is gone and reaped; for one that is of no use from its start.
@@ -152,11 +166,21 @@ impl Child {
     }
 }
 
-fn reap(pidfd: BorrowedFd<'_>) -> Result<Option<ExitStatus>, SysError> {
+fn reap(pidfd: BorrowedFd<'_>) -> Result<Option<(ExitStatus, Usage)>, SysError> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    let id = libc::id_t::try_from(pidfd.as_raw_fd()).unwrap_or(libc::id_t::MAX);
-    // SAFETY: `info` is writable and large enough; the kernel writes nothing else.
-    let waited = unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), libc::WEXITED | libc::WNOHANG) };
+    let mut used = MaybeUninit::<libc::rusage>::zeroed();
+    // The C library's waitid hides the last argument of the system call (waitid(2), "C library/kernel differences").
+    // SAFETY: `info` and `used` are writable and large enough; the kernel writes nothing else.
+    let waited = unsafe {
+        libc::syscall(
+            libc::SYS_waitid,
+            libc::P_PIDFD,
+            pidfd.as_raw_fd(),
+            info.as_mut_ptr(),
+            libc::WEXITED | libc::WNOHANG,
+            used.as_mut_ptr(),
+        )
+    };
     if waited != 0 {
         return Err(SysError::last("waitid"));
     }
@@ -168,8 +192,17 @@ fn reap(pidfd: BorrowedFd<'_>) -> Result<Option<ExitStatus>, SysError> {
     }
     // SAFETY: for SIGCHLD, the only signal waitid reports, si_status is the member that is set.
     let status = unsafe { info.si_status() };
-    Ok(Some(match info.si_code {
+    // SAFETY: all zeroes is a valid rusage, and the kernel has written over that.
+    let used = unsafe { used.assume_init() };
+    let status = match info.si_code {
         libc::CLD_EXITED => ExitStatus::Code(status),
         code => ExitStatus::Signal { number: status, core_dumped: code == libc::CLD_DUMPED },
-    }))
+    };
+    let peak_memory = u64::try_from(used.ru_maxrss).unwrap_or(0) * 1024;
+    Ok(Some((status, Usage { cpu: time(used.ru_utime) + time(used.ru_stime), peak_memory })))
+}
+
+fn time(time: libc::timeval) -> Duration {
+    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
+    seconds + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
 }

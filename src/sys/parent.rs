@@ -1,7 +1,7 @@
 //! The process that started us, seen from inside the child: its end, and the death signal that covers the boot.
 //!
 //! Used by the worker's guard only. Nothing here waits for anything but the parent's end.
-#![allow(unsafe_code)] // prctl with the bare zero that takes the signal back
+#![allow(unsafe_code)] // prctl with a bare number
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -15,7 +15,7 @@ use super::event::Event;
 use super::{SysError, pidfd};
 
 /// As wide as the kernel reads it: prctl takes its arguments as they come, without their types.
-const NO_SIGNAL: libc::c_ulong = 0;
+const GO_ON: libc::c_ulong = libc::SIGCONT as libc::c_ulong;
 
 /// The parent, held so that its end is seen whatever becomes of its number.
 #[derive(Debug)]
@@ -91,17 +91,18 @@ pub fn parent_pidfd() -> Result<Option<Parent>, SysError> {
     Ok((nix::unistd::getppid() == before).then_some(Parent { pid, pidfd }))
 }
 
-/// Takes back the death signal that was asked for between fork and exec.
+/// Takes back the death signal that was asked for between fork and exec: from now on the parent's end ends nobody at once. But a process
+/// that is stopped then goes on, because one that is stopped cannot leave, and its guard is stopped with it.
 ///
 /// The kernel keeps it per thread, and the one that counts is the thread that called exec: the main thread. On any
 /// other the call changes nothing.
 ///
 /// # Errors
 /// None is known to happen.
-pub fn clear_death_signal() -> Result<(), SysError> {
+pub fn soften_death_signal() -> Result<(), SysError> {
     // SAFETY: prctl with plain integers.
-    let cleared = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, NO_SIGNAL) };
-    if cleared == 0 { Ok(()) } else { Err(SysError::last("prctl(PR_SET_PDEATHSIG)")) }
+    let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, GO_ON) };
+    if set == 0 { Ok(()) } else { Err(SysError::last("prctl(PR_SET_PDEATHSIG)")) }
 }
 
 /// Keeps every signal away from the calling thread, so that the others' handlers run where they expect to.

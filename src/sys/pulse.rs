@@ -261,6 +261,12 @@ impl PulseWriter {
         self.words.get(word as usize).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
+    /// Where a word lies.
+    #[must_use]
+    pub fn place_of(self, word: Word) -> Option<NonNull<u64>> {
+        NonNull::new(self.words.get(word as usize)?.as_ptr())
+    }
+
     /// Says what the event loop does.
     pub fn set_loop(self, state: Loop) {
         self.set(Word::Loop, state.to_word());

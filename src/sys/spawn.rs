@@ -18,7 +18,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
-pub use super::child::{Child, ExitStatus, Signal, signal_name};
+pub use super::child::{Child, ExitStatus, Signal, Usage, signal_name};
 use super::error::Named;
 use super::{SysError, pidfd};
 

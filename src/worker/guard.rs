@@ -57,7 +57,7 @@ pub fn attach(grace: Duration) -> Result<(), GuardError> {
         .map_err(GuardError::Thread)?;
     *attached = true;
     // Only now: between the two the process would be covered by neither.
-    parent::clear_death_signal().map_err(GuardError::DeathSignal)
+    parent::soften_death_signal().map_err(GuardError::DeathSignal)
 }
 
 fn guard(master: Option<&Parent>, grace: Duration) {

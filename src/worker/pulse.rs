@@ -5,6 +5,7 @@
 //! whatever runs, when the guard's thread asks for it.
 
 use std::ffi::c_void;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -120,11 +121,10 @@ pub fn set(word: Word, value: u64) {
     }
 }
 
-/// Adds one to a number.
-pub fn count(word: Word) {
-    if let Some(attached) = ATTACHED.get() {
-        attached.page.set(word, attached.page.get(word).wrapping_add(1));
-    }
+/// Where a number lies on the page, which stays for the rest of the process: for whoever counts there without a call.
+#[must_use]
+pub fn place_of(word: Word) -> Option<NonNull<u64>> {
+    ATTACHED.get().and_then(|attached| attached.page.place_of(word))
 }
 
 extern "C" fn before_poll(_handle: *mut c_void) {

@@ -59,7 +59,7 @@ describe('the documents', () => {
     it(`${document} names only npm scripts that exist`, () => {
       const text = read(document);
       const named = [
-        ...[...text.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name),
+        ...[...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name),
         ...[...text.matchAll(/npm (start|test)\b/g)].map(([, name]) => name),
       ];
       assert.deepEqual(named.filter(name => !manifest.scripts[name]), []);
