@@ -45,6 +45,11 @@ export declare class Cluster {
    * or there is none.
    */
   askStack(pid: number, ticket: number): void
+  /**
+   * Where the master has pid 1: reaps adopted processes that had ended already at the last call of this. To be called after SIGCHLD,
+   * each time on another turn of the event loop.
+   */
+  reapAdopted(): void
   /** To be called from process 'exit': logs the exit code and removes the pid file. */
   exiting(code: number): void
 }

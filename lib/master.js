@@ -11,6 +11,7 @@ const { Cluster } = require('./cluster');
 const { ClutchError } = require('./errors');
 const { masterEndpoint, MAX_WAITING } = require('./master/endpoint');
 const { MemberList } = require('./master/member_list');
+const { reapAdopted } = require('./master/adopted');
 const { loadNative } = require('./master/native');
 const { listenToParent, sendToParent } = require('./master/parent');
 
@@ -210,6 +211,8 @@ class Master {
     // `once`: the same signal a second time meets Node's default, and that ends a master whose close hangs.
     for (const signal of STOP_SIGNALS) on(signal, () => this.#onSignal(signal));
     on('exit', code => native.exiting(code));
+    const onChild = reapAdopted(proc, () => unlessClosed(() => native.reapAdopted()));
+    if (onChild) this.#listeners.push(['SIGCHLD', onChild]);
     const listener = listenToParent(proc, text => this.#deliver('parent', text), text => native.log('warn', text));
     this.#listeners.push(['message', listener]);
   }

@@ -194,6 +194,13 @@ impl Cluster {
         self.handle.ask_stack(pid, ticket).map_err(|error| to_js(&error))
     }
 
+    /// Where the master has pid 1: reaps adopted processes that had ended already at the last call of this. To be called after SIGCHLD,
+    /// each time on another turn of the event loop.
+    #[napi]
+    pub fn reap_adopted(&self) -> napi::Result<(), String> {
+        self.handle.reap_adopted().map_err(|error| to_js(&error))
+    }
+
     /// To be called from process 'exit': logs the exit code and removes the pid file.
     #[napi]
     pub fn exiting(&self, code: i32) {

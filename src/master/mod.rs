@@ -8,9 +8,10 @@
 //! (fork, channel, end), `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
 //! and `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer`, `reports` and
 //! `thread_reports` (the log), `snapshot` (status), `watch` (who stands still),
-//! `obituary` and `oom` (why one has died).
+//! `obituary` and `oom` (why one has died), `adopted` (orphans, where the master has pid 1).
 
 mod acceptor;
+mod adopted;
 mod carry_out;
 mod child_process;
 mod child_thread;
@@ -66,6 +67,7 @@ pub(crate) enum Command {
     Thread(ThreadNews),
     Status { answer: std::sync::mpsc::SyncSender<String> },
     Stack { pid: u32, ticket: u32 },
+    ReapAdopted,
 }
 
 /// The door's end of a running master.
@@ -154,6 +156,15 @@ impl MasterHandle {
     /// [`ClusterError::Closed`] when the master's thread has ended.
     pub fn ask_stack(&self, pid: u32, ticket: u32) -> Result<(), ClusterError> {
         self.send(Command::Stack { pid, ticket })
+    }
+
+    /// For a master with pid 1: reaps adopted processes that had ended already at the last call of this. To be called after SIGCHLD, each
+    /// time on another turn of the event loop.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn reap_adopted(&self) -> Result<(), ClusterError> {
+        self.send(Command::ReapAdopted)
     }
 
     /// Logs one line; written when this returns.

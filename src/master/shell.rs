@@ -1,6 +1,6 @@
 //! The loop: everything that happens comes in here, one thing at a time, and is turned into the supervisor's events.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use crate::message::address::{Occupant, Origin, Seat};
 use crate::router::Roster;
 use crate::slot::Exit;
 use crate::supervisor::{Event, ProcessView, Supervisor};
+use crate::sys::process_tree::Zombie;
 use crate::sys::spawn::Usage;
 use crate::transport::channel::Frame;
 
@@ -70,6 +71,8 @@ pub(super) struct Shell {
     pub(super) listeners: Listeners,
     pub(super) switchboard: Switchboard,
     pub(super) watch: Watch,
+    /// Ended processes that were adopted, as they were seen last.
+    pub(super) zombies: BTreeSet<Zombie>,
     /// Why the last process of each place has ended.
     pub(super) deaths: BTreeMap<Seat, serde_json::Value>,
     pub(super) happenings: mpsc::Sender<Happening>,
@@ -140,6 +143,7 @@ impl Shell {
             listeners: Listeners::new(happenings.clone(), config.production, config.sticky_worker_port),
             switchboard: Switchboard::new(happenings.clone(), config.switchboard),
             watch: Watch::new(config.stuck, &config.oom_files),
+            zombies: BTreeSet::new(),
             deaths: BTreeMap::new(),
             config,
             running: HashMap::new(),
@@ -186,6 +190,7 @@ impl Shell {
             }
             Command::Deliver { origin, text } => self.route_text(origin, None, text.into()),
             Command::Thread(news) => self.note_thread(news),
+            Command::ReapAdopted => self.reap_adopted(),
             Command::Stack { pid, ticket } => self.answer_stack(pid, ticket),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.

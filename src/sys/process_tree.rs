@@ -70,6 +70,36 @@ pub fn descendants(root: u32) -> Vec<Descendant> {
     found
 }
 
+/// A child of somebody's that has ended and has not been reaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Zombie {
+    /// Its process id, which nobody else has before it is reaped.
+    pub pid: u32,
+    start_time: u64,
+}
+
+/// The ended children of `parent` that nobody has reaped.
+#[must_use]
+pub fn zombies_of(parent: u32) -> Vec<Zombie> {
+    let is_zombie = |stat: &Stat| stat.ended && stat.parent == parent;
+    let all = read_all();
+    all.iter()
+        .filter(|(_, stat)| is_zombie(stat))
+        .map(|(pid, stat)| Zombie { pid: *pid, start_time: stat.start_time })
+        .collect()
+}
+
+impl Zombie {
+    /// Reaps it: it has to be a child of this process that nobody else waits for.
+    pub fn reap(self) {
+        if let Ok(pid) = i32::try_from(self.pid) {
+            let pid = nix::unistd::Pid::from_raw(pid);
+            // Somebody who was quicker is welcome.
+            let _ = nix::sys::wait::waitpid(pid, Some(nix::sys::wait::WaitPidFlag::WNOHANG));
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
     parent: u32,

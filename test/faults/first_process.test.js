@@ -1,0 +1,49 @@
+'use strict';
+// The master is the first process of a container, in which every orphan becomes its child.
+
+const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const { startFolder, master } = require('../helpers/folder_cluster');
+const { until } = require('../helpers/waiting');
+
+const NAMESPACE = ['--pid', '--fork', '--mount-proc', '--kill-child'];
+
+/** Only some may have a pid namespace of their own: root, and others where the kernel lets them. */
+function mayUnshare() {
+  try {
+    execFileSync('unshare', [...NAMESPACE, 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('a master that is the first process', () => {
+  let asked = 0;
+
+  async function order(cluster, action, data) {
+    cluster.send({ action, data });
+    const answer = await cluster.message('answer', { index: asked });
+    asked += 1;
+    return answer.data;
+  }
+
+  if (mayUnshare()) {
+    it('reaps the orphans that it is handed, and never a child of its JavaScript', async () => {
+      const settings = { starter: master('as_first_process'), nodePath: 'unshare', execArgv: [...NAMESPACE, process.execPath] };
+      const cluster = await startFolder('leaves_orphans', {}, settings);
+      const { port } = await cluster.ready();
+      assert.equal((await order(cluster, 'zombies')).pid, 1);
+      await order(cluster, 'children', 40);
+      for (let orphan = 0; orphan < 10; orphan++) await (await fetch(`http://127.0.0.1:${port}/orphan`)).text();
+      await cluster.waitFor(() => (cluster.stdout.match(/^orphan ends$/gm) ?? []).length === 10, { what: 'the end of ten orphans' });
+      const isClean = async () => {
+        const { zombies, ended } = await order(cluster, 'zombies');
+        return zombies.length === 0 && ended === 40;
+      };
+      await until(isClean, 'no zombie is left, and JavaScript has heard of the end of all its children');
+      await order(cluster, 'stop');
+      assert.deepEqual(await cluster.exit(), { code: 0, signal: null });
+    });
+  }
+});
