@@ -66,12 +66,12 @@ export declare class Cluster {
  */
 export declare class Endpoint {
   /**
-   * Joins by the master's invitation (`<descriptor>:<place>:<generation>`). Payload may use up to `arenaBytes` bytes of shared memory.
+   * Joins by the master's invitation (`<descriptor>:<place>:<generation>`).
    * `onMessages` and `onNews` are called on the event loop when there are some; that keeps no process alive.
    *
    * Throws `ERR_CLUTCH_PLATFORM` where this machine has no shared memory that can be sealed.
    */
-  constructor(invitation: string, arenaBytes: number, head: Buffer, rows: Buffer, intake: Buffer, onMessages: () => void, onNews: () => void)
+  constructor(invitation: string, limits: SwitchboardLimits, head: Buffer, rows: Buffer, intake: Buffer, onMessages: () => void, onNews: () => void)
   /** The place and the generation of this process. */
   own(): Array<number>
   /** Reads what the master has told, and what was found out about peers. */
@@ -95,6 +95,12 @@ export declare class Endpoint {
   sendBare(): number
   /** Sends what waits, as far as there is room now. Answers whether nothing waits any more. */
   flush(): boolean
+  /** What waits here, and how long others have waited. */
+  load(): SwitchboardLoad
+  /** The places of those that did not get the last message that was refused. */
+  takeRefused(): Array<number>
+  /** How full the fullest queue is, 0 to 1. */
+  pressure(): number
   /**
    * Takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and none
    * come before it has been taken.
@@ -154,6 +160,8 @@ export interface ClusterConfig {
   sharesSockets: boolean
   /** False where messages between workers go by the master. */
   switchboard: boolean
+  /** How many bytes of messages may wait in the master for one worker. */
+  maxQueueBytes: number
   /** How many app workers; at least 1. */
   workers: number
   /** The framework's name, for the log. */
@@ -214,6 +222,30 @@ export interface StuckOptions {
   killAfterMs: number
   /** Whether its JavaScript stack is taken before. */
   stack: boolean
+}
+
+/** How much memory the messages of a process may take, in bytes. */
+export interface SwitchboardLimits {
+  /** Shared memory. */
+  arenaBytes: number
+  /** Private memory for what waits for one receiver. */
+  maxQueueBytes: number
+}
+
+/** What waits in a process because its receivers have no room. */
+export interface SwitchboardLoad {
+  /** How full the fullest queue is, 0 to 1. */
+  pressure: number
+  /** How many messages wait, counted once for each receiver. */
+  messages: number
+  /** How much memory they take. */
+  bytes: number
+  /** How many have waited and are gone on. */
+  waited: number
+  /** How long all of these together have waited, in milliseconds. */
+  waitedMs: number
+  /** How long the one that waited longest did, in milliseconds. */
+  longestMs: number
 }
 
 /** What happened on the switchboard. */

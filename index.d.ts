@@ -22,6 +22,23 @@ export interface ClusterHTTPSSecureOptions {
   [field: string]: unknown;
 }
 
+/** Of {@link ClusterOptions.messenger}. Sizes are bytes, or texts such as '64mb'. */
+export interface MessengerOptions {
+  /** Only the default is available in this version. @default 'json' */
+  serialization?: 'json' | null;
+  /**
+   * Shared memory for the messages of each process, 1 MiB to 16 GiB; a message must fit into it. It is taken as it is needed, and given back.
+   * @default '64mb'
+   */
+  arena?: number | string | null;
+  /**
+   * How much may wait in one process for one receiver that does not read, 1 MiB to 64 GiB, the master included. What is more is refused:
+   * see `message-dropped` and {@link Messenger.stats}.
+   * @default '256mb'
+   */
+  maxQueue?: number | string | null;
+}
+
 /**
  * Options of {@link startCluster}. `null` and `undefined` count as "not given". A field that is not listed is handed to agent
  * and workers as it is. All of it travels as JSON in the workers' command lines: at most 131071 bytes, and visible in `ps`.
@@ -103,8 +120,6 @@ export interface ClusterOptions {
    * @default false
    */
   sticky?: boolean | null;
-  /** Only the default is available in this version. */
-  messenger?: { serialization?: 'json' } | null;
   /**
    * How much of a heap agent and app workers each may have (node's `--max-old-space-size`). `true`: where a cgroup limits memory, their
    * share of it, unless Node's own limit is lower. A size such as `'512mb'` is for each of them, `false` leaves it to Node. A flag that
@@ -112,6 +127,8 @@ export interface ClusterOptions {
    * @default true
    */
   heapBudget?: boolean | number | string | null;
+  /** How messages between the processes are written, and how much memory they may take. */
+  messenger?: MessengerOptions | null;
   /** Not available in this version; set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms). */
   timeouts?: Record<string, never> | null;
   /**
@@ -168,6 +185,8 @@ export interface ParsedClusterOptions {
   debugPort?: number;
   plugins?: object | null;
   isDebug?: boolean;
+  /** With all fields, sizes in bytes; only where it is given. */
+  messenger?: { serialization: 'json'; arena: number; maxQueue: number };
   [field: string]: unknown;
 }
 
@@ -264,7 +283,42 @@ export interface Broadcast {
   acked(action: string, data?: unknown, options?: RequestOptions): Promise<BroadcastResult[]>;
 }
 
-/** egg's messenger: an event is an action, its argument the data. A listener that throws or rejects is logged and stops nothing. */
+/** Counters of one action. */
+export interface ActionStats {
+  /** Calls, to however many receivers each. */
+  sent: number;
+  received: number;
+  /** Of all that was sent: as it lies in shared memory, or an estimate where messages go by Node's channel or between threads. */
+  bytes: number;
+  largest: number;
+  /** Refused, counted once for each receiver. */
+  dropped: number;
+}
+
+/** What {@link Messenger.stats} gives. */
+export interface MessengerStats {
+  pressure: number;
+  dropped: number;
+  /** What waits here because its receivers have no room (by Node's channel: what Node has not written yet). */
+  queue: {
+    /** Counted once for each receiver. */
+    messages: number;
+    bytes: number;
+    /** How many have waited and are gone on, how long together, and how long the longest, in milliseconds. */
+    waited: number;
+    waitedMs: number;
+    longestMs: number;
+  };
+  /** By action, of the first 256 actions; those beyond share `(other)`. */
+  actions: Record<string, ActionStats>;
+}
+
+/**
+ * egg's messenger: an event is an action, its argument the data. A listener that throws or rejects is logged and stops nothing.
+ *
+ * Two events are its own: `pressure` when {@link Messenger.pressure} has reached 0.5, and `drain` when it is down to 0.1 again; their
+ * argument is the pressure. An action of that name arrives there as well.
+ */
 export class Messenger extends EventEmitter {
   /** The pid of this process, or the id of this worker thread, as text. */
   readonly pid: string;
@@ -296,6 +350,13 @@ export class Messenger extends EventEmitter {
   request(target: 'agent' | 'app' | 'random' | 'master' | number | string, action: string, data?: unknown, options?: RequestOptions): Promise<any>;
   /** Says who answers requests with this action: one for each action, `null` takes it away. No listener sees these requests. */
   reply(action: string, replier: ((data: any, from: Asker) => unknown) | null): this;
+  /**
+   * How full the fullest queue of this process is, 0 to 1; at 1 the next message may be refused. Always 0 in the master and in worker
+   * threads, where nobody tells what waits.
+   */
+  readonly pressure: number;
+  /** Counters since the start of this process. Where messages go through shared memory, those of egg's own messenger are included. */
+  stats(): MessengerStats;
   /** Resolves when all that this process sent before has been read by agent and apps, or they are gone. It keeps no process alive. */
   flush(): Promise<void>;
   /** Takes no more messages in and forgets all listeners; nobody is answered until there is a new one. */
@@ -329,7 +390,7 @@ export interface ClusterStatus {
   address: string | null;
   agent: ProcessStatus | null;
   workers: WorkerStatus[];
-  /** Messages that were lost because a worker did not read its full queue. */
+  /** Messages that were refused, by the master and by the workers, counted once for each receiver. */
   droppedMessages: number;
   /** The last death of each place that has had one, the agent's first. */
   lastDeaths: Death[];
@@ -431,6 +492,20 @@ export interface StuckEvent {
   memory?: number;
 }
 
+/** Messages that were refused. Many of them are told by one event. */
+export interface MessageDroppedEvent {
+  /** Who sent them. `null` where it is not known. */
+  from: { role: string | null; pid: number | null };
+  /** Who did not get them. */
+  to: { role: string | null; pid: number | null };
+  /** Of the first; `(other)` where there were too many different ones. */
+  action: string | null;
+  /** `queue-full`: it does not read, and maxQueue is reached. `too-big`: larger than the arena. `unreadable`: it is no message. */
+  reason: string;
+  /** How many, since the last such event. */
+  count: number;
+}
+
 /** The running cluster, in the master. */
 export class Cluster extends EventEmitter {
   private constructor();
@@ -459,6 +534,7 @@ export class Cluster extends EventEmitter {
   on(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
   on(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
   on(event: 'stuck', listener: (process: StuckEvent) => void): this;
+  on(event: 'message-dropped', listener: (drop: MessageDroppedEvent) => void): this;
   on(event: 'reload-done', listener: (reload: { count: number }) => void): this;
   on(event: string | symbol, listener: (...args: any[]) => void): this;
   once(event: 'worker-started' | 'worker-ready', listener: (worker: WorkerEvent) => void): this;
@@ -466,6 +542,7 @@ export class Cluster extends EventEmitter {
   once(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
   once(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
   once(event: 'stuck', listener: (process: StuckEvent) => void): this;
+  once(event: 'message-dropped', listener: (drop: MessageDroppedEvent) => void): this;
   once(event: 'reload-done', listener: (reload: { count: number }) => void): this;
   once(event: string | symbol, listener: (...args: any[]) => void): this;
 }

@@ -13,7 +13,7 @@ const ROUNDS = 6;
 const ENDS = { return: 0, exit: 3, throw: 1, terminate: 1 };
 
 const CONFIG = {
-  execPath: '/bin/false', execArgv: [], agentScript: 'a', appScript: 'b', env: [], optionsJson: '{}', threads: false, switchboard: true, sharesSockets: true, workers: 1,
+  execPath: '/bin/false', execArgv: [], agentScript: 'a', appScript: 'b', env: [], optionsJson: '{}', threads: false, switchboard: true, maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 1,
   frameworkName: 'none', production: false, quiet: true, logLevel: 'NONE', isDebug: false, protocol: 'http',
   appCloseTimeoutMs: 1, agentCloseTimeoutMs: 1, announceAgentPid: false,
 };

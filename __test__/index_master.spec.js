@@ -27,7 +27,7 @@ describe('what the native half gets', () => {
     expect(config).toEqual({
       execPath: '/usr/bin/node', execArgv: ['--no-warnings'],
       agentScript: path.join(ROOT, 'lib/agent_worker.js'), appScript: path.join(ROOT, 'lib/app_worker.js'),
-      env: ['PATH=/bin', 'EGG_X=a=b'], threads: false, switchboard: true, sharesSockets: true, workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', isDebug: false,
+      env: ['PATH=/bin', 'EGG_X=a=b'], threads: false, switchboard: true, maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', isDebug: false,
       agentInspectPort: 5800, inspectPort: 9229, port: 7001, protocol: 'http',
       appCloseTimeoutMs: 5000, agentCloseTimeoutMs: 5000, announceAgentPid: false,
       stuck: { steerAfterMs: 1000, killAfterMs: 30000, stack: true }, oomFiles: expect.any(Array),
@@ -124,7 +124,7 @@ describe('readiness', () => {
     const { cluster } = await booted();
     expect(cluster.address).toBe('http://127.0.0.1:7001');
     expect(cluster.pid).toBe(4711);
-    expect(cluster.status()).toEqual({ pid: 1, ready: true, workers: [] });
+    expect(cluster.status()).toEqual({ pid: 1, ready: true, workers: [], droppedMessages: 2 });
   });
 
   test('calls the callback once, with null', async () => {

@@ -15,7 +15,6 @@ const errorOf = options => parse(options).then(() => { throw new Error('was take
 const VALUES = {
   balance: { today: ['round-robin'], later: ['least-busy', 'kernel'], bad: ['random', true] },
   sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
-  messenger: { today: [{}, { serialization: 'json' }], later: [{ serialization: 'advanced' }, { arena: '64mb' }], bad: ['json', true] },
   timeouts: { today: [{}], later: [{ boot: '10m' }], bad: ['10m', 5] },
   restart: { today: [{}], later: [{ then: 'exit' }], bad: [true, 'exit'] },
   recycle: { today: [false, {}], later: [{ memory: '80%' }], bad: [true, 'x'] },

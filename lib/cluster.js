@@ -9,7 +9,11 @@ class Cluster extends EventEmitter {
   #actions;
 
   /**
-   * @param {{ status: () => string, stack: (id: number | 'agent') => Promise<string | null>, close: () => Promise<void> }} actions
+   * @param {object} actions
+   * @param {() => string} actions.status
+   * @param {() => number} actions.droppedByWorkers
+   * @param {(id: number | 'agent') => Promise<string | null>} actions.stack
+   * @param {() => Promise<void>} actions.close
    * @param {{ pid: number, messenger: object }} own
    */
   constructor(actions, { pid, messenger }) {
@@ -21,7 +25,8 @@ class Cluster extends EventEmitter {
   }
 
   status() {
-    return JSON.parse(this.#actions.status());
+    const { droppedMessages, ...status } = JSON.parse(this.#actions.status());
+    return { ...status, droppedMessages: droppedMessages + this.#actions.droppedByWorkers() };
   }
 
   async stack(id) {

@@ -13,6 +13,7 @@ const { masterEndpoint, MAX_WAITING } = require('./master/endpoint');
 const { MemberList } = require('./master/member_list');
 const { reapAdopted } = require('./master/adopted');
 const { loadNative } = require('./master/native');
+const { WorkerDrops } = require('./master/worker_drops');
 const { listenToParent, sendToParent } = require('./master/parent');
 
 const STOP_SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGTERM'];
@@ -44,6 +45,7 @@ class Master {
   #endpoint = null;
   #threads = null;
   #members = null;
+  #drops = new WorkerDrops(drop => this.#cluster.emit('message-dropped', drop));
   #apps = new Set();
   #tickets = 0;
   #asked = new Map();
@@ -160,7 +162,12 @@ class Master {
     this.#endpoint.messenger.listen();
     const { members } = this.#endpoint.transport;
     this.#members = new MemberList({ pid: proc.pid, members, deliver: text => this.#deliver('master', text) });
-    const actions = { status: () => this.#status(), stack: id => this.#stack(id), close: () => this.close() };
+    const actions = {
+      status: () => this.#status(),
+      droppedByWorkers: () => this.#drops.count,
+      stack: id => this.#stack(id),
+      close: () => this.close(),
+    };
     this.#cluster = new Cluster(actions, { pid: proc.pid, messenger: this.#endpoint.messenger });
     try {
       this.#native = new native.Cluster(config, text => this.#onEvent(text));
@@ -308,7 +315,7 @@ class Master {
 
   /** A message to the master. */
   #receive(message) {
-    if (!this.#members.take(message)) this.#endpoint.transport.receive(message);
+    if (!this.#members.take(message) && !this.#drops.take(message)) this.#endpoint.transport.receive(message);
   }
 
   /** The messenger's sendRandom chooses among the pids of the last `egg-pids`; the master is told by events instead. */

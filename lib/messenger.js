@@ -5,14 +5,17 @@
 
 const { EventEmitter } = require('events');
 const { isMainThread, parentPort, threadId } = require('worker_threads');
+const { ChannelMeter } = require('./messenger/channel_meter');
 const { Members } = require('./messenger/members');
 const { Requests } = require('./messenger/requests');
+const { DEFAULTS } = require('./options/messenger');
 const { ConsoleLogger } = require('./worker/console_logger');
 
 // Registered, so that two copies of the package in one process share the instance, and its knowledge of the others' pids.
 const INSTANCE = Symbol.for('egg-clutch.messenger');
 const ROLE = Symbol.for('egg-clutch.role');
 const SWITCHBOARD = Symbol.for('egg-clutch.switchboard');
+const SETTINGS = Symbol.for('egg-clutch.messenger-settings');
 
 /** How the actions begin that no listener sees. */
 const OWN_PREFIX = 'egg-clutch:';
@@ -22,7 +25,9 @@ const OWN_PREFIX = 'egg-clutch:';
  * @property {number} pid of this process, or the id of this thread
  * @property {'app' | 'agent' | 'master'} [role] of this process, where it is known
  * @property {Members} [members] who takes part; only the master knows by itself
- * @property {(envelope: object) => boolean | void} send hands it over before it returns; false where nobody is there to take it
+ * @property {(envelope: object, written?: () => void) => boolean | void} send hands it over before it returns; false where nobody is there
+ *   to take it
+ * @property {{ meter: object }} [switchboard] where messages go by one, and are counted there
  * @property {(listener: (message: unknown) => void) => ((() => void) | null)} onMessage starts listening; the result stops
  *   it; null where there is nothing to listen to (yet)
  * @property {(pid: string) => boolean} [hasUnread] whether something that this process sent may still come after the news of its end
@@ -33,12 +38,18 @@ class Messenger extends EventEmitter {
   #stopListening = null;
   #pids = [];
   #requests;
+  #ownMeter = new ChannelMeter(() => (globalThis[SETTINGS] ?? DEFAULTS).maxQueue);
 
   /** @param {Transport} transport */
   constructor(transport) {
     super();
     this.#transport = transport;
-    this.#requests = new Requests({ transport, members: transport.members ?? new Members(), choose: () => this.#chooseOne() });
+    this.#requests = new Requests({
+      transport,
+      members: transport.members ?? new Members(),
+      send: envelope => this.#send(envelope),
+      choose: () => this.#chooseOne(),
+    });
     // A property of its own, because it carries `acked`.
     const broadcast = Object.assign((action, data) => this.send(action, data, 'app').send(action, data, 'agent'), {
       acked: (action, data, options) => {
@@ -80,13 +91,13 @@ class Messenger extends EventEmitter {
 
   /** To the one process with this pid, given as number or text. */
   sendTo(pid, action, data) {
-    this.#transport.send({ action, data, receiverPid: String(pid) });
+    this.#send({ action, data, receiverPid: String(pid) });
     return this;
   }
 
   /** To 'app' (all of them), 'agent', 'master' or 'parent'. Without `to`: from the agent to all apps, from an app to the agent. */
   send(action, data, to) {
-    this.#transport.send({ action, data, to });
+    this.#send({ action, data, to });
     return this;
   }
 
@@ -112,6 +123,19 @@ class Messenger extends EventEmitter {
     return this.#requests.flush();
   }
 
+  /** How full the fullest queue of this process is, 0 to 1: at 1 the next message may be refused. */
+  get pressure() {
+    return this.#meter.backlog.pressure;
+  }
+
+  /** Counters by action, of up to 256 actions; and what waits in this process for receivers without room. */
+  stats() {
+    const { traffic, backlog } = this.#meter;
+    const actions = traffic.snapshot();
+    const dropped = Object.values(actions).reduce((sum, entry) => sum + entry.dropped, 0);
+    return { pressure: backlog.pressure, dropped, queue: this.#meter.load(), actions };
+  }
+
   /**
    * Starts taking messages in. Any first listener does that by itself; the worker scripts do it for processes that only send,
    * as sendRandom() needs to know who is there.
@@ -129,7 +153,7 @@ class Messenger extends EventEmitter {
   }
 
   on(action, listener) {
-    this.listen();
+    this.#attend(action);
     return super.on(action, listener);
   }
 
@@ -138,13 +162,31 @@ class Messenger extends EventEmitter {
   }
 
   prependListener(action, listener) {
-    this.listen();
+    this.#attend(action);
     return super.prependListener(action, listener);
+  }
+
+  get #meter() {
+    return this.#transport.switchboard?.meter ?? this.#ownMeter;
+  }
+
+  #send(envelope) {
+    if (this.#transport.switchboard) return this.#transport.send(envelope);
+    return this.#transport.send(envelope, this.#ownMeter.noteSent(envelope));
+  }
+
+  #attend(action) {
+    this.listen();
+    if (action !== 'pressure' && action !== 'drain') return;
+    this.#meter.backlog.onChange = (event, pressure) => {
+      for (const listener of this.rawListeners(event)) this.#call(listener, event, pressure);
+    };
   }
 
   #deliver(message) {
     if (Object(message) !== message || typeof message.action !== 'string') return;
     const { action, data } = message;
+    if (!this.#transport.switchboard) this.#ownMeter.traffic.noteReceived(action);
     if (action.startsWith(OWN_PREFIX) && this.#requests.take(message)) return;
     if (action === 'egg-pids' && Array.isArray(data)) this.#pids = data.map(String);
     // Not emit(): it stops at the first listener that throws, and it throws itself for an action named 'error' that nobody
@@ -198,9 +240,11 @@ function processMessenger() {
  * Says that this process is a worker of a cluster. A channel to the parent alone does not: a test runner, or an agent that
  * forked a helper, would get envelopes that it cannot read.
  * @param {'app' | 'agent'} role
+ * @param {{ maxQueue: number }} [settings] the option `messenger`
  */
-function becomeWorker(role) {
+function becomeWorker(role, settings) {
   globalThis[ROLE] = role;
+  globalThis[SETTINGS] = settings;
 }
 
 /** @returns {Transport} over Node's channel to the parent process */
@@ -211,11 +255,14 @@ function processTransport(target = process, role = () => globalThis[ROLE]) {
     get role() {
       return role();
     },
-    send(envelope) {
+    send(envelope, written = () => {}) {
       if (!hasMaster() || !target.connected) return false;
       // With a callback, a channel that closes under the write is reported to it; without, it is an 'error' on process.
-      target.send(envelope, undefined, undefined, () => {});
+      target.send(envelope, undefined, undefined, written);
       return true;
+    },
+    get switchboard() {
+      return globalThis[SWITCHBOARD];
     },
     hasUnread: pid => globalThis[SWITCHBOARD]?.hasUnread(pid) ?? false,
     onMessage(listener) {
@@ -233,9 +280,11 @@ function threadTransport(port = parentPort, id = threadId, role = () => globalTh
     get role() {
       return role();
     },
-    send(envelope) {
+    send(envelope, written) {
       if (role() === undefined) return false;
       port.postMessage(envelope);
+      // Nobody tells when it is taken.
+      written?.();
       return true;
     },
     onMessage(listener) {

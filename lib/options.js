@@ -14,6 +14,7 @@ const { bad, string, boolean, object, count, port } = require('./options/checks'
 const { parseHttps } = require('./options/https');
 const { refuseLater } = require('./options/later');
 const { defaultWorkers, checkHeapBudget } = require('./options/memory_plan');
+const { parseMessenger } = require('./options/messenger');
 const { checkStuck } = require('./options/stuck');
 const { parseThreads } = require('./options/threads');
 
@@ -119,6 +120,7 @@ async function parse(options = {}) {
   const ports = parsePorts(given);
   const threads = parseThreads(given, ports.debugPort);
   const { workers, reason } = threads.workers ? { workers: threads.workers, reason: null } : parseWorkers(given.workers);
+  const messenger = Object.hasOwn(given, 'messenger') ? parseMessenger(given.messenger) : undefined;
   const required = given.require ? parseRequire(given.require) : undefined;
 
   const baseDir = absolute(given.baseDir);
@@ -134,6 +136,7 @@ async function parse(options = {}) {
   if (Object.hasOwn(given, 'https')) parsed.https = parseHttps(given, version);
   if (Object.hasOwn(given, 'debugPort')) parsed.debugPort = ports.debugPort;
   if (Object.hasOwn(given, 'require')) parsed.require = required;
+  if (messenger) parsed.messenger = messenger;
   checkJson(parsed);
 
   // Deprecation notes go to stderr, and a start that wrote to stderr counts as failed in production.

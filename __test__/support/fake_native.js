@@ -32,7 +32,7 @@ class FakeCluster {
   deliver(...args) { this.#record('deliver', ...args); }
   log(...args) { this.#record('log', ...args); }
   exiting(...args) { this.#record('exiting', ...args); }
-  status() { this.#record('status'); return JSON.stringify({ pid: 1, ready: true, workers: [] }); }
+  status() { this.#record('status'); return JSON.stringify({ pid: 1, ready: true, workers: [], droppedMessages: 2 }); }
 
   of(name) { return this.calls.filter(call => call[0] === name).map(call => call.slice(1)); }
 }

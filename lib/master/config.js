@@ -9,6 +9,7 @@ const { ClutchError } = require('../errors');
 const { PACKAGE_DIR } = require('../flavour');
 const { isProduction, isQuiet } = require('../options/environment');
 const { heapBudget, oomFiles } = require('../options/memory_plan');
+const { messengerSettings } = require('../options/messenger');
 const { stuckOptions } = require('../options/stuck');
 
 // egg's tools know workers by where the package that we stand in for has its scripts: egg-scripts for egg 4 by another path.
@@ -72,6 +73,7 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     threads,
     // For comparison, and for machines on which shared memory makes trouble.
     switchboard: env.EGG_CLUTCH_SWITCHBOARD !== 'off',
+    maxQueueBytes: messengerSettings(options).maxQueue,
     sharesSockets: !threads || options.reusePort === true,
     workers: options.workers,
     frameworkName: framework.name,

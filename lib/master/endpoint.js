@@ -25,11 +25,13 @@ class MasterTransport {
   }
 
   /** @throws {TypeError} where the data has no JSON form */
-  send(envelope) {
+  send(envelope, written) {
     const text = JSON.stringify(envelope);
     if (this.#deliver) this.#deliver(text);
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(text);
     else this.#dropped += 1;
+    // The native half queues for each receiver, and tells of what it drops.
+    written?.();
   }
 
   /** @returns {() => void} stops the listening */

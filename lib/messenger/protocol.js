@@ -13,6 +13,8 @@ const OWN = Object.freeze({
   REQUEST: 'egg-clutch:request',
   /** To everybody: answer as soon as you read this. */
   PING: 'egg-clutch:ping',
+  /** To the master: what this process could not send. */
+  DROPPED: 'egg-clutch:dropped',
   /** The answer to a request, to a ping, or to a message that asks for a receipt. */
   ANSWER: 'egg-clutch:answer',
 });

@@ -72,10 +72,12 @@ class Question {
     this.#look();
   }
 
-  /** @param {string} pid of one whom the question may have reached, and that is gone */
-  lose(pid) {
-    if (!this.#waiting?.has(pid)) return;
-    this.#note(pid, this.#waiting.get(pid), 0, new ClutchError('ERR_CLUTCH_NO_RECEIVER', `${pid} ended before it answered ${this.#name}`));
+  /**
+   * @param {string} pid of one who will not answer
+   * @param {Error} error why
+   */
+  lose(pid, error) {
+    this.#note(pid, this.#waiting?.get(pid) ?? this.#members.roleOf(pid), 0, error);
   }
 
   isWaitingFor(pid) {

@@ -23,7 +23,9 @@ const ROLES = Object.freeze({ app: ['app'], agent: ['agent'], master: ['master']
 class Requests {
   #transport;
   #members;
+  #send;
   #choose;
+  #sending = null;
   #open = new Map();
   #repliers = new Map();
   #prefix = randomBytes(6).toString('base64url');
@@ -33,11 +35,13 @@ class Requests {
    * @param {object} parts
    * @param {import('../messenger').Transport} parts.transport
    * @param {import('./members').Members} parts.members
+   * @param {(envelope: object) => boolean | void} parts.send by that transport
    * @param {() => string | null} parts.choose one of the other side by chance
    */
-  constructor({ transport, members, choose }) {
+  constructor({ transport, members, send, choose }) {
     this.#transport = transport;
     this.#members = members;
+    this.#send = send;
     this.#choose = choose;
     members.watch(gone => this.#noteMembers(gone));
   }
@@ -156,16 +160,33 @@ class Requests {
   }
 
   #sendFor(question, envelopes) {
+    this.#watchDrops();
     try {
+      this.#sending = question;
       this.#findReceivers(question);
       for (const envelope of envelopes) {
-        if (this.#transport.send(envelope) !== false) continue;
+        if (this.#send(envelope) !== false) continue;
         throw new ClutchError('ERR_CLUTCH_NO_RECEIVER', 'this process takes part in no cluster, or its master is gone');
       }
     } catch (error) {
       question.fail(error);
+    } finally {
+      this.#sending = null;
     }
   }
+
+  // Once there is a switchboard, which may be later than this messenger.
+  #watchDrops() {
+    this.#transport.switchboard?.meter.watchDrops(this.#noteDrop);
+  }
+
+  // A ping is sent again.
+  #noteDrop = ({ action, reason, pid }) => {
+    const question = this.#sending;
+    if (!question || action === OWN.PING) return;
+    if (reason === 'too-big') question.fail(new ClutchError('ERR_CLUTCH_MESSAGE_TOO_BIG', `"${question.action}" has more bytes than the arena`));
+    else question.lose(pid, new ClutchError('ERR_CLUTCH_QUEUE_FULL', `${pid} does not read, and "${question.action}" has no room in the queue for it`));
+  };
 
   // What the master has told is used where it names somebody. Where it does not, that may be out of date.
   #findReceivers(question) {
@@ -173,7 +194,7 @@ class Requests {
     const known = this.#members.isComplete ? question.receivers() : [];
     if (known.length > 0) question.expect(known);
     else if (this.#transport.role === 'master') this.#noteFresh(question);
-    else this.#transport.send({ action: OWN.WATCH, to: 'master', data: { pid: String(this.#transport.pid), token: question.id } });
+    else this.#send({ action: OWN.WATCH, to: 'master', data: { pid: String(this.#transport.pid), token: question.id } });
   }
 
   // From now on nobody who is missing in the list is missing for being news, only for not having been started yet.
@@ -205,7 +226,9 @@ class Requests {
     const questions = [...this.#open.values()].filter(question => question.isWaitingFor(pid));
     if (questions.length === 0) return;
     if (this.#transport.hasUnread?.(pid)) return void setTimeout(() => this.#lose(pid), UNREAD_MS).unref();
-    for (const question of questions) question.lose(pid);
+    for (const question of questions) {
+      question.lose(pid, new ClutchError('ERR_CLUTCH_NO_RECEIVER', `${pid} ended before it answered "${question.action}"`));
+    }
   }
 
   #noteAnswer(data) {
@@ -236,7 +259,7 @@ class Requests {
     const address = role === 'master' ? { to: 'master' } : { receiverPid: pid };
     // Its own pid, where the id of the answer is the asker's.
     const data = { ...this.#asker(id), value, error, listeners };
-    this.#transport.send({ action: OWN.ANSWER, data, ...address });
+    this.#send({ action: OWN.ANSWER, data, ...address });
   }
 }
 

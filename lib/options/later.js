@@ -31,12 +31,6 @@ const LATER = {
     allowed: "true, false or { by: 'address' | 'proxy-protocol' | { header } | { cookie } }",
     instead: "give true: connections are kept together by the client's address",
   },
-  messenger: {
-    today: value => isEmptyObject(value) || (isPlainObject(value) && Object.keys(value).length === 1 && value.serialization === 'json'),
-    known: isPlainObject,
-    allowed: 'an object with serialization, arena, maxQueue',
-    instead: "leave it out or give { serialization: 'json' }: messages are JSON",
-  },
   timeouts: {
     today: isEmptyObject,
     known: isPlainObject,

@@ -9,8 +9,6 @@ const { attachPulse } = require('./pulse');
 // Registered: the messenger that asks for it may be another copy of the package.
 const SWITCHBOARD = Symbol.for('egg-clutch.switchboard');
 
-const ARENA_BYTES = 64 * 1024 * 1024;
-
 /**
  * @param {number} closeTimeout how long this worker may take to leave, in milliseconds: so much it gets when its master is gone
  * @returns {Error | null} what went wrong, for the caller to log once it has a logger
@@ -37,9 +35,10 @@ function attach(closeTimeout) {
 /**
  * Lets messages to other workers go by shared memory, where the master has a place for this process and the machine has such memory.
  * @param {'agent' | 'app'} role
+ * @param {{ arena: number, maxQueue: number }} settings in bytes
  * @param {{ warn: Function }} logger
  */
-function joinSwitchboard(role, logger) {
+function joinSwitchboard(role, { arena, maxQueue }, logger) {
   const invitation = process.env.EGG_CLUTCH_SWITCHBOARD;
   // Not for the children of this process.
   delete process.env.EGG_CLUTCH_SWITCHBOARD;
@@ -48,7 +47,7 @@ function joinSwitchboard(role, logger) {
     const { Endpoint } = require('../../binding');
     const { Switchboard } = require('./switchboard');
     const join = ({ headBytes, rowBytes, intake }, onMessages, onNews) => (
-      new Endpoint(invitation, ARENA_BYTES, headBytes, rowBytes, intake.bytes, onMessages, onNews));
+      new Endpoint(invitation, { arenaBytes: arena, maxQueueBytes: maxQueue }, headBytes, rowBytes, intake.bytes, onMessages, onNews));
     globalThis[SWITCHBOARD] = new Switchboard({ join, role, proc: process, logger });
   } catch (error) {
     logger.warn('[messenger] messages go by the master: %s', error.message);

@@ -12,6 +12,7 @@ const { gracefulExit } = require('./graceful_exit');
 const { loadNow, loadLater, importFramework } = require('./load_framework');
 const { flavour } = require('../flavour');
 const { becomeWorker, processMessenger } = require('../messenger');
+const { messengerSettings } = require('../options/messenger');
 
 // A failed start is thrown, so that Node prints it and exits with 1. Should somebody catch it (an uncaughtException handler of
 // a preloaded module), no process without an app may stay behind; the delay lets such a handler report.
@@ -41,11 +42,12 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
   const role = exportName === 'Agent' ? 'agent' : 'app';
   const closeTimeout = closeTimeoutMs(role);
   const attachError = attach(closeTimeout);
-  becomeWorker(role);
   const logger = new ConsoleLogger({ level: logLevel });
   if (attachError) logger.error(attachError);
-  joinSwitchboard(role, logger);
   const options = JSON.parse(process.argv[2]);
+  const settings = messengerSettings(options);
+  becomeWorker(role, settings);
+  joinSwitchboard(role, settings, logger);
   const version = flavour(options.framework);
 
   function start(framework) {

@@ -35,6 +35,8 @@ pub struct ClusterConfig {
     pub shares_sockets: bool,
     /// False where messages between workers go by the master.
     pub switchboard: bool,
+    /// How many bytes of messages may wait in the master for one worker.
+    pub max_queue_bytes: f64,
     /// How many app workers; at least 1.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -228,6 +230,8 @@ impl TryFrom<ClusterConfig> for MasterConfig {
                 return Err(ClusterError::Option { name, expected: "text without NUL", found });
             }
         }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size; out of range saturates")]
+        let max_queue = config.max_queue_bytes as usize;
         Ok(Self {
             exec_path: config.exec_path.into(),
             exec_argv: config.exec_argv.into_iter().map(Into::into).collect(),
@@ -237,6 +241,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             options_json: config.options_json,
             threads: config.threads,
             switchboard: config.switchboard,
+            max_queue,
             shares_sockets: config.shares_sockets,
             workers: config.workers,
             framework_name: config.framework_name,

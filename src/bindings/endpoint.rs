@@ -13,7 +13,7 @@ use super::text::{self, Encoding, Text};
 use crate::error::{ClusterError, chain};
 use crate::worker::endpoint::names::NameNumber;
 use crate::worker::endpoint::sending::{Name, Outgoing, Payload};
-use crate::worker::endpoint::{self, Action, Calls, Kind, Located, News, Place, Received, Role, Sent, Watches};
+use crate::worker::endpoint::{self, Action, Calls, Kind, Limits, Located, News, Place, Received, Role, Sent, Watches};
 
 // Where what stands in `head`, in 32-bit integers.
 const KIND: usize = 0;
@@ -47,6 +47,32 @@ pub struct SwitchboardNews {
     pub pid: Option<u32>,
 }
 
+/// What waits in a process because its receivers have no room.
+#[napi(object)]
+pub struct SwitchboardLoad {
+    /// How full the fullest queue is, 0 to 1.
+    pub pressure: f64,
+    /// How many messages wait, counted once for each receiver.
+    pub messages: f64,
+    /// How much memory they take.
+    pub bytes: f64,
+    /// How many have waited and are gone on.
+    pub waited: f64,
+    /// How long all of these together have waited, in milliseconds.
+    pub waited_ms: f64,
+    /// How long the one that waited longest did, in milliseconds.
+    pub longest_ms: f64,
+}
+
+/// How much memory the messages of a process may take, in bytes.
+#[napi(object)]
+pub struct SwitchboardLimits {
+    /// Shared memory.
+    pub arena_bytes: f64,
+    /// Private memory for what waits for one receiver.
+    pub max_queue_bytes: f64,
+}
+
 /// A worker's own end of the switchboard. One per process; its methods may be called on the main thread only.
 ///
 /// What is said of messages goes through three buffers that the constructor is given, because arguments cost more than the messages.
@@ -68,7 +94,7 @@ pub struct Endpoint {
 
 #[napi]
 impl Endpoint {
-    /// Joins by the master's invitation (`<descriptor>:<place>:<generation>`). Payload may use up to `arenaBytes` bytes of shared memory.
+    /// Joins by the master's invitation (`<descriptor>:<place>:<generation>`).
     /// `onMessages` and `onNews` are called on the event loop when there are some; that keeps no process alive.
     ///
     /// Throws `ERR_CLUTCH_PLATFORM` where this machine has no shared memory that can be sealed.
@@ -77,7 +103,7 @@ impl Endpoint {
     pub fn new(
         env: Env,
         invitation: String,
-        arena_bytes: f64,
+        limits: SwitchboardLimits,
         head: Buffer,
         rows: Buffer,
         intake: Buffer,
@@ -85,9 +111,9 @@ impl Endpoint {
         on_news: Function<'_, (), ()>,
     ) -> napi::Result<Self, String> {
         let failed = |reason: String| to_js(&ClusterError::Attach { reason });
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size; out of range saturates")]
-        let arena = arena_bytes as u64;
-        let inner = endpoint::Endpoint::join(&invitation, arena).map_err(|error| failed(chain(&error)))?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes; out of range saturates")]
+        let limits = Limits { arena: limits.arena_bytes as u64, max_queue: limits.max_queue_bytes as usize };
+        let inner = endpoint::Endpoint::join(&invitation, limits).map_err(|error| failed(chain(&error)))?;
         let inner = Rc::new(RefCell::new(inner));
         let callback = |function| {
             let callback = LoopCallback::new(env, "egg-clutch", function);
@@ -170,6 +196,34 @@ impl Endpoint {
     #[napi]
     pub fn flush(&mut self) -> bool {
         self.inner.borrow_mut().flush()
+    }
+
+    /// What waits here, and how long others have waited.
+    #[napi]
+    pub fn load(&self) -> SwitchboardLoad {
+        let load = self.inner.borrow().load();
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let [messages, bytes, waited] = [load.messages as f64, load.bytes as f64, load.waited as f64];
+        SwitchboardLoad {
+            pressure: load.pressure,
+            messages,
+            bytes,
+            waited,
+            waited_ms: load.waited_for.as_secs_f64() * 1000.0,
+            longest_ms: load.longest.as_secs_f64() * 1000.0,
+        }
+    }
+
+    /// The places of those that did not get the last message that was refused.
+    #[napi]
+    pub fn take_refused(&mut self) -> Vec<u32> {
+        self.inner.borrow_mut().take_refused().into_iter().map(|place| place.0).collect()
+    }
+
+    /// How full the fullest queue is, 0 to 1.
+    #[napi]
+    pub fn pressure(&self) -> f64 {
+        self.inner.borrow().pressure()
     }
 
     /// Takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and none

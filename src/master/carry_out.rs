@@ -146,7 +146,7 @@ impl Shell {
                     "action": "egg-pids", "data": [agent], "from": "master", "to": "app",
                     "receiverPid": app.to_string(), "receiverWorkerId": app.to_string(),
                 });
-                self.push(who, &[Bytes::from(format!("{text}\n")), Bytes::new()]);
+                let _ = self.push(who, &[Bytes::from(format!("{text}\n")), Bytes::new()]);
             }
             Notice::AgentStartToApps => self.tell_apps("agent-start", None),
             Notice::AgentDiedToParent => self.tell_parent("agent-worker-died", "master", None),
@@ -177,14 +177,14 @@ impl Shell {
     fn tell_apps(&mut self, action: &str, data: Option<&str>) {
         let frame = [layer_message(action, "master", Target::Apps, data), Bytes::from_static(b"\n")];
         for (who, _) in &self.roster().apps {
-            self.push(*who, &frame);
+            let _ = self.push(*who, &frame);
         }
     }
 
     fn tell_agent(&mut self, action: &str, data: &str) {
         let frame = [layer_message(action, "master", Target::Agent, Some(data)), Bytes::from_static(b"\n")];
         if let Some((who, _)) = self.roster().agent {
-            self.push(who, &frame);
+            let _ = self.push(who, &frame);
         }
     }
 

@@ -70,15 +70,15 @@ pub(super) fn start(
     let child = Rc::new(spawn::spawn(&request).map_err(|error| super::chain(&error))?);
     drop(theirs);
     // A child that cannot be listened to must not run on unseen.
-    let (receiver, sender, watched) = watch(&child, ours).inspect_err(|_| child.end())?;
+    let (receiver, sender, watched) = watch(&child, ours, config.max_queue).inspect_err(|_| child.end())?;
     spawn_task(happenings, listen(who, receiver, happenings.clone()));
     spawn_task(happenings, write(who, sender.clone(), happenings.clone()));
     spawn_task(happenings, wait_for_exit(who, watched, Rc::clone(&child), happenings.clone()));
     Ok(ChildProcess { sender, child, pulse })
 }
 
-fn watch(child: &Child, channel: OwnedFd) -> Result<(Receiver, Sender, Watched), String> {
-    let (receiver, sender) = channel::open(channel).map_err(|error| super::chain(&error))?;
+fn watch(child: &Child, channel: OwnedFd, max_queue: usize) -> Result<(Receiver, Sender, Watched), String> {
+    let (receiver, sender) = channel::open(channel, max_queue).map_err(|error| super::chain(&error))?;
     let pidfd = child.pidfd().try_clone_to_owned().map_err(|error| super::chain(&error))?;
     let watched = Watched::new(pidfd).map_err(|error| super::chain(&error))?;
     Ok((receiver, sender, watched))

@@ -24,6 +24,8 @@ pub struct MasterConfig {
     pub options_json: String,
     /// False where messages between workers go by the master.
     pub switchboard: bool,
+    /// How many bytes of messages may wait for one worker.
+    pub max_queue: usize,
     /// True where agent and apps are threads of this process.
     pub threads: bool,
     /// True where several apps can listen on one port.

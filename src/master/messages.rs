@@ -1,6 +1,7 @@
 //! What workers, the parent and the master say: told apart, and routed by header without touching the payload.
 
 use bytes::Bytes;
+use serde_json::json;
 use tracing::{debug, warn};
 
 use super::children::Push;
@@ -15,6 +16,11 @@ use crate::transport::channel::{Frame, Outgoing};
 
 /// How Node's own messages begin; users' messages that look alike elsewhere are told apart by the envelope.
 const INTERNAL_PREFIX: &[u8] = b"{\"cmd\":\"NODE_";
+
+/// So many dropped messages are told by an event each.
+const DROPS_TOLD_ONE_BY_ONE: u64 = 64;
+/// Of more, one event tells of so many: a worker that stands still must not flood JavaScript.
+const DROPS_AN_EVENT: u64 = 1024;
 
 impl Shell {
     pub(super) fn note_frame(&mut self, who: Occupant, frame: Frame) {
@@ -69,7 +75,9 @@ impl Shell {
             Delivery::Workers { receivers, to } => {
                 let frame = envelope.frame(origin, to);
                 for receiver in receivers {
-                    self.push(receiver, &frame);
+                    if self.push(receiver, &frame) == Push::Refused {
+                        self.tell_dropped(who, origin, receiver, envelope.action());
+                    }
                 }
             }
             Delivery::Parent => {
@@ -131,9 +139,10 @@ impl Shell {
     }
 
     /// Sends one frame to a worker. What its full queue refuses is counted and said, never lost in silence.
-    pub(super) fn push(&mut self, who: Occupant, frame: &[Bytes; 2]) {
-        let Some(running) = self.running.get(&who).filter(|running| running.has_channel) else { return };
-        if running.push(frame) != Push::Taken {
+    pub(super) fn push(&mut self, who: Occupant, frame: &[Bytes; 2]) -> Push {
+        let Some(running) = self.running.get(&who).filter(|running| running.has_channel) else { return Push::Closed };
+        let push = running.push(frame);
+        if push != Push::Taken {
             self.dropped_messages += 1;
             let (pid, dropped) = (running.pid(), self.dropped_messages);
             // One line for the first and then for every power of two: a worker that stands still must not fill the disk.
@@ -141,6 +150,23 @@ impl Shell {
                 warn!("[master] worker {pid} does not read its messages, its queue is full ({dropped} dropped so far)");
             }
         }
+        push
+    }
+
+    /// Tells JavaScript of a message that was just dropped. Of many, one event speaks for those before it.
+    fn tell_dropped(&mut self, sender: Option<Occupant>, origin: Origin, receiver: Occupant, action: Option<&str>) {
+        self.untold_drops += 1;
+        if self.dropped_messages > DROPS_TOLD_ONE_BY_ONE && !self.dropped_messages.is_multiple_of(DROPS_AN_EVENT) {
+            return;
+        }
+        let pid_of = |who: Occupant| self.running.get(&who).map(super::children::Running::pid);
+        let event = json!({
+            "type": "message-dropped", "reason": "queue-full", "action": action, "count": self.untold_drops,
+            "from": { "role": origin.as_str(), "pid": sender.and_then(pid_of) },
+            "to": { "role": Self::origin_of(receiver).as_str(), "pid": pid_of(receiver) },
+        });
+        self.untold_drops = 0;
+        (self.sink)(event.to_string());
     }
 
     pub(super) fn give_to_parent(&self, message: &[u8]) {

@@ -79,6 +79,8 @@ pub(super) struct Shell {
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
     pub(super) dropped_messages: u64,
+    /// Those among them of which no event has told yet.
+    pub(super) untold_drops: u64,
     /// How many apps have been forked in the place of another.
     pub(super) reforks: u32,
     /// Who can be reached; made when asked for, and forgotten with every event, as most messages come between two events.
@@ -153,6 +155,7 @@ impl Shell {
             sink,
             stop_lines: Vec::new(),
             dropped_messages: 0,
+            untold_drops: 0,
             reforks: 0,
             roster: None,
             started: Instant::now(),

@@ -5,22 +5,12 @@
 const assert = require('node:assert/strict');
 const { freePort } = require('../helpers/free_port');
 const { master } = require('../helpers/folder_cluster');
+const { orderMaster } = require('../helpers/master_order');
 const { ask, told } = require('../helpers/probe');
 const { Subject } = require('./shared/subject');
 
 const INSTALL_LIMIT_MS = 300000;
 const THREAD_AGENT = 1;
-
-let orders = 0;
-
-async function orderMaster(cluster, method, ...args) {
-  const id = orders += 1;
-  cluster.send({ action: 'master-order', data: { id, method, args } });
-  const { data } = await cluster.waitFor(
-    () => cluster.messages.find(message => message?.action === 'master-answer' && message.data.id === id),
-    { what: `the master's answer to '${method}'` });
-  return data;
-}
 
 async function processes(cluster) {
   await cluster.ready();

@@ -7,6 +7,8 @@
 const { FLAG, MAX_RECEIVERS, Desk } = require('./envelope');
 const { EnvelopeReader } = require('./envelope_reader');
 const { EnvelopeWriter } = require('./envelope_writer');
+const { flagsOf, isPlainObject, isPlainEnvelope } = require('./message_form');
+const { Meter } = require('./meter');
 const { Roster } = require('./roster');
 
 // What found no room is tried again this often, and whenever somebody writes to us.
@@ -65,6 +67,9 @@ class Switchboard {
     this.#logger = logger;
     this.#sendByChannel = proc.send.bind(proc);
     this.#endpoint = join(this.#desk, () => this.#turn(), () => this.#noteNews());
+    const tell = envelope => this.#sendByChannel(envelope, undefined, undefined, () => {});
+    /** Counts what goes this way, and what does not. */
+    this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell });
     this.#writer = new EnvelopeWriter(this.#desk, this.#endpoint);
     this.#reader = new EnvelopeReader(this.#desk, this.#endpoint);
     proc.send = (message, handle, options, callback) => this.send(message, handle, options, callback);
@@ -156,7 +161,7 @@ class Switchboard {
       this.#isWriting = wasWriting;
     }
     const places = receivers.places ?? this.#placesOf(receivers, message);
-    if (places.length) this.#publish(writer, action, flags, places);
+    if (places.length) this.#publish(writer, action, flags, places, message.action);
     return true;
   }
 
@@ -187,14 +192,26 @@ class Switchboard {
     this.#sendByChannel({ cmd: 'NODE_CLUTCH', act: 'fence', place, generation }, undefined, undefined, () => {});
   }
 
-  #publish(writer, action, flags, places) {
+  #publish(writer, action, flags, places, name) {
     const { length } = writer;
     const outcome = writer.post(action, flags, places);
+    this.meter.traffic.noteSent(name, length);
     this.#isUntidy = true;
     if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
-    if (outcome === WAITS || outcome === REFUSED) this.#retryLater();
-    if (outcome === REFUSED) this.#drop('so many wait for a process that does not read');
-    else if (outcome === TOO_BIG) this.#drop(`one of ${length} bytes is larger than the shared memory`);
+    if (outcome === WAITS || outcome === REFUSED) {
+      this.#retryLater();
+      this.meter.backlog.look();
+    }
+    if (outcome === REFUSED) this.#noteUnsent(name, 'queue-full', this.#endpoint.takeRefused());
+    else if (outcome === TOO_BIG) this.#noteUnsent(name, 'too-big', places, `one of ${length} bytes is larger than the shared memory`);
+  }
+
+  #noteUnsent(action, reason, places, text = 'so many wait for a process that does not read') {
+    this.#drop(text);
+    for (const place of places) {
+      const { role = null, pid = null } = this.#roster.at(place) ?? {};
+      this.meter.noteDropped(action, reason, { role, pid });
+    }
   }
 
   #retryLater() {
@@ -202,6 +219,7 @@ class Switchboard {
     this.#retry = this.#later(RETRY_MS, () => {
       this.#retry = null;
       if (!this.#endpoint.flush()) this.#retryLater();
+      this.meter.backlog.look();
     });
   }
 
@@ -338,8 +356,10 @@ class Switchboard {
     } catch (error) {
       reader.skip(index);
       this.#drop(error.message);
+      this.meter.noteDropped(action, 'unreadable', { role: this.#role, pid: String(this.#process.pid) });
       return undefined;
     }
+    this.meter.traffic.noteReceived(flags & FLAG.WHOLE ? data?.action : action);
     if (flags & FLAG.WHOLE) return data;
     const message = { action };
     if (data !== undefined) message.data = data;
@@ -355,30 +375,6 @@ class Switchboard {
 function confirm(...candidates) {
   const done = candidates.find(argument => typeof argument === 'function');
   if (done) process.nextTick(done, null);
-}
-
-function flagsOf({ receiverPid, receiverWorkerId }) {
-  return (receiverPid === undefined ? 0 : FLAG.BY_PID) | (receiverWorkerId === undefined ? 0 : FLAG.BY_WORKER_ID);
-}
-
-function isPlainObject(value) {
-  if (value === null || typeof value !== 'object') return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
-/** Whether a message has only what has a place of its own in shared memory. */
-function isPlainEnvelope(message) {
-  if (typeof message.action !== 'string') return false;
-  const { receiverPid, receiverWorkerId } = message;
-  if (receiverPid !== undefined && receiverWorkerId !== undefined && receiverPid !== receiverWorkerId) return false;
-  for (const key in message) {
-    switch (key) {
-      case 'action': case 'data': case 'to': case 'from': case 'receiverPid': case 'receiverWorkerId': break;
-      default: return false;
-    }
-  }
-  return true;
 }
 
 module.exports = { Switchboard };

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use crate::sys::{SysError, Watched};
 pub use frame::{FRAME_LIMIT, FrameError};
 pub use receiver::{DESCRIPTOR_LIMIT, Frame, Receiver};
-pub use sender::{FRAME_COST, Outgoing, QUEUE_LIMIT, Sender};
+pub use sender::{FRAME_COST, Outgoing, Sender};
 
 /// Why a channel is of no use any more. The child's own doing, except for the first two.
 #[derive(Debug, thiserror::Error)]
@@ -40,11 +40,12 @@ pub enum ChannelError {
     StrayDescriptor,
 }
 
-/// Takes over our end of a channel, which must be non-blocking. Call inside a tokio runtime with I/O and time.
+/// Takes over our end of a channel, which must be non-blocking. Frames of up to `queue_limit` bytes may wait for a slow reader. Call
+/// inside a tokio runtime with I/O and time.
 ///
 /// # Errors
 /// When the runtime cannot watch it.
-pub fn open(socket: OwnedFd) -> Result<(Receiver, Sender), ChannelError> {
+pub fn open(socket: OwnedFd, queue_limit: usize) -> Result<(Receiver, Sender), ChannelError> {
     let socket = Rc::new(Watched::new(socket).map_err(ChannelError::Watch)?);
-    Ok((Receiver::new(Rc::clone(&socket)), Sender::new(socket)))
+    Ok((Receiver::new(Rc::clone(&socket)), Sender::new(socket, queue_limit)))
 }

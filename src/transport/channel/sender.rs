@@ -18,8 +18,6 @@ use super::ChannelError;
 use crate::sys::unix_socket::{self, Closing};
 use crate::sys::{SysError, Watched, heap};
 
-/// How much memory may be held for one slow reader.
-pub const QUEUE_LIMIT: usize = 256 * 1024 * 1024;
 /// What a waiting frame costs beside its text: its place in the queue and the allocations of its pieces. Without it a
 /// queue of tiny frames would hold several times its bound.
 pub const FRAME_COST: usize = 160;
@@ -70,6 +68,8 @@ enum State {
 #[derive(Debug)]
 struct Shared {
     socket: Rc<Watched>,
+    /// How much memory may be held for one slow reader.
+    limit: usize,
     queue: RefCell<VecDeque<Outgoing>>,
     queued_bytes: Cell<usize>,
     state: Cell<State>,
@@ -83,10 +83,11 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(socket: Rc<Watched>) -> Self {
+    pub(super) fn new(socket: Rc<Watched>, limit: usize) -> Self {
         Self {
             shared: Rc::new(Shared {
                 socket,
+                limit,
                 queue: RefCell::default(),
                 queued_bytes: Cell::new(0),
                 state: Cell::new(State::Open),
@@ -100,7 +101,7 @@ impl Sender {
     /// # Errors
     /// Gives the frame back when the queue is full or the channel is closed; [`Sender::is_closed`] tells which.
     pub fn push(&self, out: Outgoing) -> Result<(), Outgoing> {
-        self.push_within(QUEUE_LIMIT, out)
+        self.push_within(self.shared.limit, out)
     }
 
     /// As [`Sender::push`], for a frame of Node's own protocol: an answer, or a connection. They are few and small, and a
@@ -109,7 +110,7 @@ impl Sender {
     /// # Errors
     /// As [`Sender::push`]. A queue that is full for these belongs to a reader that asks and asks, and never reads.
     pub fn push_own(&self, out: Outgoing) -> Result<(), Outgoing> {
-        self.push_within(QUEUE_LIMIT + OWN_RESERVE, out)
+        self.push_within(self.shared.limit.saturating_add(OWN_RESERVE), out)
     }
 
     fn push_within(&self, limit: usize, out: Outgoing) -> Result<(), Outgoing> {

@@ -11,12 +11,15 @@ use crate::sys::unix_socket::{channel_pair, receive, send};
 use crate::sys::watchdog::Watchdog;
 use bytes::Bytes;
 
+/// The bound of the channels here.
+const QUEUE_LIMIT: usize = 256 * 1024 * 1024;
+
 const HANDLE: &str = "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":1}";
 
 /// A channel and, blocking as a child's would be, its other end.
 fn channel() -> (Receiver, Sender, UnixStream) {
     let (ours, theirs) = channel_pair().unwrap();
-    let (receiver, sender) = open(ours).unwrap();
+    let (receiver, sender) = open(ours, QUEUE_LIMIT).unwrap();
     (receiver, sender, UnixStream::from(theirs))
 }
 

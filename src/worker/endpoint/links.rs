@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::sys::event::Event;
 use crate::transport::switchboard::descriptor::Heading;
 use crate::transport::switchboard::layout::{Peer, Place};
+
+/// What a shared payload costs beside its bytes: the counts before them, and the allocator's share.
+const PAYLOAD_COST: usize = 32;
 
 /// A message that found no room.
 #[derive(Clone)]
@@ -13,6 +17,18 @@ pub(super) struct Waiting {
     pub(super) heading: Heading,
     /// The name and what follows.
     pub(super) payload: Arc<[u8]>,
+    pub(super) since: Instant,
+}
+
+impl Waiting {
+    pub(super) fn new(heading: Heading, payload: Arc<[u8]>) -> Self {
+        Self { heading, payload, since: Instant::now() }
+    }
+
+    /// How much memory it takes, its place in the queue included: a queue of tiny messages must not hold several times its bound.
+    pub(super) fn cost(&self) -> usize {
+        self.payload.len() + size_of::<Self>() + PAYLOAD_COST
+    }
 }
 
 /// One peer.

@@ -4,6 +4,7 @@
 //! holds is never believed: a peer that writes what cannot be is let go of, and reached by Node's channel again.
 
 mod links;
+mod load;
 pub mod names;
 mod receiving;
 mod resting;
@@ -32,6 +33,8 @@ use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
 use crate::transport::switchboard::outbox::Outbox;
 use crate::transport::switchboard::refused::Refused;
 use links::{Link, Links};
+pub use load::Load;
+use load::Waits;
 use names::Names;
 use receiving::Next;
 pub use receiving::{Action, Located, Received};
@@ -122,10 +125,23 @@ pub struct Calls {
     pub on_news: Rc<dyn Fn()>,
 }
 
+/// How much memory the messages of one process may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Shared memory, in bytes.
+    pub arena: u64,
+    /// Private memory for what waits for one receiver, in bytes.
+    pub max_queue: usize,
+}
+
 /// One process on the switchboard.
 pub struct Endpoint {
     own: Peer,
     arena: ByteCount,
+    limits: Limits,
+    waits: Waits,
+    /// Who did not get the last message that was refused.
+    refused: Vec<Place>,
     outbox: Outbox,
     inbox: Inbox,
     bell: Event,
@@ -141,23 +157,26 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Takes the place that the master offers: `<descriptor>:<place>:<generation>`. Payload may use up to `arena` bytes.
+    /// Takes the place that the master offers: `<descriptor>:<place>:<generation>`.
     ///
     /// # Errors
     /// See [`EndpointError`].
-    pub fn join(invitation: &str, arena: u64) -> Result<Self, EndpointError> {
+    pub fn join(invitation: &str, limits: Limits) -> Result<Self, EndpointError> {
         let (master, own) = parse(invitation)?;
         let geometry = Geometry::STANDARD;
         let (outbox, outbox_file) = memory(c"clutch-outbox", geometry.outbox_bytes())?;
         let (inbox, inbox_file) = memory(c"clutch-inbox", geometry.inbox_bytes())?;
         let bell = Event::new()?;
-        let outbox = Outbox::new(outbox, own, geometry, ByteCount(arena))?;
+        let outbox = Outbox::new(outbox, own, geometry, ByteCount(limits.arena))?;
         let inbox = Inbox::new(inbox, own, geometry)?;
         let files = [outbox_file.as_fd(), inbox_file.as_fd(), bell.as_fd()];
         unix_socket::send_record(master.as_fd(), &Control::Hello.to_bytes(), &files)?;
         Ok(Self {
             own,
-            arena: ByteCount(arena),
+            arena: ByteCount(limits.arena),
+            limits,
+            waits: Waits::default(),
+            refused: Vec::new(),
             outbox,
             inbox,
             bell,

@@ -3,7 +3,6 @@
 //! One that stands still must not stop the others: it gets its share of the arena at most, and its messages wait apart from theirs.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::links::Waiting;
@@ -28,9 +27,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Into how many shares the arena is divided when it is scarce.
 const SHARES: u64 = 4;
-
-/// How many bytes may wait here for one receiver without room.
-const WAITING_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Whether a receiver that reads nothing may be made to wait for the sake of a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,13 +125,18 @@ impl Endpoint {
 
     /// Keeps a message here for those who have no room for it.
     fn keep(&mut self, late: &[Place], outgoing: &Outgoing<'_>) -> Sent {
-        let Some(waiting) = self.compose(outgoing) else { return Sent::Refused };
+        self.refused.clear();
+        let Some(waiting) = self.compose(outgoing) else {
+            self.refused.extend_from_slice(late);
+            return Sent::Refused;
+        };
         let mut sent = Sent::Waits;
         for &place in late {
             // What it sends to itself it can only read when it has stopped sending.
-            if place == self.own.place || self.makes_room(place, waiting.payload.len()) {
+            if place == self.own.place || self.makes_room(place, waiting.cost()) {
                 self.enqueue(place, waiting.clone());
             } else {
+                self.refused.push(place);
                 sent = Sent::Refused;
             }
         }
@@ -162,7 +163,7 @@ impl Endpoint {
             return None;
         }
         bytes.truncate(length);
-        Some(Waiting { heading, payload: bytes.into() })
+        Some(Waiting::new(heading, bytes.into()))
     }
 
     /// Whether so many bytes more may wait for a receiver. A sender that is quicker than a receiver is held up here, as long as that
@@ -175,7 +176,7 @@ impl Endpoint {
         }
         let is_possible = loop {
             let before = waiting(self);
-            if before + bytes <= WAITING_LIMIT {
+            if before.saturating_add(bytes) <= self.limits.max_queue {
                 break true;
             }
             self.flush_to(place);
@@ -227,7 +228,7 @@ impl Endpoint {
 
     fn enqueue(&mut self, place: Place, waiting: Waiting) {
         if let Some(link) = self.links.get_mut(place) {
-            link.waiting_bytes += waiting.payload.len();
+            link.waiting_bytes += waiting.cost();
             link.queue.push_back(waiting);
         }
     }
@@ -241,12 +242,11 @@ impl Endpoint {
     }
 
     fn flush_to(&mut self, place: Place) {
-        while let Some(Waiting { heading, payload }) =
-            self.links.get(place).and_then(|link| link.queue.front()).cloned()
-        {
+        while let Some(waiting) = self.links.get(place).and_then(|link| link.queue.front()).cloned() {
             if self.is_scarce() && self.has_its_share(place) {
                 return;
             }
+            let Waiting { heading, ref payload, since } = waiting;
             let outgoing = Outgoing { heading, name: Name::Spelt(&[]), payload: &payload.as_ref() };
             let is_sent = self.publish(&[place], &outgoing, Relief::Denied).is_ok_and(|full| full.is_empty());
             if !is_sent {
@@ -254,8 +254,9 @@ impl Endpoint {
             }
             if let Some(link) = self.links.get_mut(place) {
                 link.queue.pop_front();
-                link.waiting_bytes -= payload.len();
+                link.waiting_bytes -= waiting.cost();
             }
+            self.waits.note(since.elapsed());
         }
     }
 
@@ -319,9 +320,9 @@ impl Endpoint {
         };
         let Some(link) = self.links.get_mut(place) else { return false };
         for message in withdrawn.iter().rev() {
-            let payload: Arc<[u8]> = message.payload.clone().unwrap_or_default().into();
-            link.waiting_bytes += payload.len();
-            link.queue.push_front(Waiting { heading: message.heading, payload });
+            let waiting = Waiting::new(message.heading, message.payload.clone().unwrap_or_default().into());
+            link.waiting_bytes += waiting.cost();
+            link.queue.push_front(waiting);
         }
         !withdrawn.is_empty()
     }

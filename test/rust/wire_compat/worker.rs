@@ -61,7 +61,7 @@ impl Worker {
             die_with_parent: true,
         };
         let child = spawn(&request).unwrap();
-        let (receiver, sender) = open(ours).unwrap();
+        let (receiver, sender) = open(ours, 1 << 28).unwrap();
         let writer = sender.clone();
         tokio::task::spawn_local(async move { writer.run().await.unwrap() });
         Self { child, receiver, sender, output, earlier: VecDeque::new() }

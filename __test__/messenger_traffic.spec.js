@@ -1,0 +1,137 @@
+'use strict';
+
+const { Backlog } = require('../lib/messenger/backlog');
+const { ChannelMeter } = require('../lib/messenger/channel_meter');
+const { DropReports } = require('../lib/messenger/drops');
+const { sizeOf } = require('../lib/messenger/size_of');
+const { Traffic, MAX_ACTIONS, REST } = require('../lib/messenger/traffic');
+const { WorkerDrops } = require('../lib/master/worker_drops');
+const { readyBus } = require('./support/bus');
+
+describe('counters', () => {
+  test('are kept by action', () => {
+    const traffic = new Traffic();
+    traffic.noteSent('a', 10);
+    traffic.noteSent('a', 30);
+    traffic.noteReceived('a');
+    traffic.noteDropped('b');
+    expect(traffic.snapshot()).toEqual({
+      a: { sent: 2, received: 1, bytes: 40, largest: 30, dropped: 0 }, b: { sent: 0, received: 0, bytes: 0, largest: 0, dropped: 1 },
+    });
+  });
+
+  test('are bounded, whatever an app sends', () => {
+    const traffic = new Traffic();
+    for (let i = 0; i < MAX_ACTIONS * 4; i++) traffic.noteSent(`id-${i}`, 1);
+    traffic.noteSent('id-0', 1);
+    const snapshot = traffic.snapshot();
+    expect(Object.keys(snapshot)).toHaveLength(MAX_ACTIONS + 1);
+    expect(snapshot['id-0'].sent).toBe(2);
+    expect(snapshot[REST].sent).toBe(MAX_ACTIONS * 3);
+  });
+
+  test('take any name', () => {
+    const traffic = new Traffic();
+    for (const name of ['__proto__', 'constructor', '']) traffic.noteSent(name, 1);
+    expect(Object.keys(traffic.snapshot())).toEqual(['__proto__', 'constructor', '']);
+  });
+
+  test('are in stats(), of what goes by the channel', () => {
+    const { agent, apps } = readyBus();
+    agent.sendToApp('news', 'x'.repeat(100));
+    agent.sendToApp('news', 'x');
+    expect(agent.stats()).toMatchObject({ dropped: 0, actions: { news: { sent: 2, bytes: 101, largest: 100 } } });
+    return new Promise(resolve => apps[0].on('news', () => {
+      expect(apps[0].stats().actions.news.received).toBeGreaterThan(0);
+      resolve();
+    }));
+  });
+});
+
+describe('the estimate of a size', () => {
+  test.each([['abc', 3], [5, 8], [null, 4], [undefined, 4], [Buffer.alloc(1000), 1000], [new Float64Array(4), 32], [[1, 2], 20], [{ a: 'xy' }, 6]])('of %p is %p', (value, bytes) => {
+    expect(sizeOf(value)).toBe(bytes);
+  });
+
+  test('ends for anything', () => {
+    const cyclic = {};
+    cyclic.self = cyclic;
+    expect(sizeOf(cyclic)).toBeGreaterThan(0);
+    expect(sizeOf(new Array(1e6).fill(1))).toBeGreaterThan(7e6);
+    let deep = {};
+    for (let i = 0; i < 100000; i++) deep = { deep };
+    expect(sizeOf(deep)).toBeLessThan(10000);
+  });
+});
+
+describe('pressure', () => {
+  test('is told when it gets high, and when it is low again, and not in between', () => {
+    let now = 0;
+    const told = [];
+    const backlog = new Backlog(() => now);
+    backlog.onChange = (event, pressure) => told.push([event, pressure]);
+    for (const value of [0, 0.3, 0.5, 0.9, 0.4, 0.6, 0.11, 0.1, 0.2, 0, 0.7]) {
+      now = value;
+      backlog.look();
+    }
+    expect(told).toEqual([['pressure', 0.5], ['drain', 0.1], ['pressure', 0.7]]);
+  });
+
+  test('is what Node has not written, where messages go by the channel', () => {
+    const meter = new ChannelMeter(() => 1000);
+    const told = [];
+    meter.backlog.onChange = event => told.push(event);
+    const written = Array.from({ length: 12 }, () => meter.noteSent({ action: 'a', data: 'x'.repeat(100) }));
+    expect(meter.backlog.pressure).toBe(1);
+    expect(meter.load()).toMatchObject({ messages: 12, bytes: 1200, waited: 0 });
+    for (const done of written) done();
+    expect(meter.load()).toMatchObject({ messages: 0, bytes: 0, waited: 12 });
+    expect(told).toEqual(['pressure', 'drain']);
+  });
+
+  test('reaches listeners of the messenger, and one that throws harms nobody', () => {
+    const { agent, bus } = readyBus();
+    const seen = [];
+    agent.on('pressure', () => { throw new Error('bad listener'); }).on('pressure', value => seen.push(value)).on('drain', value => seen.push(value));
+    let done;
+    const { transport } = bus.nodes.get(10);
+    transport.send = (_envelope, written) => { done = written; };
+    agent.sendToApp('a', 'x'.repeat(200 * 2 ** 20));
+    done();
+    expect(seen).toEqual([200 / 256, 0]);
+    expect(agent.pressure).toBe(0);
+  });
+});
+
+describe('drops', () => {
+  const to = { role: 'app', pid: '21' };
+  const later = () => new Promise(resolve => setTimeout(resolve, 120));
+
+  test('of a while are told together, and of many kinds a limited number by name', async () => {
+    const sent = [];
+    const reports = new DropReports({ pid: '10', role: 'agent' }, envelope => sent.push(envelope));
+    for (let i = 0; i < 1000; i++) reports.note({ action: 'a', reason: 'queue-full', to });
+    for (let i = 0; i < 1000; i++) reports.note({ action: `id-${i}`, reason: 'queue-full', to });
+    await later();
+    expect(sent).toHaveLength(1);
+    const { from, drops } = sent[0].data;
+    expect(from).toEqual({ pid: '10', role: 'agent' });
+    expect(drops[0]).toEqual({ action: 'a', reason: 'queue-full', to, count: 1000 });
+    expect(drops).toHaveLength(65);
+    expect(drops.reduce((sum, { count }) => sum + count, 0)).toBe(2000);
+    reports.note({ action: 'b', reason: 'too-big', to });
+    await later();
+    expect(sent[1].data.drops).toEqual([{ action: 'b', reason: 'too-big', to, count: 1 }]);
+  });
+
+  test('are counted and told by the master, which believes no odd report', () => {
+    const told = [];
+    const drops = new WorkerDrops(drop => told.push(drop));
+    expect(drops.take({ action: 'other' })).toBe(false);
+    const from = { pid: '10', role: 'agent' };
+    expect(drops.take({ action: 'egg-clutch:dropped', data: { from, drops: [{ action: 'a', reason: 'queue-full', to, count: 3 }] } })).toBe(true);
+    for (const data of [null, 5, { drops: 1 }, { drops: [null, { count: -1 }, { count: 'x' }] }]) drops.take({ action: 'egg-clutch:dropped', data });
+    expect(told[0]).toEqual({ action: 'a', reason: 'queue-full', count: 3, from: { role: 'agent', pid: 10 }, to: { role: 'app', pid: 21 } });
+    expect(drops.count).toBe(6);
+  });
+});

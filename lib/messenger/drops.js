@@ -1,0 +1,52 @@
+'use strict';
+
+// What a process dropped, told to the master: one message for all of a while, and of many different drops a limited number by name.
+
+const { OWN } = require('./protocol');
+
+const PAUSE_MS = 100;
+const MAX_KINDS = 64;
+const REST = '(other)';
+
+class DropReports {
+  #send;
+  #who;
+  #kinds = new Map();
+  #isDue = false;
+
+  /**
+   * @param {{ pid: string, role: string }} who drops
+   * @param {(envelope: object) => void} send to the master, by a way that drops nothing
+   */
+  constructor(who, send) {
+    this.#who = who;
+    this.#send = send;
+  }
+
+  /** @param {{ action: string, reason: string, to: { role: string | null, pid: string | null } }} drop */
+  note({ action, reason, to }) {
+    const isKnown = this.#kinds.has(keyOf(action, reason, to));
+    const name = isKnown || this.#kinds.size < MAX_KINDS ? action : REST;
+    const receiver = name === REST ? { role: null, pid: null } : to;
+    const key = keyOf(name, reason, receiver);
+    const kind = this.#kinds.get(key);
+    if (kind) kind.count += 1;
+    else this.#kinds.set(key, { action: name, reason, to: receiver, count: 1 });
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setTimeout(() => this.#tell(), PAUSE_MS).unref();
+  }
+
+  #tell() {
+    this.#isDue = false;
+    const drops = [...this.#kinds.values()];
+    this.#kinds.clear();
+    this.#send({ action: OWN.DROPPED, to: 'master', data: { from: this.#who, drops } });
+  }
+}
+
+function keyOf(action, reason, { role, pid }) {
+  return JSON.stringify([action, reason, role, pid]);
+}
+
+module.exports = { DropReports };

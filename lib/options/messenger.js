@@ -1,0 +1,46 @@
+'use strict';
+
+// The option `messenger`: how messages are written, and how much memory they may take.
+
+const { ClutchError } = require('../errors');
+const { bad, isPlainObject } = require('./checks');
+const { size } = require('./size');
+
+const MB = 2 ** 20;
+
+const DEFAULTS = Object.freeze({ serialization: 'json', arena: 64 * MB, maxQueue: 256 * MB });
+const SERIALIZATIONS = ['json', 'advanced'];
+// Smaller, and hardly anything fits; larger, and it is no buffer between processes any more.
+const ARENA = Object.freeze({ min: MB, max: 16 * 1024 * MB });
+const MAX_QUEUE = Object.freeze({ min: MB, max: 64 * 1024 * MB });
+
+/**
+ * @param {unknown} value of options.messenger
+ * @returns {{ serialization: 'json' | 'advanced', arena: number, maxQueue: number }} with defaults, sizes in bytes
+ * @throws ClutchError ERR_CLUTCH_OPTION
+ */
+function parseMessenger(value) {
+  const allowed = 'an object with serialization, arena, maxQueue';
+  if (!isPlainObject(value)) throw bad('options.messenger', value, allowed);
+  const unknown = Object.keys(value).find(name => !Object.hasOwn(DEFAULTS, name));
+  if (unknown !== undefined) throw bad('options.messenger', value, `${allowed}, and has no ${unknown}`);
+  const given = Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined && field !== null));
+  const { serialization, arena, maxQueue } = { ...DEFAULTS, ...given };
+  if (!SERIALIZATIONS.includes(serialization)) throw bad('options.messenger.serialization', serialization, "'json' or 'advanced'");
+  if (serialization !== 'json') {
+    throw new ClutchError('ERR_CLUTCH_OPTION',
+      `options.messenger.serialization is not available in this version as '${serialization}'; leave it out or give 'json'`);
+  }
+  return {
+    serialization,
+    arena: size('options.messenger.arena', arena, ARENA),
+    maxQueue: size('options.messenger.maxQueue', maxQueue, MAX_QUEUE),
+  };
+}
+
+/** @returns {ReturnType<typeof parseMessenger>} of the parsed options, as a worker has them from its command line */
+function messengerSettings(options) {
+  return { ...DEFAULTS, ...options.messenger };
+}
+
+module.exports = { parseMessenger, messengerSettings, DEFAULTS };

@@ -1,0 +1,84 @@
+//! How much waits in this process because its receivers have no room, and for how long: numbers for people and for `pressure`.
+
+use std::time::Duration;
+
+use super::{Endpoint, Place};
+
+/// What waits now, and what has waited.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// How full the fullest queue is, 0 to 1.
+    pub pressure: f64,
+    /// How many messages wait, counted once for each receiver.
+    pub messages: usize,
+    /// How much memory they take.
+    pub bytes: usize,
+    /// How many have waited and are gone on.
+    pub waited: u64,
+    /// How long all of these together have waited.
+    pub waited_for: Duration,
+    /// How long the one that waited longest did.
+    pub longest: Duration,
+}
+
+/// How long messages have waited that do not wait any more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waits {
+    count: u64,
+    total: Duration,
+    longest: Duration,
+}
+
+impl Waits {
+    pub(super) fn note(&mut self, time: Duration) {
+        self.count += 1;
+        self.total = self.total.saturating_add(time);
+        self.longest = self.longest.max(time);
+    }
+}
+
+impl Endpoint {
+    /// What waits here.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let fullest = self.links.iter().map(|link| link.waiting_bytes).max().unwrap_or_default();
+        #[allow(clippy::cast_precision_loss, reason = "a share, for people")]
+        let pressure = (fullest as f64 / self.limits.max_queue.max(1) as f64).min(1.0);
+        Load {
+            pressure,
+            messages: self.links.iter().map(|link| link.queue.len()).sum(),
+            bytes: self.links.iter().map(|link| link.waiting_bytes).sum(),
+            waited: self.waits.count,
+            waited_for: self.waits.total,
+            longest: self.waits.longest,
+        }
+    }
+
+    /// Those that did not get the last message that was refused.
+    pub fn take_refused(&mut self) -> Vec<Place> {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// How full the fullest queue is, 0 to 1.
+    #[must_use]
+    pub fn pressure(&self) -> f64 {
+        self.load().pressure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_wait_is_kept_beside_the_sum() {
+        let mut waits = Waits::default();
+        for ms in [5, 20, 1] {
+            waits.note(Duration::from_millis(ms));
+        }
+        assert_eq!(
+            (waits.count, waits.total, waits.longest),
+            (3, Duration::from_millis(26), Duration::from_millis(20))
+        );
+    }
+}
