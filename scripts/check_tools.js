@@ -1,6 +1,6 @@
 'use strict';
 // Says in one line what is missing, before a build or a test ends in somebody else's stack trace.
-// Usage: node scripts/check_tools.js <build|start|test|ready|loom|miri>
+// Usage: node scripts/check_tools.js <build|start|test|ready|loom|miri|tsan|fuzz>
 // Written for any Node that still starts: an old one must be able to read the line about itself.
 
 const fs = require('fs');
@@ -75,12 +75,26 @@ function checkMiri() {
   return found ? null : 'miri is not installed: `rustup toolchain install nightly --component miri,rust-src`';
 }
 
+// The sanitizer's own standard library is built from its sources.
+function checkNightlySources() {
+  const root = childProcess.spawnSync('rustc', ['+nightly', '--print', 'sysroot'], { encoding: 'utf8' });
+  const found = root.status === 0 && fs.existsSync(path.join(root.stdout.trim(), 'lib', 'rustlib', 'src', 'rust', 'library'));
+  return found ? null : 'the sources of a nightly Rust are not installed: `rustup toolchain install nightly --component rust-src`';
+}
+
+function checkFuzz() {
+  if (!versionOf('cargo', ['+nightly', '--version'])) return 'a nightly Rust is not installed: `rustup toolchain install nightly`';
+  return checkNamed('cargo-fuzz', '`cargo install --locked cargo-fuzz`')();
+}
+
 const BUILD = [checkNode, checkPackages, checkRust, checkLinker];
 const CHECKS = {
   build: BUILD,
   test: BUILD.concat(checkBrowser),
   loom: [checkNode, checkRust, checkLinker],
   miri: [checkNode, checkRust, checkMiri],
+  tsan: [checkNode, checkRust, checkLinker, checkNightlySources],
+  fuzz: [checkNode, checkRust, checkLinker, checkFuzz],
   ready: BUILD.concat(
     checkBrowser,
     checkNamed('git', 'install git'),

@@ -3,6 +3,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { execFileSync } = require('node:child_process');
 const { ROOT, run } = require('./tools');
 const { verdict } = require('./results');
 
@@ -13,6 +14,7 @@ const CLUSTER_JOBS = 2;
 const SWITCHBOARD = 'transport::switchboard';
 // A runner that does not come to its end is a failure of its own, with a name; single tests have their own watchdog.
 const RUNNER_TIMEOUT_MS = 20 * 60 * 1000;
+const CHAOS_TIMEOUT_MS = 6 * 60 * 60 * 1000;
 
 function problemOf({ code, signal, timedOut }, failed) {
   if (timedOut) return `did not end within ${RUNNER_TIMEOUT_MS / 60000} minutes`;
@@ -54,6 +56,54 @@ function miri(extra = []) {
   return cargo('miri', args, builtIn('miri'));
 }
 
+/** The machine that rustc builds for, by its name. */
+function hostTarget() {
+  return /^host: (\S+)/m.exec(execFileSync('rustc', ['-vV'], { encoding: 'utf8' }))[1];
+}
+
+const FUZZ_SECONDS = 60;
+
+/** Everything that is read from a peer, given bytes that nobody wrote: one pass of each target counts as a test. */
+async function fuzz(extra = []) {
+  const folder = path.join(ROOT, 'fuzz');
+  const built = path.join(ROOT, 'target', 'fuzz');
+  const all = fs.readdirSync(path.join(folder, 'fuzz_targets')).map(file => path.basename(file, '.rs'));
+  const targets = extra.length > 0 ? extra : all;
+  const build = await run('cargo', ['+nightly', 'fuzz', 'build', '--target-dir', built]);
+  if (build.code !== 0) return verdict('fuzz', { problem: 'the targets cannot be built' });
+  const seconds = Math.max(1, Math.round(Number(process.env.FUZZ_SECONDS ?? FUZZ_SECONDS) / targets.length));
+  const counts = { passed: 0, failed: 0 };
+  for (const target of targets) {
+    // What it finds is kept beside the build, and what it fails on where cargo-fuzz looks for it.
+    const found = path.join(built, 'corpus', target);
+    const failures = path.join(folder, 'artifacts', target);
+    for (const each of [found, failures]) fs.mkdirSync(each, { recursive: true });
+    const args = [found, path.join(folder, 'seeds', target), `-max_total_time=${seconds}`, '-max_len=1024', '-print_final_stats=1',
+      '-verbosity=0', `-artifact_prefix=${failures}${path.sep}`];
+    const ended = await run(path.join(built, hostTarget(), 'release', target), args, { keepErrors: true });
+    const executed = Number(/^stat::number_of_executed_units:\s+(\d+)/m.exec(ended.output)?.[1] ?? 0);
+    const isGood = ended.code === 0 && executed > 0;
+    counts[isGood ? 'passed' : 'failed'] += 1;
+    process.stdout.write(`fuzz ${target}: ${executed} inputs, ${isGood ? 'none' : 'one'} of them went wrong\n`);
+  }
+  return verdict('fuzz', counts);
+}
+
+/** The switchboard with real threads, under the sanitizer that sees data races. */
+function tsan(extra = []) {
+  // The standard library is built for it, too: the sanitizer must see all synchronisation.
+  const env = {
+    ...builtIn('tsan'),
+    RUSTFLAGS: `${process.env.RUSTFLAGS ?? ''} -Zsanitizer=thread`,
+    TSAN_OPTIONS: 'halt_on_error=1',
+    // Ten times slower, and what those look for is no race.
+    PROPTEST_CASES: '32',
+    CLUSTER_HOSTILE_SEEDS: '400',
+  };
+  const args = ['+nightly', 'test', '--locked', '-Zbuild-std', '--target', hostTarget(), '--lib', ...(extra.length > 0 ? extra : [SWITCHBOARD])];
+  return cargo('tsan', args, env);
+}
+
 /** The node under test comes first in the PATH, so that everything a test starts by name is that node too. */
 function environmentOf(nodePath) {
   return { PATH: `${path.dirname(nodePath)}${path.delimiter}${process.env.PATH}` };
@@ -64,17 +114,17 @@ function reportFile(lane) {
   return path.join(ROOT, '.tmp', `${lane}.report.json`);
 }
 
-async function javascript(lane, nodePath, args, readCounts) {
+async function javascript(lane, nodePath, args, readCounts, { env, timeoutMs = RUNNER_TIMEOUT_MS } = {}) {
   const file = reportFile(lane);
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.rmSync(file, { force: true });
-  const ended = await run(nodePath, args(file), { env: environmentOf(nodePath), timeoutMs: RUNNER_TIMEOUT_MS });
+  const ended = await run(nodePath, args(file), { env: { ...environmentOf(nodePath), ...env }, timeoutMs });
   const counts = fs.existsSync(file) ? readCounts(JSON.parse(fs.readFileSync(file, 'utf8'))) : {};
   return verdict(lane, { ...counts, problem: problemOf(ended, counts.failed ?? 0) });
 }
 
 /** The cluster as processes: mocha over test/. */
-function cluster({ nodePath = process.execPath, lane = 'cluster', extra = [] } = {}) {
+function cluster({ nodePath = process.execPath, lane = 'cluster', extra = [], ...settings } = {}) {
   const isAll = !extra.some(argument => argument.endsWith('.js'));
   const files = isAll ? [CLUSTER_TESTS, '--parallel', '--jobs', String(CLUSTER_JOBS)] : [];
   const args = file => [
@@ -84,7 +134,14 @@ function cluster({ nodePath = process.execPath, lane = 'cluster', extra = [] } =
     ...files,
     ...extra,
   ];
-  return javascript(lane, nodePath, args, counts => counts);
+  return javascript(lane, nodePath, args, counts => counts, settings);
+}
+
+/** The small test of `test/chaos` at its full size. */
+function chaos(extra = []) {
+  const { CHAOS_MESSAGES = '10000000', CHAOS_FAULTS = '300' } = process.env;
+  const files = ['test/chaos/chaos.test.js', ...extra];
+  return cluster({ lane: 'chaos', extra: files, env: { CHAOS_MESSAGES, CHAOS_FAULTS }, timeoutMs: CHAOS_TIMEOUT_MS });
 }
 
 /** The binding's contract in one process: Jest over __test__/. */
@@ -102,4 +159,4 @@ function binding({ nodePath = process.execPath, lane = 'binding', extra = [] } =
   }));
 }
 
-module.exports = { rust, loom, miri, cluster, binding, reportFile };
+module.exports = { rust, loom, miri, tsan, fuzz, chaos, cluster, binding, reportFile };

@@ -1,6 +1,6 @@
 'use strict';
 // `npm test`: builds what is out of date, runs all tests over all runners and closes with "N passed, N failed".
-// `npm test rust|cluster|binding|loom|miri -- …`: one runner only; what follows is handed to it.
+// `npm test rust|cluster|binding|loom|miri|tsan|fuzz|chaos -- …`: one runner only; what follows is handed to it.
 
 const { build } = require('./build');
 const { forget, report, save } = require('./results');
@@ -12,8 +12,8 @@ const LANES = {
   binding: extra => runners.binding({ extra }),
 };
 // Minutes each, so they are run by name only.
-const LONG_LANES = { loom: runners.loom, miri: runners.miri };
-const NEEDS_ADDON = ['cluster', 'binding'];
+const LONG_LANES = { loom: runners.loom, miri: runners.miri, tsan: runners.tsan, fuzz: runners.fuzz, chaos: runners.chaos };
+const NEEDS_ADDON = ['cluster', 'binding', 'chaos'];
 
 async function main([lane, ...extra]) {
   const lanes = { ...LANES, ...LONG_LANES };

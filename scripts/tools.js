@@ -15,24 +15,27 @@ function find(command) {
 
 /**
  * Runs a command from the project's root with its output shown as it comes.
- * With `keep`, the standard output is also handed back; with `timeoutMs`, a command that hangs is killed with its group.
+ * With `keep`, the standard output is also handed back, with `keepErrors` the standard error; with `timeoutMs`, a command that hangs is
+ * killed with its group.
  * Resolves to { code, signal, output, timedOut } and never rejects: a command that cannot be started has code 127.
  */
-function run(command, args, { env, keep = false, timeoutMs } = {}) {
+function run(command, args, { env, keep = false, keepErrors = false, timeoutMs } = {}) {
   return new Promise(resolve => {
     const child = spawn(find(command), args, {
       cwd: ROOT,
       env: { ...process.env, ...env },
-      stdio: ['ignore', keep ? 'pipe' : 'inherit', 'inherit'],
+      stdio: ['ignore', keep ? 'pipe' : 'inherit', keepErrors ? 'pipe' : 'inherit'],
       // Its own group, so that a runner that hangs is killed with everything that it started.
       detached: timeoutMs !== undefined,
     });
     let output = '';
     let timedOut = false;
-    child.stdout?.on('data', chunk => {
-      output += chunk;
-      process.stdout.write(chunk);
-    });
+    for (const stream of ['stdout', 'stderr']) {
+      child[stream]?.on('data', chunk => {
+        output += chunk;
+        process[stream].write(chunk);
+      });
+    }
     const watchdog = timeoutMs && setTimeout(() => {
       timedOut = true;
       process.kill(-child.pid, 'SIGKILL');

@@ -176,6 +176,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::transport::switchboard::tests::proptest_config())]
+
         #[test]
         fn what_is_written_is_read(control in control()) {
             prop_assert_eq!(Control::from_bytes(&control.to_bytes()), Ok(control));

@@ -16,6 +16,8 @@ mod model;
 mod models;
 #[cfg(not(cluster_loom))]
 mod process;
+#[cfg(not(cluster_loom))]
+mod threads;
 
 use super::layout::{Geometry, Peer, Place};
 use crate::message::address::Generation;
@@ -26,4 +28,13 @@ fn peer(place: u32, generation: u32) -> Peer {
 
 fn geometry(places: u32, slots: u32) -> Geometry {
     Geometry::new(places, slots).unwrap()
+}
+
+/// The interpreter has no file system to keep failures in, and a thousandth of the speed.
+pub(super) fn proptest_config() -> proptest::test_runner::Config {
+    let usual = proptest::test_runner::Config::default();
+    if cfg!(miri) {
+        return proptest::test_runner::Config { cases: 2, failure_persistence: None, ..usual };
+    }
+    usual
 }

@@ -14,7 +14,7 @@ use super::super::layout::{ByteCount, Peer, Place};
 use super::super::memory::PeerMemory;
 use super::super::slab::NoRoom;
 use super::process::Process;
-use super::{geometry, peer};
+use super::{geometry, peer, proptest_config};
 
 const PROCESSES: usize = 3;
 const SLOTS: u32 = 4;
@@ -272,18 +272,12 @@ fn two(processes: &mut [Process], one: usize, other: usize) -> (&mut Process, &m
     (one, other)
 }
 
-fn config() -> ProptestConfig {
-    // The interpreter has no file system to keep failures in, and a thousandth of the speed.
-    let miri = ProptestConfig { cases: 3, failure_persistence: None, ..ProptestConfig::default() };
-    if cfg!(miri) { miri } else { ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(proptest_config())]
 
     #[test]
     fn all_that_is_sent_between_the_living_arrives_once_in_order_and_unharmed(
-        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 40 } else { 200 }),
+        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 30 } else { 200 }),
     ) {
         let mut world = World::new();
         for step in steps {
