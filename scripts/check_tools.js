@@ -99,7 +99,8 @@ const CHECKS = {
     checkBrowser,
     checkNamed('git', 'install git'),
     checkNamed('typos', '`pip install typos` or `cargo install typos-cli`'),
-    checkNamed('cargo-deny', '`cargo install --locked cargo-deny`')
+    checkNamed('cargo-deny', '`cargo install --locked cargo-deny`'),
+    checkFuzz
   ),
 };
 

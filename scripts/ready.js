@@ -5,6 +5,7 @@ const { run } = require('./tools');
 
 const STEPS = [
   ['format', 'cargo', ['fmt', '--check']],
+  ['format of the fuzz targets', 'cargo', ['fmt', '--check', '--manifest-path', 'fuzz/Cargo.toml']],
   ['eslint', 'npm', ['run', '--silent', 'lint']],
   ['typos', 'typos', []],
   ['licences', 'cargo-deny', ['--locked', 'check', 'bans', 'licenses', 'sources']],
@@ -15,6 +16,7 @@ const STEPS = [
   ['generated files', 'git', ['diff', '--exit-code', '--', 'binding.js', 'binding.d.ts']],
   // Word for word the command of the README.
   ['tests', 'npm', ['test']],
+  ['fuzz', 'npm', ['run', '--silent', 'test:fuzz']],
   // What the tests have just asked, as a table; fails where a line has no answer.
   ['contract', 'node', ['scripts/contract.js', '--last']],
 ];

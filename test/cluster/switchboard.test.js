@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { ask, told } = require('../helpers/probe');
+const { until } = require('../helpers/waiting');
 const { Subject } = require('./shared/subject');
 
 const MB = 1024 * 1024;
@@ -49,12 +50,11 @@ describe('messages between workers', () => {
   it('lie in memory that only their sender can write', async () => {
     const cluster = await start();
     const everybody = [cluster.agentPid(), ...cluster.appPids()];
-    for (const pid of everybody) {
-      const outboxes = mapped(pid, 'memfd:clutch-outbox');
-      assert.equal(outboxes.filter(line => / rw-s /.test(line)).length, 1, 'one of its own');
-      // Its own once more, for what it sends to itself.
-      assert.equal(outboxes.filter(line => / r--s /.test(line)).length, everybody.length);
-    }
+    const outboxes = (pid, access) => mapped(pid, 'memfd:clutch-outbox').filter(line => line.includes(` ${access} `)).length;
+    // Its own once more, for what it sends to itself. Those who came last are mapped when their news have been heard.
+    const hasAll = pid => outboxes(pid, 'r--s') === everybody.length;
+    await until(() => everybody.every(hasAll), 'everybody has mapped everybody');
+    for (const pid of everybody) assert.equal(outboxes(pid, 'rw-s'), 1, 'one of its own');
     assert.equal(mapped(cluster.pid, 'memfd:clutch').length, 0);
   });
 
@@ -81,6 +81,22 @@ describe('messages between workers', () => {
     assert.deepEqual(await sizes(other), digests);
     process.kill(still, 'SIGCONT');
     assert.deepEqual(await sizes(still), digests);
+  });
+
+  it('come in order where memory runs out while two stand still, and one of them must give back what waits for it', async () => {
+    const cluster = await start();
+    const agent = cluster.agentPid();
+    const still = cluster.appPids();
+    for (const pid of still) process.kill(pid, 'SIGSTOP');
+    // Two bytes a character: less than a share of the arena for each, and then more than what is left of it for both.
+    const sent = new Map();
+    for (const pid of still) sent.set(pid, [await ask(cluster, agent, 'sendLong', { method: 'sendTo', args: [pid, 'news'], length: 7 * MB })]);
+    const last = await ask(cluster, agent, 'sendLong', { method: 'sendToApp', args: ['news'], length: 20 * MB });
+    for (const pid of still) process.kill(pid, 'SIGCONT');
+    for (const [pid, [first]] of sent) {
+      const news = await ask(cluster, pid, 'when', { action: 'news', count: 2 });
+      assert.deepEqual(news.map(({ length, sha256 }) => ({ length, sha256 })), [first, last]);
+    }
   });
 
   it('are refused, and that is said, beyond what may wait for one that stands still; the others get them', async () => {

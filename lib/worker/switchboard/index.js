@@ -353,6 +353,8 @@ class Switchboard {
     let data;
     try {
       data = reader.data(index);
+      // As the master has it of the channel: what is no object is nobody's message.
+      if (flags & FLAG.WHOLE && !isPlainObject(data)) throw new TypeError('it is no object');
     } catch (error) {
       reader.skip(index);
       this.#drop(error.message);

@@ -91,6 +91,8 @@ pub struct Outgoing<'a> {
 pub(super) struct Spare {
     ready: Vec<Place>,
     deliveries: Vec<Delivery>,
+    /// Whether something was taken back for the sake of the message that is being sent.
+    has_relieved: bool,
 }
 
 impl Endpoint {
@@ -98,9 +100,11 @@ impl Endpoint {
     pub fn send(&mut self, places: &[Place], outgoing: Outgoing<'_>) -> Sent {
         let mut ready = std::mem::take(&mut self.spare.ready);
         ready.clear();
+        self.spare.has_relieved = false;
         let sent = self.send_by(places, outgoing, &mut ready);
         self.spare.ready = ready;
-        sent
+        // What was taken back from anybody waits here now, and nobody but the caller of `flush` sends it again.
+        if sent == Sent::All && self.spare.has_relieved { Sent::Waits } else { sent }
     }
 
     fn send_by(&mut self, places: &[Place], mut outgoing: Outgoing<'_>, ready: &mut Vec<Place>) -> Sent {
@@ -108,8 +112,7 @@ impl Endpoint {
         let is_scarce = self.is_scarce();
         let mut late = Vec::new();
         for &place in places {
-            let has_queue = self.links.get(place).is_some_and(|link| !link.queue.is_empty());
-            let waits = has_queue || is_scarce && self.has_its_share(place);
+            let waits = self.has_queue(place) || is_scarce && self.has_its_share(place);
             if waits { late.push(place) } else { ready.push(place) }
         }
         if !ready.is_empty() {
@@ -260,11 +263,12 @@ impl Endpoint {
         }
     }
 
-    /// Names those whose rings were full; the others have it.
+    /// Names those whose rings were full, or for whom older messages wait; the others have it.
     fn publish(&mut self, places: &[Place], outgoing: &Outgoing<'_>, relief: Relief) -> Result<Vec<Place>, NoRoom> {
         let heading = outgoing.heading;
         let length = self.spelling(outgoing.name).len() + outgoing.payload.length();
-        let published = if length == 0 {
+        let mut behind = Vec::new();
+        let mut published = if length == 0 {
             self.outbox.publish_bare(heading, places)
         } else {
             let block = self.reserve(ByteCount((length + outgoing.payload.slack()) as u64), relief)?;
@@ -272,21 +276,30 @@ impl Endpoint {
                 self.outbox.cancel(block);
                 return Err(NoRoom::Full);
             }
+            if relief == Relief::Allowed && self.spare.has_relieved {
+                // What was taken back from a receiver for the sake of this message comes before it.
+                behind.extend(places.iter().copied().filter(|place| self.has_queue(*place)));
+            }
+            let now = places.iter().filter(|place| !behind.contains(place));
             self.spare.deliveries.clear();
-            let deliveries = places.iter().map(|&to| Delivery { to, heading, skip: ByteCount(0) });
-            self.spare.deliveries.extend(deliveries);
+            self.spare.deliveries.extend(now.map(|&to| Delivery { to, heading, skip: ByteCount(0) }));
             self.outbox.publish(block, ByteCount(length as u64), &self.spare.deliveries)
         };
         for &place in places {
             self.ring(place);
         }
-        if let Some(unsent) = published.unsent {
+        if let Some(unsent) = published.unsent.take() {
             self.outbox.cancel(unsent);
         }
-        for (place, _) in published.refused {
+        for (place, _) in std::mem::take(&mut published.refused) {
             self.distrust(place);
         }
+        published.full.append(&mut behind);
         Ok(published.full)
+    }
+
+    fn has_queue(&self, place: Place) -> bool {
+        self.links.get(place).is_some_and(|link| !link.queue.is_empty())
     }
 
     fn fill(&self, block: &Block, outgoing: &Outgoing<'_>) -> bool {
@@ -324,6 +337,7 @@ impl Endpoint {
             link.waiting_bytes += waiting.cost();
             link.queue.push_front(waiting);
         }
+        self.spare.has_relieved |= !withdrawn.is_empty();
         !withdrawn.is_empty()
     }
 
