@@ -20,7 +20,7 @@ const WATCHDOG_MS = 110_000 + MESSAGES / 5 + FAULTS * 20_000;
 // What is kept for the next messages, by each sender; and the rings, as far as they were ever used.
 const KEPT_BYTES = 3 * MB;
 
-describe('processes that all talk to each other and are killed and stopped at random', function () {
+describe(`processes that all talk to each other and are killed and stopped at random (CHAOS_SEED=${SEED})`, function () {
   this.timeout(WATCHDOG_MS);
 
   function holdings(pids, masterPid) {
@@ -54,7 +54,7 @@ describe('processes that all talk to each other and are killed and stopped at ra
     assert.ok(grown < 96 * MB, `the master has grown by ${grown} bytes`);
   }
 
-  it(`lose, double and mix up nothing, and hold nothing in the end (CHAOS_SEED=${SEED})`, async () => {
+  it('lose, double and mix up nothing, and hold nothing in the end', async () => {
     const everybody = await Everybody.start({ workers: WORKERS });
     const { cluster } = everybody;
     await until(() => everybody.pids.every(isWhole), 'everybody knows everybody');
