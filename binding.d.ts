@@ -37,6 +37,14 @@ export declare class Cluster {
   threadSaid(thread: number, ticket: number, header: string): void
   /** A thread has ended, after everything that it sent. */
   threadExited(thread: number, code: number): void
+  /**
+   * Asks something of the running cluster.
+   *
+   * Throws `ERR_CLUTCH_OPTION` where the request is none, `ERR_CLUTCH_CLOSED`.
+   */
+  request(request: ClusterRequest): void
+  /** Answers an `environment` event: the environment that processes are forked with, `K=V`. */
+  setEnvironment(env: Array<string>): void
   /** A snapshot of the cluster as JSON text. */
   status(): string
   /**
@@ -200,6 +208,32 @@ export interface ClusterConfig {
   stuck?: StuckOptions
   /** The files of our cgroups that count kills for want of memory. */
   oomFiles: Array<string>
+  /** How long a process may boot, in milliseconds. */
+  bootTimeoutMs: number
+  /** How many app workers are booted to take over when one is lost. */
+  spares: number
+  /** How many slots a reload renews at once; at least 1. */
+  reloadConcurrency: number
+  /** Whether a reload renews the agent as well, where it is not said. */
+  reloadAgent: boolean
+  /** How long the cluster still serves after it was asked to stop, in milliseconds. */
+  preStopDelayMs: number
+  /** When lost processes are replaced. */
+  restart: RestartConfig
+}
+
+/** What is asked of a running cluster; see the methods of index.d.ts. */
+export interface ClusterRequest {
+  /** `reload`, `scale`, `grow`, `shrink`, `restart`, `isolate` or `rejoin`. */
+  kind: string
+  /** An `answer` event with this number follows, where it is given. */
+  ticket?: number
+  /** For `reload`: whether the agent is renewed as well; the configuration's word if absent. */
+  agent?: boolean
+  /** For `scale`: how many app workers. */
+  workers?: number
+  /** For `restart`, `isolate`, `rejoin`: the number of the app worker. */
+  id?: number
 }
 
 /**
@@ -213,6 +247,22 @@ export declare function noteInspector(): void
 
 /** Looks again who handles which signal: to be called when the first listener of a signal has come, or the last has gone. */
 export declare function renewSignals(): void
+
+/** When lost processes are replaced. */
+export interface RestartConfig {
+  /** The first delay after a life that was not healthy, in milliseconds. */
+  backoffBaseMs: number
+  /** The longest delay, in milliseconds. */
+  backoffCapMs: number
+  /** Who served for so many milliseconds was healthy. */
+  healthyAfterMs: number
+  /** More restarts than this … */
+  intensity: number
+  /** … within so many milliseconds lead to … */
+  intensityPeriodMs: number
+  /** … the end of the master, or else to the longest delay each. */
+  endsMaster: boolean
+}
 
 /** How long a process in service may run without coming back to its event loop. */
 export interface StuckOptions {

@@ -129,27 +129,60 @@ export interface ClusterOptions {
   heapBudget?: boolean | number | string | null;
   /** How messages between the processes are written, and how much memory they may take. */
   messenger?: MessengerOptions | null;
-  /** Not available in this version; set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms). */
-  timeouts?: Record<string, never> | null;
+  /** How long things may take. */
+  timeouts?: {
+    /** Until a process is ready; one that takes longer is ended like one that died. @default '10m' */
+    boot?: Duration | null;
+    /**
+     * Until a process that was asked to leave has gone; it is killed then. Wins over the environment.
+     * @default EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT, else EGG_MASTER_CLOSE_TIMEOUT (ms), else 5 s
+     */
+    drain?: Duration | null;
+    /** So long a worker that leaves keeps connections on which nothing happens, for their clients to learn of it. @default '100ms' */
+    linger?: Duration | null;
+  } | null;
   /**
    * What becomes of a process in service that does not come back to its event loop: a busy loop, a bad regular expression, a call that
    * blocks. Time counts only while it could run. `false` turns the watch off. Not with `startMode: 'worker_threads'`.
    */
   stuck?: false | StuckOptions | null;
-  /** Not available in this version. */
-  restart?: Record<string, never> | null;
+  /** When the place of a process that was lost is filled again: at once after a healthy life, else with a delay that doubles. */
+  restart?: {
+    /** The first delay and the longest, half of each by chance; one duration for both. @default '100ms..15s' */
+    backoff?: string | number | null;
+    /** Who served for so long was healthy. @default '10s' */
+    healthyAfter?: Duration | null;
+    /** More restarts than this within this time lead to `then`. @default [60, '60s'] */
+    intensity?: [restarts: number, within: Duration] | null;
+    /** `'slow'`: each further one waits for the longest delay. `'exit'`: the master ends with code 1. @default 'slow' */
+    then?: 'slow' | 'exit' | null;
+  } | null;
   /** Not available in this version: only `false` is allowed. */
   recycle?: false | Record<string, never> | null;
-  /** Not available in this version. */
-  reload?: Record<string, never> | null;
-  /** Not available in this version: only 0 is allowed. */
-  spare?: 0 | null;
+  /** How workers are renewed: by {@link Cluster.reload}, SIGHUP, and the message `reload-worker`. */
+  reload?: {
+    /** How many places at once; threads with ports of their own one by one. @default 1 */
+    concurrency?: number | null;
+    /** Whether the agent is renewed as well, after the app workers; there is none while it is. @default false */
+    agent?: boolean | null;
+  } | null;
+  /**
+   * How many app workers are booted beside those in service, to take over at once when one of them is lost. They listen and get messages,
+   * but no connections and no `egg-ready` before they take over, and are not in `egg-pids`. `CFORK_WORKER_INDEX` of a spare is
+   * `workers` or more. Not together with `startMode: 'worker_threads'`.
+   * @default 0
+   */
+  spare?: number | null;
   /** Not available in this version: only `false` is allowed. */
   control?: false | null;
   /** Not available in this version: only `false` is allowed. */
   admin?: false | null;
-  /** Not available in this version: only 0 is allowed. */
-  preStopDelay?: 0 | null;
+  /**
+   * How long the cluster still serves after it was asked to stop; `status().ready` is false from the first moment. A second signal ends the
+   * delay, or gives those that leave already a second; a third kills. Without a delay, the same signal a second time ends the master.
+   * @default 0
+   */
+  preStopDelay?: Duration | null;
   /** Only the default is available in this version. @default 'egg' */
   log?: 'egg' | null;
   [field: string]: unknown;
@@ -167,6 +200,9 @@ export interface StuckOptions {
   /** Whether its JavaScript stack is taken and logged before. @default true */
   stack?: boolean;
 }
+
+/** Milliseconds, or a text such as `'250ms'`, `'1.5s'`, `'10m'`, `'2h'`. */
+export type Duration = number | string;
 
 /** What {@link parseOptions} resolves with. */
 export interface ParsedClusterOptions {
@@ -220,7 +256,7 @@ export type ClutchErrorCode =
   | 'ERR_CLUTCH_NO_RECEIVER'
   /** The answer did not come in time. */
   | 'ERR_CLUTCH_TIMEOUT'
-  /** The new workers did not boot; the old ones are still there. */
+  /** A new process did not boot; the old ones are still there. */
   | 'ERR_CLUTCH_RELOAD'
   /** The cluster is closing or closed. */
   | 'ERR_CLUTCH_CLOSED';
@@ -379,17 +415,30 @@ export interface ProcessStatus {
 export interface WorkerStatus extends ProcessStatus {
   /** The place that is kept filled, from 0. */
   slot: number;
+  /** Taken out of service by {@link Cluster.isolate}. */
+  isolated: boolean;
 }
 
 /** A plain snapshot, taken by the native half of the master. */
 export interface ClusterStatus {
   /** Of the master. */
   pid: number;
+  /** False from the first moment of a stop, while `leaving` says that it still serves. */
   ready: boolean;
+  leaving: boolean;
   stopping: boolean;
+  /** How many app workers should be in service, and how many are. */
+  target: number;
+  serving: number;
+  /** True while fewer are in service than should be. Places that are filled for the first time are not missed. */
+  degraded: boolean;
+  /** True while workers are renewed. */
+  reloading: boolean;
   address: string | null;
   agent: ProcessStatus | null;
   workers: WorkerStatus[];
+  /** Those that wait to take over. */
+  spares: WorkerStatus[];
   /** Messages that were refused, by the master and by the workers, counted once for each receiver. */
   droppedMessages: number;
   /** The last death of each place that has had one, the agent's first. */
@@ -506,6 +555,21 @@ export interface MessageDroppedEvent {
   count: number;
 }
 
+/** The `cause` of an ERR_CLUTCH_RELOAD: the new process that did not get ready. */
+export interface BootFailureFacts {
+  id: number;
+  /** `null` where it could not be forked. */
+  pid: number | null;
+  /** `null` for the agent. */
+  slot: number | null;
+  generation: number;
+  /** Whether it was ended because it had not become ready in time. */
+  overdue: boolean;
+  code: number | null;
+  signal: string | null;
+  reason: ExitFacts['reason'] | null;
+}
+
 /** The running cluster, in the master. */
 export class Cluster extends EventEmitter {
   private constructor();
@@ -524,26 +588,61 @@ export class Cluster extends EventEmitter {
    */
   stack(id: number | 'agent'): Promise<string | null>;
   /**
-   * Stops all app workers, then the agent, within EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (5000 ms each by default).
+   * New app workers for old ones, spares first, then place by place: each old one leaves when its successor listens. Resolves when all new
+   * ones serve. While one reload runs, all that are asked for are one more, after it.
+   * @param options.agent whether the agent is renewed as well, after the app workers; `options.reload.agent` by default
+   * @throws ClutchError ERR_CLUTCH_RELOAD when a new process does not get ready: the message and `cause` ({@link BootFailureFacts}) say which
+   *   and how it ended; the old ones that have no successor yet go on. ERR_CLUTCH_CLOSED when the cluster stops.
+   */
+  reload(options?: { agent?: boolean }): Promise<{ workers: number; agent: boolean }>;
+  /**
+   * So many app workers from now on, 1 to 1024. Resolves when the new ones serve, and those that are too many have left. A later number takes
+   * the place of an earlier one, which resolves with it.
+   * @throws ClutchError ERR_CLUTCH_RELOAD when a new one does not get ready; its place is tried again, as any place is.
+   *   ERR_CLUTCH_PLATFORM where app threads listen on ports of their own
+   */
+  scale(workers: number): Promise<{ workers: number }>;
+  /** A new process in the place of the app worker with this id: the new one first. @throws ClutchError as {@link Cluster.reload} */
+  restart(id: number): Promise<void>;
+  /**
+   * Gives this app worker no connections from now on. It stays, serves what it has, gets messages, and its place is not filled by another;
+   * the cluster counts as degraded. Not the last one in service, and not one with a socket of its own (`reusePort`).
+   * @throws ClutchError ERR_CLUTCH_OPTION, ERR_CLUTCH_PLATFORM
+   */
+  isolate(id: number): Promise<void>;
+  /** Gives an isolated app worker connections again. @throws ClutchError ERR_CLUTCH_OPTION */
+  rejoin(id: number): Promise<void>;
+  /**
+   * Stops all app workers, then the agent, within `options.timeouts.drain` each, after `options.preStopDelay`.
    * Resolves when all are gone; then **this process exits** with code 0, as after a SIGTERM.
    */
   close(): Promise<void>;
 
-  on(event: 'worker-started' | 'worker-ready', listener: (worker: WorkerEvent) => void): this;
+  on(event: 'worker-started' | 'worker-ready' | 'worker-isolated' | 'worker-rejoined' | 'spare-ready', listener: (worker: WorkerEvent) => void): this;
   on(event: 'worker-exited', listener: (worker: WorkerExitedEvent) => void): this;
   on(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
   on(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
   on(event: 'stuck', listener: (process: StuckEvent) => void): this;
   on(event: 'message-dropped', listener: (drop: MessageDroppedEvent) => void): this;
-  on(event: 'reload-done', listener: (reload: { count: number }) => void): this;
+  on(event: 'reload-done', listener: (reload: { count: number; agent: boolean }) => void): this;
+  /** By the new process that did not get ready. */
+  on(event: 'reload-failed', listener: (worker: WorkerEvent) => void): this;
+  on(event: 'degraded' | 'recovered', listener: (capacity: { serving: number; target: number }) => void): this;
+  /** The delay before a stop has begun. */
+  on(event: 'stopping', listener: (stop: { signal: string | null; delay: number }) => void): this;
   on(event: string | symbol, listener: (...args: any[]) => void): this;
-  once(event: 'worker-started' | 'worker-ready', listener: (worker: WorkerEvent) => void): this;
+  once(event: 'worker-started' | 'worker-ready' | 'worker-isolated' | 'worker-rejoined' | 'spare-ready', listener: (worker: WorkerEvent) => void): this;
   once(event: 'worker-exited', listener: (worker: WorkerExitedEvent) => void): this;
   once(event: 'agent-started', listener: (agent: AgentEvent) => void): this;
   once(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
   once(event: 'stuck', listener: (process: StuckEvent) => void): this;
   once(event: 'message-dropped', listener: (drop: MessageDroppedEvent) => void): this;
-  once(event: 'reload-done', listener: (reload: { count: number }) => void): this;
+  once(event: 'reload-done', listener: (reload: { count: number; agent: boolean }) => void): this;
+  /** By the new process that did not get ready. */
+  once(event: 'reload-failed', listener: (worker: WorkerEvent) => void): this;
+  once(event: 'degraded' | 'recovered', listener: (capacity: { serving: number; target: number }) => void): this;
+  /** The delay before a stop has begun. */
+  once(event: 'stopping', listener: (stop: { signal: string | null; delay: number }) => void): this;
   once(event: string | symbol, listener: (...args: any[]) => void): this;
 }
 
@@ -562,6 +661,9 @@ export class Master {
  * Makes this process the master of a cluster: an agent first, then the app workers. One cluster per process.
  *
  * Resolves when all app workers listen. Where the start fails after the first fork, the process exits with code 1, as its log says.
+ *
+ * Signals to the master: TERM, INT and QUIT stop it, HUP reloads (or stops, where the terminal it was started from has gone), TTIN and TTOU make
+ * it one app worker more or less.
  *
  * Read from the environment when it is called: EGG_SERVER_ENV, NODE_ENV, HOST (host of the address shown), EGG_MASTER_LOGGER_LEVEL
  * (ALL, DEBUG, INFO, WARN, ERROR, NONE), EGG_APP_CLOSE_TIMEOUT, EGG_AGENT_CLOSE_TIMEOUT and for both EGG_MASTER_CLOSE_TIMEOUT (ms),

@@ -29,8 +29,12 @@ describe('what the native half gets', () => {
       agentScript: path.join(ROOT, 'lib/agent_worker.js'), appScript: path.join(ROOT, 'lib/app_worker.js'),
       env: ['PATH=/bin', 'EGG_X=a=b'], threads: false, switchboard: true, maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', isDebug: false,
       agentInspectPort: 5800, inspectPort: 9229, port: 7001, protocol: 'http',
-      appCloseTimeoutMs: 5000, agentCloseTimeoutMs: 5000, announceAgentPid: false,
-      stuck: { steerAfterMs: 1000, killAfterMs: 30000, stack: true }, oomFiles: expect.any(Array),
+      appCloseTimeoutMs: 5000, agentCloseTimeoutMs: 5000,
+      bootTimeoutMs: 600000, spares: 0, reloadConcurrency: 1, reloadAgent: false, preStopDelayMs: 0,
+      restart: {
+        backoffBaseMs: 100, backoffCapMs: 15000, healthyAfterMs: 10000, intensity: 60, intensityPeriodMs: 60000, endsMaster: false,
+      },
+      stuck: { steerAfterMs: 1000, killAfterMs: 30000, stack: true }, oomFiles: expect.any(Array), announceAgentPid: false,
     });
     expect(JSON.parse(optionsJson)).toMatchObject({ baseDir: egg3, workers: 2, port: 7001, foo: 1, clusterPort: 4001, startMode: 'process' });
     expect(JSON.parse(optionsJson)).toEqual(JSON.parse(JSON.stringify(master.options)));
@@ -198,7 +202,7 @@ describe('a start that fails', () => {
       code: 'ERR_CLUTCH_BOOT', message: expect.stringContaining('already called in this process'),
     });
     expect(FakeCluster.last).toBe(native);
-    expect(proc.listeners_()).toEqual({ SIGINT: 1, SIGQUIT: 1, SIGTERM: 1, exit: 1, message: 1 });
+    expect(proc.listeners_()).toEqual({ SIGHUP: 1, SIGINT: 1, SIGQUIT: 1, SIGTERM: 1, SIGTTIN: 1, SIGTTOU: 1, exit: 1, message: 1 });
   });
 });
 
@@ -211,6 +215,18 @@ describe('signals', () => {
       expect.stringMatching(/^\[master\] process info: heap_limit \d+, heap_used \d+$/),
     ]]]);
     expect(proc.listenerCount(signal)).toBe(0);
+  });
+
+  test('another one while closing hurries a cluster that serves on before it stops', async () => {
+    const { proc, native } = await booted({ preStopDelay: '5s' });
+    for (const signal of ['SIGTERM', 'SIGTERM', 'SIGINT']) proc.emit(signal);
+    expect(native.of('stop').map(([signal]) => signal)).toEqual(['SIGTERM', 'SIGTERM', 'SIGINT']);
+  });
+
+  test('SIGHUP asks for a reload, SIGTTIN and SIGTTOU for one worker more or less', async () => {
+    const { proc, native } = await booted();
+    for (const signal of ['SIGHUP', 'SIGTTIN', 'SIGTTOU']) proc.emit(signal);
+    expect(native.of('request')).toEqual([[{ kind: 'reload' }], [{ kind: 'grow' }], [{ kind: 'shrink' }]]);
   });
 
   test('another one while closing is ignored', async () => {

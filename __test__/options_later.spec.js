@@ -15,14 +15,9 @@ const errorOf = options => parse(options).then(() => { throw new Error('was take
 const VALUES = {
   balance: { today: ['round-robin'], later: ['least-busy', 'kernel'], bad: ['random', true] },
   sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
-  timeouts: { today: [{}], later: [{ boot: '10m' }], bad: ['10m', 5] },
-  restart: { today: [{}], later: [{ then: 'exit' }], bad: [true, 'exit'] },
   recycle: { today: [false, {}], later: [{ memory: '80%' }], bad: [true, 'x'] },
-  reload: { today: [{}], later: [{ concurrency: 2 }], bad: [true, 2] },
-  spare: { today: [0], later: [1], bad: [-1, '1', 1.5] },
   control: { today: [false], later: ['run/clutch.sock'], bad: [true, 5, ''] },
   admin: { today: [false], later: [{ port: 9000 }], bad: [true, 9000] },
-  preStopDelay: { today: [0, '0', '0ms', '0s'], later: [100, '5s'], bad: [-1, 'soon', true] },
   log: { today: ['egg'], later: ['json'], bad: ['text', 1] },
 };
 

@@ -5,6 +5,16 @@
 
 const { EventEmitter } = require('events');
 
+const { bad, boolean, isPlainObject } = require('./options/checks');
+
+const MAX_WORKERS = 1024;
+const MAX_ID = 2 ** 32 - 1;
+
+function whole(name, value, max) {
+  if (!Number.isInteger(value) || value < 1 || value > max) throw bad(name, value, `a whole number from 1 to ${max}`);
+  return value;
+}
+
 class Cluster extends EventEmitter {
   #actions;
 
@@ -13,6 +23,7 @@ class Cluster extends EventEmitter {
    * @param {() => string} actions.status
    * @param {() => number} actions.droppedByWorkers
    * @param {(id: number | 'agent') => Promise<string | null>} actions.stack
+   * @param {(request: object) => Promise<unknown>} actions.ask
    * @param {() => Promise<void>} actions.close
    * @param {{ pid: number, messenger: object }} own
    */
@@ -31,6 +42,28 @@ class Cluster extends EventEmitter {
 
   async stack(id) {
     return this.#actions.stack(id);
+  }
+
+  async reload(options = {}) {
+    if (!isPlainObject(options)) throw bad('the argument of reload', options, 'an object with agent');
+    const { agent } = options;
+    return this.#actions.ask({ kind: 'reload', ...(agent !== undefined && { agent: boolean('agent', agent) }) });
+  }
+
+  async scale(workers) {
+    return this.#actions.ask({ kind: 'scale', workers: whole('workers', workers, MAX_WORKERS) });
+  }
+
+  async restart(id) {
+    await this.#actions.ask({ kind: 'restart', id: whole('id', id, MAX_ID) });
+  }
+
+  async isolate(id) {
+    await this.#actions.ask({ kind: 'isolate', id: whole('id', id, MAX_ID) });
+  }
+
+  async rejoin(id) {
+    await this.#actions.ask({ kind: 'rejoin', id: whole('id', id, MAX_ID) });
   }
 
   async close() {

@@ -15,8 +15,8 @@ const { reapAdopted } = require('./master/adopted');
 const { loadNative } = require('./master/native');
 const { WorkerDrops } = require('./master/worker_drops');
 const { listenToParent, sendToParent } = require('./master/parent');
-
-const STOP_SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGTERM'];
+const { Requests } = require('./master/requests');
+const { listenToSignals } = require('./master/signals');
 
 // On the process object, not in this module: a second copy of the package must find it as well.
 const CLAIM = Symbol.for('egg-clutch.master');
@@ -46,6 +46,7 @@ class Master {
   #threads = null;
   #members = null;
   #drops = new WorkerDrops(drop => this.#cluster.emit('message-dropped', drop));
+  #requests = new Requests(request => this.#native.request(request));
   #apps = new Set();
   #tickets = 0;
   #asked = new Map();
@@ -117,7 +118,7 @@ class Master {
     try {
       const { lines, config } = await this.#prepare(given);
       this.#construct(config);
-      this.#wire();
+      this.#wire(config);
       for (const [level, text] of lines) this.#native.log(level, text);
       this.#start();
     } catch (error) {
@@ -166,6 +167,7 @@ class Master {
       status: () => this.#status(),
       droppedByWorkers: () => this.#drops.count,
       stack: id => this.#stack(id),
+      ask: request => this.#requests.ask(request),
       close: () => this.close(),
     };
     this.#cluster = new Cluster(actions, { pid: proc.pid, messenger: this.#endpoint.messenger });
@@ -208,15 +210,21 @@ class Master {
     }
   }
 
-  #wire() {
+  #wire({ preStopDelayMs }) {
     const { proc } = this.#parts;
     const native = this.#native;
     const on = (event, listener) => {
       proc.once(event, listener);
       this.#listeners.push([event, listener]);
     };
-    // `once`: the same signal a second time meets Node's default, and that ends a master whose close hangs.
-    for (const signal of STOP_SIGNALS) on(signal, () => this.#onSignal(signal));
+    const ask = request => unlessClosed(() => native.request(request));
+    const repeats = preStopDelayMs > 0;
+    this.#listeners.push(...listenToSignals(proc, {
+      stop: signal => this.#onSignal(signal, repeats),
+      reload: () => ask({ kind: 'reload' }),
+      resize: kind => ask({ kind }),
+      repeats,
+    }));
     on('exit', code => native.exiting(code));
     const onChild = reapAdopted(proc, () => unlessClosed(() => native.reapAdopted()));
     if (onChild) this.#listeners.push(['SIGCHLD', onChild]);
@@ -236,8 +244,10 @@ class Master {
     for (const [event, listener] of this.#listeners.splice(0)) this.#parts.proc.removeListener(event, listener);
   }
 
-  #onSignal(signal) {
+  /** Asked again, a cluster that serves on for a while before it stops hurries; the native half knows. */
+  #onSignal(signal, repeats) {
     if (!this.#stopped) this.#stop(signal, memoryLines());
+    else if (repeats) unlessClosed(() => this.#native.stop(signal, []));
   }
 
   #stop(signal, lines) {
@@ -290,6 +300,12 @@ class Master {
       case 'exit':
         this.#onExit(fields.code);
         break;
+      case 'answer':
+        this.#requests.settle(fields);
+        break;
+      case 'environment':
+        this.#tellEnvironment();
+        break;
       case 'parent':
         this.#sendToParent(fields.message);
         break;
@@ -325,8 +341,15 @@ class Master {
     this.#endpoint.transport.receive({ action: 'egg-pids', data: [...this.#apps] });
   }
 
+  /** Processes are forked with the environment as it is then, not as it was at the start. */
+  #tellEnvironment() {
+    const { environmentOf } = require('./master/config');
+    unlessClosed(() => this.#native.setEnvironment(environmentOf(this.#parts.proc)));
+  }
+
   #onExit(code) {
     const { proc } = this.#parts;
+    this.#requests.close();
     const wasBooting = this.#outcome === null;
     this.#settle(this.#stopped
       ? new ClutchError('ERR_CLUTCH_CLOSED', 'the cluster was stopped before it was ready')

@@ -16,6 +16,7 @@ const { refuseLater } = require('./options/later');
 const { defaultWorkers, checkHeapBudget } = require('./options/memory_plan');
 const { parseMessenger } = require('./options/messenger');
 const { checkStuck } = require('./options/stuck');
+const { supervision } = require('./options/supervision');
 const { parseThreads } = require('./options/threads');
 
 const HTTPS_PORT = 8443;
@@ -113,6 +114,7 @@ async function parse(options = {}) {
   const given = dropEmpty(object('options', options));
   checkFields(given);
   refuseLater(given);
+  supervision(given);
   checkTogether(given);
   checkStuck(given);
   checkHeapBudget(given);

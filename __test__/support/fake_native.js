@@ -31,6 +31,8 @@ class FakeCluster {
   stop(...args) { this.#record('stop', ...args); }
   deliver(...args) { this.#record('deliver', ...args); }
   log(...args) { this.#record('log', ...args); }
+  request(...args) { this.#record('request', ...args); }
+  setEnvironment(...args) { this.#record('setEnvironment', ...args); }
   exiting(...args) { this.#record('exiting', ...args); }
   status() { this.#record('status'); return JSON.stringify({ pid: 1, ready: true, workers: [], droppedMessages: 2 }); }
 

@@ -66,7 +66,7 @@ class EmbeddedBase extends EventEmitter {
     clearTimeout(this.#startTimer);
     this.messenger.removeListener('egg-ready', this.#onEggReady);
     try {
-      await this.#lifecycle.close(Math.round(closeTimeoutMs(this.type) * CLOSE_SHARE));
+      await this.#lifecycle.close(Math.round(closeTimeoutMs(this.type, this.options) * CLOSE_SHARE));
     } finally {
       this.emit('close');
     }

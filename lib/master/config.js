@@ -11,6 +11,7 @@ const { isProduction, isQuiet } = require('../options/environment');
 const { heapBudget, oomFiles } = require('../options/memory_plan');
 const { messengerSettings } = require('../options/messenger');
 const { stuckOptions } = require('../options/stuck');
+const { supervision } = require('../options/supervision');
 
 // egg's tools know workers by where the package that we stand in for has its scripts: egg-scripts for egg 4 by another path.
 const SCRIPT_DIRS = { 2: path.join(PACKAGE_DIR, 'lib'), 3: path.join(PACKAGE_DIR, 'dist', 'commonjs') };
@@ -53,6 +54,11 @@ function toArgument(options) {
     + ` options.${largest} alone has ${size(value)}`);
 }
 
+/** What processes are forked with, as it is now. */
+function environmentOf({ env }) {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
+}
+
 /**
  * @param {object} options parsed, with the ports that the master found
  * @param {{ flavour: 2 | 3, framework: { name: string }, proc: NodeJS.Process, environment: object }} facts
@@ -62,12 +68,14 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
   const { env, execPath, debugPort } = proc;
   const threads = options.startMode === 'worker_threads';
   const heap = heapBudget(options, proc);
+  // What is said in the options comes before the environment, as everywhere.
+  const { drainMs, ...supervised } = supervision(options);
   return {
     execPath,
     execArgv: [...workerExecArgv(proc), ...(heap ? [heap.argument] : [])],
     agentScript: path.join(SCRIPT_DIRS[flavour], 'agent_worker.js'),
     appScript: path.join(SCRIPT_DIRS[flavour], 'app_worker.js'),
-    env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    env: environmentOf(proc),
     // Threads are given theirs as they are made, on no command line.
     optionsJson: threads ? JSON.stringify(options) : toArgument(options),
     threads,
@@ -88,8 +96,9 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     protocol: options.https ? 'https' : 'http',
     debugPort: options.debugPort,
     pidFile: options.pidFile ? path.resolve(options.pidFile) : undefined,
-    appCloseTimeoutMs: environment.appCloseTimeoutMs,
-    agentCloseTimeoutMs: environment.agentCloseTimeoutMs,
+    appCloseTimeoutMs: drainMs ?? environment.appCloseTimeoutMs,
+    agentCloseTimeoutMs: drainMs ?? environment.agentCloseTimeoutMs,
+    ...supervised,
     host: environment.host,
     announceAgentPid: flavour === 3,
     stuck: threads ? undefined : stuckOptions(options.stuck),
@@ -97,4 +106,4 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
   };
 }
 
-module.exports = { clusterConfig, readFramework };
+module.exports = { clusterConfig, environmentOf, readFramework };

@@ -31,35 +31,11 @@ const LATER = {
     allowed: "true, false or { by: 'address' | 'proxy-protocol' | { header } | { cookie } }",
     instead: "give true: connections are kept together by the client's address",
   },
-  timeouts: {
-    today: isEmptyObject,
-    known: isPlainObject,
-    allowed: 'an object with boot, drain, linger',
-    instead: 'leave it out and set EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT (ms)',
-  },
-  restart: {
-    today: isEmptyObject,
-    known: isPlainObject,
-    allowed: 'an object with backoff, healthyAfter, intensity, then',
-    instead: 'leave it out: the built-in pace of restarts is used',
-  },
   recycle: {
     today: value => value === false || isEmptyObject(value),
     known: isPlainObject,
     allowed: 'false or an object with memory, requests, age, jitter',
     instead: 'leave it out or give false: workers are not renewed while they are healthy',
-  },
-  reload: {
-    today: isEmptyObject,
-    known: isPlainObject,
-    allowed: 'an object with concurrency, agent',
-    instead: 'leave it out',
-  },
-  spare: {
-    today: isToday(0),
-    known: value => Number.isInteger(value) && value > 0,
-    allowed: 'a whole number from 0',
-    instead: 'leave it out or give 0, and raise options.workers',
   },
   control: {
     today: isToday(false),
@@ -72,12 +48,6 @@ const LATER = {
     known: isPlainObject,
     allowed: 'false or an object with port, host',
     instead: 'leave it out or give false, and read Cluster#status()',
-  },
-  preStopDelay: {
-    today: value => value === 0 || (typeof value === 'string' && /^0+(ms|s|m|h)?$/.test(value)),
-    known: value => (typeof value === 'number' && value > 0) || (typeof value === 'string' && /^\d/.test(value)),
-    allowed: 'a duration: milliseconds, or a string such as 5s',
-    instead: 'leave it out or give 0',
   },
   log: {
     today: isToday('egg'),

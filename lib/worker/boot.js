@@ -11,6 +11,7 @@ const { drainServers } = require('./drain');
 const { gracefulExit } = require('./graceful_exit');
 const { loadNow, loadLater, importFramework } = require('./load_framework');
 const { flavour } = require('../flavour');
+const { timeouts } = require('../options/supervision');
 const { becomeWorker, processMessenger } = require('../messenger');
 const { messengerSettings } = require('../options/messenger');
 
@@ -40,14 +41,15 @@ const DRAIN_SHARE = 0.7;
  */
 function bootWorker({ exportName, label, logLevel, script, constructed }) {
   const role = exportName === 'Agent' ? 'agent' : 'app';
-  const closeTimeout = closeTimeoutMs(role);
+  const options = JSON.parse(process.argv[2]);
+  const closeTimeout = closeTimeoutMs(role, options);
   const attachError = attach(closeTimeout);
   const logger = new ConsoleLogger({ level: logLevel });
   if (attachError) logger.error(attachError);
-  const options = JSON.parse(process.argv[2]);
   const settings = messengerSettings(options);
   becomeWorker(role, settings);
   joinSwitchboard(role, settings, logger);
+  const { lingerMs } = timeouts(options);
   const version = flavour(options.framework);
 
   function start(framework) {
@@ -65,7 +67,7 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
     const servers = [];
     constructed(instance, { options, logger, flavour: version, servers, send, terminate });
     const close = async () => {
-      await drainServers(servers, { limitMs: closeTimeout * DRAIN_SHARE });
+      await drainServers(servers, { limitMs: closeTimeout * DRAIN_SHARE, lingerMs });
       await instance.close();
     };
     gracefulExit({ label, logger, close });

@@ -6,8 +6,9 @@
 const https = require('https');
 const net = require('net');
 
-// A client that keeps its connection may be about to use it. So long it is given to learn of the end from an answer.
-const LINGER_MS = 100;
+// A client that keeps its connection may be about to use it: it is given a while (`timeouts.linger`) to learn of the end from an answer.
+// Looked for again and again, but not more often than this.
+const LEAST_LINGER_MS = 10;
 // A connection on which nothing was ever sent: its first request may still be on its way from far off.
 const SILENT_LINGER_MS = 1000;
 // A master that stands still must not hold up the rest.
@@ -48,12 +49,15 @@ class ServerDrain {
     if (this.#server.listening) net.Server.prototype.close.call(this.#server);
   }
 
-  /** Resolves when all connections have ended. */
-  async whenEmpty() {
+  /**
+   * Resolves when all connections have ended.
+   * @param {number} lingerMs how long those that are idle are kept
+   */
+  async whenEmpty(lingerMs) {
     if (this.#connections.size === 0) return;
     // Again and again: an answer whose head went out before it could say that it is the last leaves its connection idle.
-    const idle = setInterval(() => this.#server.closeIdleConnections(), LINGER_MS);
-    const silent = setTimeout(() => this.#closeSilent(), SILENT_LINGER_MS);
+    const idle = setInterval(() => this.#server.closeIdleConnections(), Math.max(lingerMs, LEAST_LINGER_MS));
+    const silent = setTimeout(() => this.#closeSilent(), Math.max(lingerMs, SILENT_LINGER_MS));
     await new Promise(resolve => { this.#whenEmpty = resolve; });
     clearInterval(idle);
     clearTimeout(silent);
@@ -90,16 +94,17 @@ function endOfDealing(proc) {
  * @param {ServerDrain[]} servers
  * @param {object} options
  * @param {number} options.limitMs after so many milliseconds, whatever is still under way is left to its fate
+ * @param {number} options.lingerMs how long idle connections are kept
  * @param {NodeJS.Process} [options.proc]
  */
-async function drainServers(servers, { limitMs, proc = process }) {
+async function drainServers(servers, { limitMs, lingerMs, proc = process }) {
   if (servers.length === 0) return;
   for (const server of servers) server.announce();
   await endOfDealing(proc);
   for (const server of servers) server.stopListening();
   let timer;
   const limit = new Promise(resolve => { timer = setTimeout(resolve, limitMs); });
-  await Promise.race([limit, Promise.all(servers.map(server => server.whenEmpty()))]);
+  await Promise.race([limit, Promise.all(servers.map(server => server.whenEmpty(lingerMs)))]);
   clearTimeout(timer);
 }
 

@@ -10,8 +10,11 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
 use crate::error::ClusterError;
-use crate::master::{MasterConfig, MasterHandle, StuckConfig, ThreadKey, ThreadNews, Ticket};
-use crate::message::address::Origin;
+use crate::master::{
+    IntensityEnd, MasterConfig, MasterHandle, Request, RequestId, Resize, RestartPolicy, StuckConfig, ThreadKey,
+    ThreadNews, Ticket,
+};
+use crate::message::address::{Origin, WorkerId};
 
 /// Everything the master needs, checked by `lib/options.js`.
 #[napi(object)]
@@ -75,6 +78,18 @@ pub struct ClusterConfig {
     pub stuck: Option<StuckOptions>,
     /// The files of our cgroups that count kills for want of memory.
     pub oom_files: Vec<String>,
+    /// How long a process may boot, in milliseconds.
+    pub boot_timeout_ms: u32,
+    /// How many app workers are booted to take over when one is lost.
+    pub spares: u32,
+    /// How many slots a reload renews at once; at least 1.
+    pub reload_concurrency: u32,
+    /// Whether a reload renews the agent as well, where it is not said.
+    pub reload_agent: bool,
+    /// How long the cluster still serves after it was asked to stop, in milliseconds.
+    pub pre_stop_delay_ms: u32,
+    /// When lost processes are replaced.
+    pub restart: RestartConfig,
 }
 
 /// How long a process in service may run without coming back to its event loop.
@@ -86,6 +101,38 @@ pub struct StuckOptions {
     pub kill_after_ms: u32,
     /// Whether its JavaScript stack is taken before.
     pub stack: bool,
+}
+
+/// When lost processes are replaced.
+#[napi(object)]
+pub struct RestartConfig {
+    /// The first delay after a life that was not healthy, in milliseconds.
+    pub backoff_base_ms: u32,
+    /// The longest delay, in milliseconds.
+    pub backoff_cap_ms: u32,
+    /// Who served for so many milliseconds was healthy.
+    pub healthy_after_ms: u32,
+    /// More restarts than this …
+    pub intensity: u32,
+    /// … within so many milliseconds lead to …
+    pub intensity_period_ms: u32,
+    /// … the end of the master, or else to the longest delay each.
+    pub ends_master: bool,
+}
+
+/// What is asked of a running cluster; see the methods of index.d.ts.
+#[napi(object)]
+pub struct ClusterRequest {
+    /// `reload`, `scale`, `grow`, `shrink`, `restart`, `isolate` or `rejoin`.
+    pub kind: String,
+    /// An `answer` event with this number follows, where it is given.
+    pub ticket: Option<u32>,
+    /// For `reload`: whether the agent is renewed as well; the configuration's word if absent.
+    pub agent: Option<bool>,
+    /// For `scale`: how many app workers.
+    pub workers: Option<u32>,
+    /// For `restart`, `isolate`, `rejoin`: the number of the app worker.
+    pub id: Option<u32>,
 }
 
 /// The master of one cluster.
@@ -182,6 +229,23 @@ impl Cluster {
         self.handle.note_thread(news).map_err(|error| to_js(&error))
     }
 
+    /// Asks something of the running cluster.
+    ///
+    /// Throws `ERR_CLUTCH_OPTION` where the request is none, `ERR_CLUTCH_CLOSED`.
+    #[napi]
+    pub fn request(&self, request: ClusterRequest) -> napi::Result<(), String> {
+        let ticket = request.ticket.map(RequestId);
+        let request = Request::try_from(request).map_err(|error| to_js(&error))?;
+        self.handle.request(request, ticket).map_err(|error| to_js(&error))
+    }
+
+    /// Answers an `environment` event: the environment that processes are forked with, `K=V`.
+    #[napi]
+    pub fn set_environment(&self, env: Vec<String>) -> napi::Result<(), String> {
+        let env = env.into_iter().map(Into::into).collect();
+        self.handle.set_environment(env).map_err(|error| to_js(&error))
+    }
+
     /// A snapshot of the cluster as JSON text.
     #[napi]
     pub fn status(&self) -> napi::Result<String, String> {
@@ -256,8 +320,8 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             protocol: config.protocol,
             debug_port: config.debug_port,
             pid_file: config.pid_file.map(PathBuf::from),
-            app_close_timeout: Duration::from_millis(u64::from(config.app_close_timeout_ms)),
-            agent_close_timeout: Duration::from_millis(u64::from(config.agent_close_timeout_ms)),
+            app_close_timeout: millis(config.app_close_timeout_ms),
+            agent_close_timeout: millis(config.agent_close_timeout_ms),
             shown_host: config.host.unwrap_or_else(|| "127.0.0.1".to_owned()),
             announce_agent_pid: config.announce_agent_pid,
             oom_files: config.oom_files,
@@ -267,6 +331,52 @@ impl TryFrom<ClusterConfig> for MasterConfig {
                 takes_stack: stuck.stack,
                 kills: config.production && !config.is_debug,
             }),
+            boot_timeout: millis(config.boot_timeout_ms),
+            spares: config.spares,
+            reload_concurrency: config.reload_concurrency.max(1),
+            reload_agent: config.reload_agent,
+            pre_stop_delay: millis(config.pre_stop_delay_ms),
+            restart: config.restart.into(),
         })
     }
+}
+
+impl From<RestartConfig> for RestartPolicy {
+    fn from(config: RestartConfig) -> Self {
+        Self {
+            pause: Duration::ZERO,
+            backoff_base: millis(config.backoff_base_ms),
+            backoff_cap: millis(config.backoff_cap_ms),
+            healthy_after: millis(config.healthy_after_ms),
+            intensity: config.intensity,
+            intensity_period: millis(config.intensity_period_ms),
+            then: if config.ends_master { IntensityEnd::Exit } else { IntensityEnd::Slow },
+        }
+    }
+}
+
+impl TryFrom<ClusterRequest> for Request {
+    type Error = ClusterError;
+
+    fn try_from(request: ClusterRequest) -> Result<Self, ClusterError> {
+        let missing = |name| ClusterError::Option { name, expected: "a whole number from 1", found: "none".to_owned() };
+        let worker = |id: Option<u32>| id.map(WorkerId).ok_or_else(|| missing("id"));
+        Ok(match request.kind.as_str() {
+            "reload" => Self::Reload { agent: request.agent },
+            "scale" => Self::Resize(Resize::To(request.workers.ok_or_else(|| missing("workers"))?)),
+            "grow" => Self::Resize(Resize::OneMore),
+            "shrink" => Self::Resize(Resize::OneLess),
+            "restart" => Self::Restart(worker(request.id)?),
+            "isolate" => Self::Isolate(worker(request.id)?),
+            "rejoin" => Self::Rejoin(worker(request.id)?),
+            _ => {
+                let found = request.kind;
+                return Err(ClusterError::Option { name: "request", expected: "one that there is", found });
+            }
+        })
+    }
+}
+
+fn millis(ms: u32) -> Duration {
+    Duration::from_millis(u64::from(ms))
 }

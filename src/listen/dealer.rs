@@ -58,11 +58,13 @@ struct Member<C> {
     is_resting: bool,
     /// It answers for what it has, and gets nothing more.
     is_retired: bool,
+    /// False while it is to be handed nothing, whatever the reason.
+    is_served: bool,
 }
 
 impl<C> Member<C> {
     fn is_free(&self, limit: usize) -> bool {
-        !self.is_resting && !self.is_retired && self.in_flight.len() < limit
+        self.is_served && !self.is_resting && !self.is_retired && self.in_flight.len() < limit
     }
 }
 
@@ -85,7 +87,13 @@ impl<C: Clone> Dealer<C> {
     /// Adds a worker; twice is once.
     pub fn join(&mut self, who: Occupant) {
         if !self.has(who) {
-            self.members.push_back(Member { who, in_flight: VecDeque::new(), is_resting: false, is_retired: false });
+            self.members.push_back(Member {
+                who,
+                in_flight: VecDeque::new(),
+                is_resting: false,
+                is_retired: false,
+                is_served: true,
+            });
         }
     }
 
@@ -113,10 +121,17 @@ impl<C: Clone> Dealer<C> {
         }
     }
 
-    /// True while a worker that is not about to leave serves this socket.
+    /// Whether a worker is to be handed connections from now on: not one that stands still, is set apart, or waits in reserve.
+    pub fn set_served(&mut self, who: Occupant, is_served: bool) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.who == who) {
+            member.is_served = is_served;
+        }
+    }
+
+    /// True while a worker that is handed connections, and is not about to leave, serves this socket.
     #[must_use]
     pub fn has_future(&self) -> bool {
-        self.members.iter().any(|member| !member.is_retired)
+        self.members.iter().any(|member| !member.is_retired && member.is_served)
     }
 
     /// A worker is gone: what it had not answered for is dealt again, before all others.
@@ -215,7 +230,7 @@ impl<C: Clone> Dealer<C> {
 
     /// While all are about to leave there may be successors.
     fn is_hopeless(&self, waiting: &Waiting<C>) -> bool {
-        let mut stays = self.members.iter().filter(|member| !member.is_retired).peekable();
+        let mut stays = self.members.iter().filter(|member| !member.is_retired && member.is_served).peekable();
         stays.peek().is_some() && stays.all(|member| waiting.refused_by.contains(&member.who))
     }
 }
@@ -233,6 +248,27 @@ mod tests {
         let mut dealer = Dealer::default();
         (0..members).for_each(|index| dealer.join(app(index)));
         dealer
+    }
+
+    #[test]
+    fn who_is_not_served_gets_nothing_until_it_is_and_nothing_is_accepted_for_nobody() {
+        let mut ids = HandoverIds::default();
+        let mut dealer = dealer(2);
+        dealer.set_served(app(0), false);
+        for connection in 0..2 {
+            dealer.offer(connection);
+            let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+            assert_eq!(who, app(1));
+            assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(connection));
+        }
+        dealer.set_served(app(1), false);
+        assert!(!dealer.wants_more());
+        dealer.offer(2);
+        assert_eq!(dealer.poll_handover(&mut ids), None);
+        assert!(dealer.take_hopeless().is_empty(), "it waits for whoever comes back");
+        dealer.set_served(app(0), true);
+        assert!(dealer.wants_more());
+        assert_eq!(dealer.poll_handover(&mut ids).unwrap().0, app(0));
     }
 
     #[test]

@@ -6,12 +6,12 @@
 //! [`WAITING_LIMIT`] connections wait, is passed over as one that is not there.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use super::dealer::{HandoverId, HandoverIds};
 use super::rendezvous;
-use crate::message::address::{Generation, Occupant, Seat};
+use crate::message::address::{Generation, Occupant, Seat, SlotIndex};
 
 /// How many connections may wait for one worker. As many as usually wait in the kernel for a whole port, so that a burst from one
 /// address stays together, and one that stands still does not use up the master's descriptors.
@@ -32,20 +32,25 @@ struct Member<C> {
     is_resting: bool,
     /// It takes what nobody else can have, and nothing more.
     is_retired: bool,
+    /// False while it is to be handed nothing, whatever the reason.
+    is_served: bool,
 }
 
 impl<C> Member<C> {
     fn has_room(&self) -> bool {
-        !self.is_retired && self.waiting.len() < WAITING_LIMIT
+        self.is_served && !self.is_retired && self.waiting.len() < WAITING_LIMIT
     }
 
     /// The lowest of these is the client's worker.
-    fn rank(&self, client: IpAddr) -> Option<(bool, Reverse<u64>, Reverse<Generation>)> {
+    fn rank(&self, client: IpAddr, places: &Places) -> Option<(bool, Reverse<u64>, Reverse<Generation>)> {
         let Seat::App(slot) = self.who.seat else { return None };
-        let draw = rendezvous::draw(client, slot);
+        let draw = rendezvous::draw(client, places.get(&slot).copied().unwrap_or(slot));
         self.has_room().then_some((self.is_resting, Reverse(draw), Reverse(self.who.generation)))
     }
 }
+
+/// Which place in service a slot has, where that is not its own number: a spare that took over has the place of who was lost.
+type Places = HashMap<SlotIndex, SlotIndex>;
 
 /// Where a connection comes in the queue of its worker.
 #[derive(Debug, Clone, Copy)]
@@ -60,11 +65,12 @@ pub struct StickyDealer<C> {
     members: Vec<Member<C>>,
     /// Those for whom nobody is there, or nobody has room.
     unplaced: VecDeque<Waiting<C>>,
+    places: Places,
 }
 
 impl<C> Default for StickyDealer<C> {
     fn default() -> Self {
-        Self { members: Vec::new(), unplaced: VecDeque::new() }
+        Self { members: Vec::new(), unplaced: VecDeque::new(), places: Places::new() }
     }
 }
 
@@ -80,11 +86,30 @@ impl<C: Clone> StickyDealer<C> {
             waiting: VecDeque::new(),
             is_resting: false,
             is_retired: false,
+            is_served: true,
         });
+        self.place_all_anew();
+    }
+
+    fn place_all_anew(&mut self) {
         let waiting: Vec<_> = self.members.iter_mut().flat_map(|member| member.waiting.drain(..)).collect();
         for waiting in waiting.into_iter().chain(std::mem::take(&mut self.unplaced)) {
             self.place(waiting, Place::Last);
         }
+    }
+
+    /// Whether a worker is to be handed connections from now on. What waits for it goes to each client's next, and comes back with it.
+    pub fn set_served(&mut self, who: Occupant, is_served: bool) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.who == who) {
+            member.is_served = is_served;
+            self.place_all_anew();
+        }
+    }
+
+    /// The clients of this place are those of this slot from now on.
+    pub fn set_place(&mut self, slot: SlotIndex, place: SlotIndex) {
+        self.places.insert(slot, place);
+        self.place_all_anew();
     }
 
     /// A worker is about to leave. What waits for it goes to each client's next; where all are about to leave, it stays.
@@ -151,7 +176,8 @@ impl<C: Clone> StickyDealer<C> {
     }
 
     fn place(&mut self, waiting: Waiting<C>, place: Place) {
-        let ranks = self.members.iter_mut().filter_map(|member| Some((member.rank(waiting.client)?, member)));
+        let ranks =
+            self.members.iter_mut().filter_map(|member| Some((member.rank(waiting.client, &self.places)?, member)));
         match (ranks.min_by_key(|(rank, _)| *rank), place) {
             (Some((_, member)), Place::First) => member.waiting.push_front(waiting),
             (Some((_, member)), Place::Last) => member.waiting.push_back(waiting),

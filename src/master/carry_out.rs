@@ -4,16 +4,17 @@ use bytes::Bytes;
 use serde_json::json;
 use tracing::error;
 
-use super::children::{Body, Running};
 use super::shell::Shell;
-use super::{child_process, reports, thread_reports};
-use crate::message::address::{Occupant, Target, WorkerId};
+use super::{child_process, reports, service_reports, thread_reports};
+use crate::message::address::{Occupant, Target};
+use crate::slot::Duty;
 use crate::supervisor::{Effect, Event, Notice, Report};
 
 impl Shell {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Spawn { who, number } => self.spawn(who, number),
+            Effect::Spawn { who, number } if self.config.threads => self.start_thread(who, number),
+            Effect::Spawn { who, number } => self.fork(who, number),
             Effect::Terminate { who } => self.terminate(who),
             Effect::KillDescendants { who } => self.kill_descendants(who),
             Effect::Kill { who } => {
@@ -24,6 +25,10 @@ impl Shell {
                 }
             }
             Effect::OpenStickyPort { port, address } => self.open_sticky_port(port, address),
+            Effect::Bar { who } => self.listeners.bar(who),
+            Effect::Admit { who } => self.admit(who),
+            Effect::Place { slot, place } => self.listeners.set_place(slot, place),
+            Effect::Answer { ticket, answer } => (self.sink)(service_reports::answer(ticket, &answer)),
             Effect::Tell(notice) => self.tell(notice),
             Effect::Report(report) => self.report(&report),
             Effect::Exit { code } => self.end(code),
@@ -50,37 +55,6 @@ impl Shell {
         if let Some(running) = self.running.get(&who) {
             running.kill_descendants();
         }
-    }
-
-    fn spawn(&mut self, who: Occupant, number: WorkerId) {
-        if self.config.threads {
-            return self.start_thread(who, number);
-        }
-        let invitation = self.switchboard.invite();
-        let event = match child_process::start(&self.config, who, number, invitation.as_ref(), &self.happenings) {
-            Ok(process) => {
-                let pid = process.pid();
-                if let Some(invitation) = invitation {
-                    self.switchboard.seat(who, pid, invitation);
-                }
-                let running = Running::new(number, Body::Process(process));
-                if let Some(pulse) = running.pulse() {
-                    self.watch.begin(who, number, pid, pulse);
-                }
-                self.running.insert(who, running);
-                Event::Spawned { who, pid }
-            }
-            Err(reason) => {
-                if let Some(invitation) = invitation {
-                    self.switchboard.withdraw(invitation.peer);
-                }
-                let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
-                error!("[master] {kind}#{number} could not be forked: {reason}");
-                Event::SpawnFailed { who }
-            }
-        };
-        // Straight to the supervisor: the loop that drains the effects is above us.
-        self.handle_now(event);
     }
 
     fn open_sticky_port(&mut self, port: Option<u16>, address: Option<String>) {
@@ -135,7 +109,7 @@ impl Shell {
                 data["type"] = json!("ready");
                 (self.sink)(data.to_string());
             }
-            Notice::ReadyToApps => self.tell_apps("egg-ready", Some(&self.config.options_json.clone())),
+            Notice::ReadyToApps => self.tell_apps_in_service("egg-ready", &self.config.options_json.clone()),
             Notice::ReadyToAgent => self.tell_agent("egg-ready", &self.config.options_json.clone()),
             Notice::AppPidsToAgent(pids) => self.tell_agent("egg-pids", &json!(pids).to_string()),
             Notice::AgentPidToApps(pid) => {
@@ -178,6 +152,15 @@ impl Shell {
         let frame = [layer_message(action, "master", Target::Apps, data), Bytes::from_static(b"\n")];
         for (who, _) in &self.roster().apps {
             let _ = self.push(*who, &frame);
+        }
+    }
+
+    /// Spares hear of it when they take over.
+    fn tell_apps_in_service(&mut self, action: &str, data: &str) {
+        let frame = [layer_message(action, "master", Target::Apps, Some(data)), Bytes::from_static(b"\n")];
+        let view = self.supervisor.view();
+        for app in view.apps.iter().filter(|app| app.is_attached && app.duty != Duty::Spare) {
+            let _ = self.push(app.who, &frame);
         }
     }
 

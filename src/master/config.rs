@@ -68,6 +68,18 @@ pub struct MasterConfig {
     pub stuck: Option<StuckConfig>,
     /// The files of our cgroups that count kills for want of memory.
     pub oom_files: Vec<String>,
+    /// How long a process may boot.
+    pub boot_timeout: Duration,
+    /// How many app workers are booted to take over when one is lost.
+    pub spares: u32,
+    /// How many slots a reload renews at once.
+    pub reload_concurrency: u32,
+    /// Whether a reload renews the agent as well, where it is not said.
+    pub reload_agent: bool,
+    /// How long the cluster still serves after it was asked to stop.
+    pub pre_stop_delay: Duration,
+    /// When lost processes are replaced.
+    pub restart: RestartPolicy,
 }
 
 /// egg-cluster's delay before a new agent.
@@ -76,13 +88,11 @@ const AGENT_REFORK_DELAY: Duration = Duration::from_secs(1);
 /// egg-cluster's delay before a dead app thread is started again.
 const THREAD_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a process may boot: egg's `workerStartTimeout`, which a process that hangs cannot keep by itself.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(600);
-
 impl MasterConfig {
     /// The supervisor's share.
     #[must_use]
     pub fn supervisor(&self, seed: u64) -> SupervisorConfig {
+        // No pause is asked of processes, and threads have one whatever is asked.
         let pause = if self.threads { THREAD_PAUSE } else { Duration::ZERO };
         SupervisorConfig {
             workers: self.workers,
@@ -96,10 +106,14 @@ impl MasterConfig {
             shown_host: self.shown_host.clone(),
             app_close_timeout: self.app_close_timeout,
             agent_close_timeout: self.agent_close_timeout,
-            boot_timeout: BOOT_TIMEOUT,
+            boot_timeout: self.boot_timeout,
             agent_refork_delay: AGENT_REFORK_DELAY,
             announce_agent_pid: self.announce_agent_pid,
-            restart: RestartPolicy { pause, ..RestartPolicy::default() },
+            spares: self.spares,
+            reload_concurrency: self.reload_concurrency,
+            reload_agent: self.reload_agent,
+            pre_stop_delay: self.pre_stop_delay,
+            restart: RestartPolicy { pause, ..self.restart },
             seed,
         }
     }

@@ -19,6 +19,7 @@ use tracing::debug;
 use super::acceptor::{self, Acceptor, Door, OUT_OF_DESCRIPTORS_PAUSE};
 use super::own_sockets::OwnSockets;
 use super::shell::Happening;
+use super::steering::Bars;
 use super::sticky_port::StickyPort;
 use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
 use crate::listen::open::{self, ListenRequest, Opened};
@@ -51,7 +52,8 @@ pub(super) enum Sent {
 /// All sockets that are kept for workers, by the key that Node gives them.
 pub(super) struct Listeners {
     by_key: HashMap<String, Listener>,
-    sticky: Option<StickyPort>,
+    pub(super) sticky: Option<StickyPort>,
+    pub(super) bars: Bars,
     own_sockets: OwnSockets,
     /// What each worker has not acknowledged, in the order it was sent.
     in_transit: HashMap<Occupant, VecDeque<Sent>>,
@@ -81,6 +83,7 @@ impl Listeners {
         Self {
             by_key: HashMap::new(),
             sticky: sticky_worker_port.map(StickyPort::new),
+            bars: Bars::default(),
             own_sockets: OwnSockets::default(),
             in_transit: HashMap::new(),
             handover_ids: HandoverIds::default(),
@@ -122,9 +125,12 @@ impl Listeners {
             return Outgoing::new(node_protocol::server_reply(query.seq, &key, 0, None, &query.data));
         };
         let data = listener.data.get_or_insert(query.data).clone();
+        let is_served = !self.bars.has(who);
         listener.dealer.join(who);
+        listener.dealer.set_served(who, is_served);
         if let Some(sticky) = self.sticky.as_mut().filter(|sticky| sticky.is_inner(&listener.opened)) {
             sticky.dealer.join(who);
+            sticky.dealer.set_served(who, is_served);
         }
         match listener.opened.kind {
             SocketKind::Datagram => match listener.opened.socket.try_clone() {
@@ -246,9 +252,22 @@ impl Listeners {
         self.in_transit.entry(who).or_default().push_back(sent);
     }
 
+    /// Whether this is the query for the socket of its own that it wants.
+    pub(super) fn wants_own_socket(&self, who: Occupant, query: &QueryServer) -> bool {
+        self.own_sockets.is_wanted(who, query)
+    }
+
+    pub(super) fn has_own_socket(&self, who: Occupant) -> bool {
+        self.own_sockets.has_one(who)
+    }
+
     /// A worker wants a socket of its own on this port.
     pub(super) fn note_own_socket_wanted(&mut self, who: Occupant, port: u16) {
         self.own_sockets.note_wish(who, port);
+    }
+
+    pub(super) fn dealers(&mut self) -> impl Iterator<Item = &mut Dealer<Rc<OwnedFd>>> {
+        self.by_key.values_mut().map(|listener| &mut listener.dealer)
     }
 
     fn take_acknowledged(&mut self, who: Occupant) -> Option<Sent> {
@@ -315,6 +334,7 @@ impl Listeners {
             sticky.dealer.leave(who);
         }
         self.in_transit.remove(&who);
+        self.bars.forget(who);
         self.own_sockets.forget(who);
         self.retiring.retain(|other| *other != who);
         self.close_hopeless();
@@ -329,6 +349,7 @@ impl Listeners {
             drop(sticky.dealer.give_up_on(who));
         }
         self.in_transit.remove(&who);
+        self.bars.forget(who);
         self.own_sockets.forget(who);
         self.retiring.retain(|other| *other != who);
         self.close_hopeless();

@@ -116,7 +116,7 @@ impl Shell {
                 let address = told["hostname"].as_str().map(ToOwned::to_owned);
                 self.feed(Event::RealPortTold { port, protocol, address });
             }
-            Some("reload-worker") => self.feed(Event::ReloadAsked),
+            Some("reload-worker") => self.feed(Event::ReloadAsked { agent: None, ticket: None }),
             // A process says it by Node's cluster protocol.
             Some("listening") if self.config.threads => {
                 if let Some((who, address)) = who.zip(listening_address(&data())) {

@@ -5,10 +5,11 @@
 //! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
 //!
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
-//! (fork, channel, end), `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
-//! and `listeners` (the primary's half of Node's cluster), `sticky_port`, `own_sockets`, `acceptor`, `console`, `line_writer`, `reports` and
-//! `thread_reports` (the log), `snapshot` (status), `watch` (who stands still),
-//! `obituary` and `oom` (why one has died), `adopted` (orphans, where the master has pid 1).
+//! (channel, end) and `forks`, `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
+//! and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `sticky_port`, `own_sockets`, `acceptor`,
+//! `console`, `line_writer`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` (status),
+//! `watch` (who stands still), `obituary` and `oom` (why one has died),
+//! `adopted` (orphans, where the master has pid 1).
 
 mod acceptor;
 mod adopted;
@@ -18,6 +19,7 @@ mod child_thread;
 mod children;
 mod config;
 pub mod console;
+mod forks;
 mod line_writer;
 mod listeners;
 mod messages;
@@ -27,18 +29,22 @@ mod own_sockets;
 mod pid_file;
 mod reports;
 mod requests;
+mod service_reports;
 mod shell;
 mod snapshot;
+mod steering;
 mod sticky_port;
 mod switchboard;
 mod thread_reports;
 mod threads;
 mod watch;
 
+pub use crate::supervisor::{IntensityEnd, RequestId, Resize, RestartPolicy};
 pub use child_thread::{ThreadKey, ThreadNews, Ticket};
 pub use config::MasterConfig;
 pub use watch::StuckConfig;
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -47,7 +53,9 @@ use tokio::sync::mpsc;
 use tracing::Dispatch;
 
 use crate::error::{ClusterError, chain};
-use crate::message::address::Origin;
+use crate::message::address::{Origin, WorkerId};
+use crate::supervisor::Event;
+
 use pid_file::PidFile;
 
 /// How the door hears of events: called on the master's thread with one event as JSON text; must not block.
@@ -65,14 +73,46 @@ pub(crate) enum Command {
     Stop { signal: Option<String>, lines: Vec<String> },
     Deliver { origin: Origin, text: String },
     Thread(ThreadNews),
+    Request { request: Request, ticket: Option<RequestId> },
     Status { answer: std::sync::mpsc::SyncSender<String> },
     Stack { pid: u32, ticket: u32 },
     ReapAdopted,
 }
 
+/// What can be asked of a running cluster. Who gives a ticket is answered, with an `answer` event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// New app workers for old ones.
+    Reload {
+        /// Whether a new agent as well; the configuration's word where there is none.
+        agent: Option<bool>,
+    },
+    /// Another number of app workers.
+    Resize(Resize),
+    /// A new process in the place of this app worker.
+    Restart(WorkerId),
+    /// No more connections for this app worker.
+    Isolate(WorkerId),
+    /// Connections for it again.
+    Rejoin(WorkerId),
+}
+
+impl Request {
+    fn into_event(self, ticket: Option<RequestId>) -> Event {
+        match self {
+            Self::Reload { agent } => Event::ReloadAsked { agent, ticket },
+            Self::Resize(to) => Event::ResizeAsked { to, ticket },
+            Self::Restart(number) => Event::RestartAsked { number, ticket },
+            Self::Isolate(number) => Event::IsolateAsked { number, ticket },
+            Self::Rejoin(number) => Event::RejoinAsked { number, ticket },
+        }
+    }
+}
+
 /// The door's end of a running master.
 pub struct MasterHandle {
     commands: mpsc::UnboundedSender<Command>,
+    environment: std::sync::mpsc::Sender<Vec<OsString>>,
     console: Dispatch,
     pid_file: Option<PidFile>,
     threads: bool,
@@ -93,15 +133,16 @@ impl MasterHandle {
             .map_err(|source| ClusterError::Thread { source })?;
         let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
         let (commands, receiver) = mpsc::unbounded_channel();
+        let (environment, told) = std::sync::mpsc::channel();
         let (dispatch, threads) = (console.clone(), config.threads);
         thread::Builder::new()
             .name("clutch-master".to_owned())
             .spawn(move || {
                 let _logging = tracing::dispatcher::set_default(&dispatch);
-                shell::run(config, receiver, sink);
+                shell::run(config, receiver, forks::Environment::new(told), sink);
             })
             .map_err(|source| ClusterError::Thread { source })?;
-        Ok(Self { commands, console, pid_file, threads, has_started: false })
+        Ok(Self { commands, environment, console, pid_file, threads, has_started: false })
     }
 
     /// Forks the agent; the rest follows.
@@ -114,7 +155,8 @@ impl MasterHandle {
         Ok(())
     }
 
-    /// Begins an orderly stop; `lines` are logged after the line that names the signal. A second call changes nothing.
+    /// Begins an orderly stop, or the delay before it; `lines` are logged after the line that names the signal. Another call changes nothing,
+    /// unless a signal asks and there is a delay: then it hurries.
     ///
     /// # Errors
     /// [`ClusterError::Closed`] when the master's thread has ended.
@@ -136,6 +178,22 @@ impl MasterHandle {
     /// [`ClusterError::Closed`] when the master's thread has ended.
     pub fn note_thread(&self, news: ThreadNews) -> Result<(), ClusterError> {
         self.send(Command::Thread(news))
+    }
+
+    /// Asks something of the running cluster. With a ticket, an `answer` event with its number follows.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn request(&self, request: Request, ticket: Option<RequestId>) -> Result<(), ClusterError> {
+        self.send(Command::Request { request, ticket })
+    }
+
+    /// The environment as it is now, `K=V`: what an `environment` event asks for before processes are forked.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn set_environment(&self, env: Vec<OsString>) -> Result<(), ClusterError> {
+        self.environment.send(env).map_err(|_| ClusterError::Closed)
     }
 
     /// A snapshot of the cluster as JSON text.

@@ -36,6 +36,10 @@ impl OwnSockets {
         self.ports.insert(who, port);
     }
 
+    pub(super) fn has_one(&self, who: Occupant) -> bool {
+        self.sockets.iter().any(|shared| shared.holders.contains(&who))
+    }
+
     /// Other servers of the worker are dealt to as ever.
     pub(super) fn is_wanted(&self, who: Occupant, query: &QueryServer) -> bool {
         let is_tcp = matches!(query.address_type, AddressType::Ipv4 | AddressType::Ipv6) && query.fd.is_none();

@@ -7,7 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use super::config::MasterConfig;
 use super::console::CFORK;
-use super::thread_reports;
+use super::{service_reports, thread_reports};
 use crate::message::address::{Occupant, Seat, WorkerId};
 use crate::slot::{ClusterState, Exit};
 use crate::supervisor::{ListeningAddress, Refork, Report};
@@ -15,7 +15,7 @@ use crate::supervisor::{ListeningAddress, Refork, Report};
 /// Logs a report. Lines that egg calls chatty go to DEBUG in a quiet environment.
 /// `reforks` is how many workers have been forked anew, this report included.
 pub fn log(report: &Report, config: &MasterConfig, reforks: u32) {
-    if config.threads && thread_reports::log(report, config) {
+    if config.threads && thread_reports::log(report, config) || service_reports::log(report, config) {
         return;
     }
     match report {
@@ -35,18 +35,14 @@ pub fn log(report: &Report, config: &MasterConfig, reforks: u32) {
         | Report::AppExited { .. }
         | Report::AppDied { .. }
         | Report::AppRefilled { .. } => log_app_loss(report, config, reforks),
-        Report::Ready { .. }
-        | Report::ReloadStarted { .. }
-        | Report::ReloadDone { .. }
-        | Report::ReloadFailed { .. }
-        | Report::KilledByDebugger
-        | Report::CapacityLost { .. } => log_cluster(report, config),
+        Report::Ready { .. } | Report::KilledByDebugger | Report::CapacityLost { .. } => log_cluster(report, config),
         Report::StopStarted { .. }
         | Report::StoppingApps { .. }
         | Report::StoppingAgent { .. }
         | Report::Overdue { .. }
         | Report::Abandoned { .. }
         | Report::StopDone => log_stop(report, config),
+        _ => {}
     }
 }
 
@@ -183,14 +179,6 @@ fn log_cluster(report: &Report, config: &MasterConfig) {
                 info!("[master] {name} {verb} http://{host}:{port}");
             }
         }
-        Report::ReloadStarted { count } if is_egg_4(config) => {
-            chatty(config, &format!("[master] reload {count} workers..."));
-        }
-        Report::ReloadStarted { .. } => chatty(config, "[master] reload workers..."),
-        Report::ReloadDone { count } => chatty(config, &format!("[master] {count} workers reloaded")),
-        Report::ReloadFailed { number } => {
-            error!("[master] reload given up: app_worker#{number} did not get ready, the old workers go on");
-        }
         Report::KilledByDebugger => error!("[master] worker kill by debugger, exiting..."),
         Report::CapacityLost { agents, workers } => {
             let properties = format!("count: {}", json!({ "agent": agents, "worker": workers }));
@@ -264,13 +252,12 @@ pub fn event(report: &Report) -> Option<serde_json::Value> {
             value["reason"] = json!(reason.as_str());
             value
         }
-        Report::ReloadDone { count } => json!({ "type": "reload-done", "count": count }),
-        _ => return None,
+        _ => service_reports::event(report)?,
     };
     Some(value)
 }
 
-fn worker_event(kind: &str, who: Occupant, number: WorkerId, pid: u32) -> serde_json::Value {
+pub(super) fn worker_event(kind: &str, who: Occupant, number: WorkerId, pid: u32) -> serde_json::Value {
     let slot = match who.seat {
         Seat::Agent => None,
         Seat::App(slot) => Some(slot.0),

@@ -23,10 +23,7 @@ impl Shell {
     pub(super) fn note_request(&mut self, who: Occupant, request: PrimaryRequest) {
         match request {
             PrimaryRequest::Online => self.feed(Event::WorkerOnline { who }),
-            PrimaryRequest::QueryServer(query) => {
-                let answer = self.listeners.answer(who, query);
-                self.push_own(who, answer);
-            }
+            PrimaryRequest::QueryServer(query) => self.note_query(who, query),
             PrimaryRequest::Listening { address, port, address_type, .. } => {
                 if let Some(address_type) = stream_type(address_type) {
                     let address = ListeningAddress { address_type, address, port };

@@ -11,6 +11,7 @@ use tracing::{error, info};
 use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
+use super::forks::Environment;
 use super::listeners::Listeners;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
@@ -78,6 +79,7 @@ pub(super) struct Shell {
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
+    pub(super) environment: Environment,
     pub(super) dropped_messages: u64,
     /// Those among them of which no event has told yet.
     pub(super) untold_drops: u64,
@@ -90,8 +92,13 @@ pub(super) struct Shell {
 }
 
 /// Runs a cluster until the process exits; does not return. A panic becomes a logged end with code 1.
-pub(super) fn run(config: MasterConfig, commands: mpsc::UnboundedReceiver<Command>, sink: Sink) {
-    let result = panic::catch_unwind(AssertUnwindSafe(|| live(config, commands, Sink::clone(&sink))));
+pub(super) fn run(
+    config: MasterConfig,
+    commands: mpsc::UnboundedReceiver<Command>,
+    environment: Environment,
+    sink: Sink,
+) {
+    let result = panic::catch_unwind(AssertUnwindSafe(|| live(config, commands, environment, Sink::clone(&sink))));
     match result {
         Ok(Ok(())) => {}
         Ok(Err(error)) => error!("[master] the event loop could not be started: {error}, exiting with code:1"),
@@ -125,18 +132,23 @@ pub(super) fn exit_event(code: i32) -> String {
     format!(r#"{{"type":"exit","code":{code}}}"#)
 }
 
-fn live(config: MasterConfig, commands: mpsc::UnboundedReceiver<Command>, sink: Sink) -> std::io::Result<()> {
+fn live(
+    config: MasterConfig,
+    commands: mpsc::UnboundedReceiver<Command>,
+    environment: Environment,
+    sink: Sink,
+) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async move {
         let (happenings, inbox) = mpsc::channel(INBOX_LIMIT);
-        Shell::new(config, happenings, sink).take_in(commands, inbox).await;
+        Shell::new(config, happenings, environment, sink).take_in(commands, inbox).await;
     });
     Ok(())
 }
 
 impl Shell {
-    fn new(config: MasterConfig, happenings: mpsc::Sender<Happening>, sink: Sink) -> Self {
+    fn new(config: MasterConfig, happenings: mpsc::Sender<Happening>, environment: Environment, sink: Sink) -> Self {
         let seed = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(1, |time| u64::from(time.subsec_nanos()) ^ (u64::from(std::process::id()) << 32));
@@ -154,6 +166,7 @@ impl Shell {
             happenings,
             sink,
             stop_lines: Vec::new(),
+            environment,
             dropped_messages: 0,
             untold_drops: 0,
             reforks: 0,
@@ -188,13 +201,16 @@ impl Shell {
         match command {
             Command::Start => self.feed(Event::StartAsked),
             Command::Stop { signal, lines } => {
-                self.stop_lines = lines;
+                if self.stop_lines.is_empty() {
+                    self.stop_lines = lines;
+                }
                 self.feed(Event::StopAsked { signal });
             }
             Command::Deliver { origin, text } => self.route_text(origin, None, text.into()),
             Command::Thread(news) => self.note_thread(news),
             Command::ReapAdopted => self.reap_adopted(),
             Command::Stack { pid, ticket } => self.answer_stack(pid, ticket),
+            Command::Request { request, ticket } => self.request(request, ticket),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.
                 let _ = answer.send(snapshot::status(&self.supervisor.view(), self.dropped_messages, &self.deaths));

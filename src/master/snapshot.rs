@@ -5,21 +5,32 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::message::address::Seat;
+use crate::slot::{Duty, SlotState};
 use crate::supervisor::{ProcessView, View};
 
 /// A snapshot as JSON text.
 pub(super) fn status(view: &View, dropped_messages: u64, deaths: &BTreeMap<Seat, Value>) -> String {
     json!({
         "pid": std::process::id(),
-        "ready": view.is_running,
+        "ready": view.is_running && !view.is_leaving,
         "stopping": view.is_stopping,
+        "leaving": view.is_leaving,
+        "degraded": view.is_degraded,
+        "reloading": view.is_renewing,
+        "target": view.target,
+        "serving": view.apps.iter().filter(|app| is_in_service(app)).count(),
         "address": view.address,
         "agent": view.agent.as_ref().map(process),
-        "workers": view.apps.iter().map(process).collect::<Vec<_>>(),
+        "workers": view.apps.iter().filter(|app| app.duty != Duty::Spare).map(process).collect::<Vec<_>>(),
+        "spares": view.apps.iter().filter(|app| app.duty == Duty::Spare).map(process).collect::<Vec<_>>(),
         "droppedMessages": dropped_messages,
         "lastDeaths": deaths.values().collect::<Vec<_>>(),
     })
     .to_string()
+}
+
+fn is_in_service(app: &ProcessView) -> bool {
+    app.state == SlotState::Ready && app.duty == Duty::Serves
 }
 
 fn process(view: &ProcessView) -> serde_json::Value {
@@ -32,6 +43,7 @@ fn process(view: &ProcessView) -> serde_json::Value {
     });
     if let Seat::App(slot) = view.who.seat {
         value["slot"] = json!(slot.0);
+        value["isolated"] = json!(view.duty == Duty::Isolated);
     }
     value
 }

@@ -5,24 +5,33 @@
 mod cause;
 mod exit;
 mod process;
+mod role;
 mod standstill;
 mod state;
 
 pub use cause::{Cause, Circumstances, OomPlace, Sender};
 pub use exit::{Exit, ExitReason};
 pub use process::{ClusterState, Ladder, Process};
+pub use role::{Duty, Role};
 pub use standstill::{Doing, Finding, Hindrance, Standstill, StuckPolicy};
 pub use state::{ProcessEvent, SlotState, Transition};
 
 use std::time::Duration;
 
-use crate::message::address::{Generation, Occupant, Seat};
+use crate::message::address::{Generation, Occupant, Seat, SlotIndex};
 
 /// A place that is kept filled: who sits there now, who is on the way out, and when the next one is due.
 #[derive(Clone, Debug)]
 pub struct Slot {
     seat: Seat,
     last_generation: Generation,
+    /// What it is kept for.
+    pub role: Role,
+    /// Which of the places in service it has, from 0; clients that are kept together by their address go by it. Of no meaning while it is
+    /// not in service.
+    pub place: SlotIndex,
+    /// It was opened to grow the cluster, and nobody has served in it yet.
+    pub is_new: bool,
     /// The process that fills the place; it may still be booting.
     pub occupant: Option<Process>,
     /// Those that have lost the seat but whose end has not been seen yet: they finish what they accepted.
@@ -40,11 +49,23 @@ impl Slot {
         Self {
             seat,
             last_generation: Generation(0),
+            role: Role::Serving,
+            place: match seat {
+                Seat::App(index) => index,
+                Seat::Agent => SlotIndex(0),
+            },
+            is_new: false,
             occupant: None,
             departing: Vec::new(),
             refill_at: None,
             failures: 0,
         }
+    }
+
+    /// As it is, but for this role.
+    #[must_use]
+    pub fn kept_for(self, role: Role) -> Self {
+        Self { role, ..self }
     }
 
     /// The place's name.
@@ -99,6 +120,13 @@ impl Slot {
     /// As [`Slot::processes`], to change them.
     pub fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
         self.departing.iter_mut().chain(&mut self.occupant)
+    }
+
+    /// The process that is ready, and given connections.
+    #[must_use]
+    pub fn serving(&self) -> Option<&Process> {
+        let serves = |process: &&Process| process.state() == SlotState::Ready && process.duty() == Duty::Serves;
+        self.processes().filter(serves).last()
     }
 
     /// Forgets those that are gone for good.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::exit::{Exit, ExitReason};
+use super::role::Duty;
 use super::state::{ProcessEvent, SlotState, Transition};
 use crate::message::address::{Occupant, WorkerId};
 
@@ -67,6 +68,14 @@ pub struct Process {
     pub started_at: Duration,
     /// When it became ready.
     pub ready_at: Option<Duration>,
+    /// The port on which it became ready; -1 for a unix socket.
+    pub port: i64,
+    /// It became ready in a slot that is kept for a spare, and has not taken over.
+    pub is_spare: bool,
+    /// It was taken out of service by hand.
+    pub is_isolated: bool,
+    /// The shell has been told to give it no connections.
+    pub is_barred: bool,
     /// Present once it has been asked to leave.
     pub ladder: Option<Ladder>,
     /// Its end is wanted: a successor serves, or the cluster stops. Nobody misses it. One whose fork is not done yet is asked
@@ -74,6 +83,8 @@ pub struct Process {
     pub is_dismissed: bool,
     /// When it is asked to leave although it still boots, or still drains.
     pub overdue_at: Option<Duration>,
+    /// It was asked to leave for that.
+    pub was_overdue: bool,
     killed_at_timeout: bool,
     /// It stood still for longer than it may, and is forced out for that.
     pub stood_still: bool,
@@ -94,9 +105,14 @@ impl Process {
             exited_after_disconnect: false,
             started_at: now,
             ready_at: None,
+            port: 0,
+            is_spare: false,
+            is_isolated: false,
+            is_barred: false,
             ladder: None,
             is_dismissed: false,
             overdue_at: None,
+            was_overdue: false,
             killed_at_timeout: false,
             stood_still: false,
             is_settled: false,
@@ -128,6 +144,16 @@ impl Process {
     #[must_use]
     pub fn is_attached(&self) -> bool {
         self.pid.is_some() && !matches!(self.cluster_state, ClusterState::Disconnected | ClusterState::Dead)
+    }
+
+    /// What it is there for, once it is ready.
+    #[must_use]
+    pub fn duty(&self) -> Duty {
+        match (self.is_spare, self.is_isolated) {
+            (true, _) => Duty::Spare,
+            (false, true) => Duty::Isolated,
+            (false, false) => Duty::Serves,
+        }
     }
 
     /// True while its end has not been seen.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    DEBUGGER_CLOSE_DELAY, HEALTH_CHECK_LIMIT, HEALTH_CHECK_PERIOD, MAY_DRAIN, Notice, Phase, Refork, Report, Supervisor,
+    DEBUGGER_CLOSE_DELAY, HEALTH_CHECK_LIMIT, HEALTH_CHECK_PERIOD, IntensityEnd, MAY_DRAIN, Notice, Phase, Refork,
+    Report, Supervisor, Verdict,
 };
 use crate::message::address::{Occupant, Seat};
-use crate::slot::{ClusterState, Exit, ProcessEvent, SlotState, Transition};
+use crate::slot::{ClusterState, Exit, ProcessEvent, Role, SlotState, Transition};
 
 impl Supervisor {
     pub(super) fn note_announcement(&mut self, who: Occupant) {
@@ -29,7 +30,7 @@ impl Supervisor {
             return;
         }
         if self.phase == Phase::Running {
-            self.abort_reload(who, now);
+            self.abort_renewal(who, now);
         }
         let refork = self.refork_on_loss(who);
         self.report(Report::AppDisconnected {
@@ -70,6 +71,7 @@ impl Supervisor {
         }
         let refork = self.refork_on_loss(who);
         self.report(Report::AppExited { who, number, pid, exit, reason, on_purpose, after_disconnect, refork });
+        self.note_boot_failure(who, Some((exit, reason)));
         if self.is_stopping() {
             return;
         }
@@ -94,8 +96,9 @@ impl Supervisor {
     fn refork_on_loss(&self, who: Occupant) -> Refork {
         // A departing one has its successor already, or gave its seat back.
         let is_missed = self.process(who).is_some_and(|p| !p.is_dismissed && (p.is_settled || self.is_seated(who)));
+        let is_kept = self.slot(who.seat).is_some_and(|slot| slot.role != Role::Closed);
         match self.phase {
-            Phase::Running if !is_missed => Refork::Disabled,
+            Phase::Running if !is_missed || !is_kept => Refork::Disabled,
             Phase::Running if self.config.refork => Refork::Wanted,
             Phase::Running => Refork::Off,
             _ => Refork::Disabled,
@@ -105,7 +108,7 @@ impl Supervisor {
     /// An app will not serve (any more): what counted on it finds another way.
     pub(super) fn lose_seat(&mut self, who: Occupant, now: Duration) {
         if self.phase == Phase::Running && !who.is_agent() {
-            self.abort_reload(who, now);
+            self.abort_renewal(who, now);
             self.settle(who, now);
         }
     }
@@ -116,6 +119,7 @@ impl Supervisor {
 
     /// The seat of a process that is lost is filled again, once for each loss.
     fn settle(&mut self, who: Occupant, now: Duration) {
+        self.note_new_slot_lost(who);
         if self.refork_on_loss(who) != Refork::Wanted {
             return;
         }
@@ -129,6 +133,9 @@ impl Supervisor {
         slot.failures = if was_healthy { 1 } else { slot.failures.saturating_add(1) };
         let failures = slot.failures;
         let verdict = self.history.decide(failures, now);
+        if self.ends_for(verdict) {
+            return;
+        }
         if verdict.delay.is_zero() {
             self.spawn(who.seat, now);
             return;
@@ -140,6 +147,16 @@ impl Supervisor {
             let (after, is_slow) = (verdict.delay, verdict.is_slow);
             self.report(Report::SlotRefillPlanned { slot: slot.0, number, pid, after, failures, is_slow });
         }
+    }
+
+    /// Processes die too often, and the master was asked to end then. Answers whether it does, once this event has been told.
+    pub(super) fn ends_for(&mut self, verdict: Verdict) -> bool {
+        let policy = *self.history.policy();
+        if !verdict.is_slow || policy.then != IntensityEnd::Exit {
+            return false;
+        }
+        self.gives_up = true;
+        true
     }
 
     pub(super) fn refill_due(&mut self, now: Duration) {
@@ -164,7 +181,7 @@ impl Supervisor {
         }
         self.health_check_at = Some(now + HEALTH_CHECK_PERIOD);
         let agents = u32::from(self.agent.occupant.as_ref().is_some_and(|agent| agent.state() == SlotState::Ready));
-        let workers = self.ready_apps();
+        let workers = self.serving_apps();
         if agents > 0 && workers > 0 {
             self.bad_health_checks = 0;
             return;

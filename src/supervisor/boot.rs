@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::event::ListeningAddress;
 use super::{Effect, HEALTH_CHECK_PERIOD, Notice, Phase, Report, Supervisor};
-use crate::message::address::{Occupant, Seat, SlotIndex, WorkerId};
-use crate::slot::{ClusterState, ProcessEvent, SlotState, Transition};
+use crate::message::address::{Generation, Occupant, Seat, SlotIndex, WorkerId};
+use crate::slot::{ClusterState, ProcessEvent, Role, Slot, SlotState, Transition};
 
 impl Supervisor {
     pub(super) fn start(&mut self, now: Duration) {
@@ -26,7 +26,8 @@ impl Supervisor {
         if who.is_agent() {
             self.report(Report::AgentForked { number, pid });
         } else {
-            if self.phase == Phase::Running {
+            // The first one in a slot stands in nobody's place.
+            if self.phase == Phase::Running && who.generation > Generation(1) {
                 self.report(Report::AppRefilled { pid });
             }
             let current = self.apps_in_fork_order().iter().map(|process| process.number).collect();
@@ -46,8 +47,15 @@ impl Supervisor {
         let number = process.number;
         match self.phase {
             Phase::AgentBooting | Phase::AppsBooting { .. } => self.fail_start(who, number, 0),
-            Phase::Running if who.is_agent() => self.plan_agent_refill(now),
-            Phase::Running => self.lose_seat(who, now),
+            Phase::Running if who.is_agent() => {
+                self.abort_agent_turn(who, now);
+                self.plan_agent_refill(who, now);
+                self.note_boot_failure(who, None);
+            }
+            Phase::Running => {
+                self.lose_seat(who, now);
+                self.note_boot_failure(who, None);
+            }
             Phase::NotStarted | Phase::StoppingApps | Phase::StoppingAgent | Phase::Ended => {}
         }
     }
@@ -97,6 +105,7 @@ impl Supervisor {
         }
         self.tell(Notice::AgentStartToApps);
         self.report(Report::AgentStarted { number, pid, took: now.saturating_sub(started_at) });
+        self.end_agent_turn(now);
         if self.phase == Phase::AgentBooting {
             self.phase = Phase::AppsBooting { since: now };
             self.apps_started_at = now;
@@ -116,12 +125,26 @@ impl Supervisor {
         if !is_ours || who.is_agent() {
             return;
         }
+        let is_spare = self.slot(who.seat).is_some_and(|slot| slot.role == Role::Spare);
         let Some(process) = self.process_mut(who) else { return };
         // A second server on the same port is no second start.
         let Transition::To(SlotState::Ready) = process.on(ProcessEvent::BecameReady) else { return };
         process.ready_at = Some(now);
         process.overdue_at = None;
-        self.note_app_started(who, address, now);
+        process.port = address.port;
+        process.is_spare = is_spare;
+        if is_spare {
+            self.report(Report::SpareReady { who, number, pid });
+            self.retire_predecessors(who, now);
+            return;
+        }
+        if who.seat == Seat::App(SlotIndex(0)) {
+            self.first_slot_address = Some(address.clone());
+        }
+        self.note_app_started(who, now);
+        if self.phase == Phase::Running {
+            self.retire_predecessors(who, now);
+        }
     }
 
     /// Other servers inside an app do not count. Where no port is configured, none counts before the app has told its own;
@@ -135,12 +158,12 @@ impl Supervisor {
         }
     }
 
-    fn note_app_started(&mut self, who: Occupant, address: &ListeningAddress, now: Duration) {
-        let Some((number, pid)) = self.process(who).and_then(|process| Some((process.number, process.pid?))) else {
-            return;
-        };
-        if who.seat == Seat::App(SlotIndex(0)) {
-            self.first_slot_address = Some(address.clone());
+    /// An app is in service from now on.
+    pub(super) fn note_app_started(&mut self, who: Occupant, now: Duration) {
+        let facts = self.process(who).and_then(|process| Some((process.number, process.pid?, process.port)));
+        let Some((number, pid, port)) = facts else { return };
+        if let Some(slot) = self.slot_mut(who.seat) {
+            slot.is_new = false;
         }
         self.tell_app_pids();
         if self.config.announce_agent_pid
@@ -150,17 +173,14 @@ impl Supervisor {
             self.tell(Notice::AgentPidToApp { who, app: pid, agent });
         }
         let remain = match self.phase {
-            Phase::AppsBooting { .. } => self.config.workers - self.ready_apps(),
+            Phase::AppsBooting { .. } => self.config.workers - self.serving_apps(),
             _ => 0,
         };
         let took = now.saturating_sub(self.apps_started_at);
-        self.report(Report::AppStarted { who, number, pid, port: address.port, remain, took });
+        self.report(Report::AppStarted { who, number, pid, port, remain, took });
         match self.phase {
             Phase::AppsBooting { .. } if remain == 0 => self.open_up(now),
-            Phase::Running => {
-                self.tell(Notice::ReadyToApps);
-                self.retire_predecessors(who, now);
-            }
+            Phase::Running => self.tell(Notice::ReadyToApps),
             _ => {}
         }
     }
@@ -178,7 +198,7 @@ impl Supervisor {
 
     pub(super) fn note_sticky_port(&mut self, address: &ListeningAddress, now: Duration) {
         // An app that was lost while the port was opened is the end of this start as of any other.
-        if matches!(self.phase, Phase::AppsBooting { .. }) && self.ready_apps() == self.config.workers {
+        if matches!(self.phase, Phase::AppsBooting { .. }) && self.serving_apps() == self.config.workers {
             self.become_ready(address, now);
         }
     }
@@ -203,6 +223,11 @@ impl Supervisor {
         if self.config.checks_health {
             self.health_check_at = Some(now + HEALTH_CHECK_PERIOD);
         }
+        // Only now: they must not take from those that are waited for.
+        let spares: Vec<Seat> = self.apps.iter().filter(|slot| slot.role == Role::Spare).map(Slot::seat).collect();
+        for seat in spares {
+            self.spawn(seat, now);
+        }
     }
 
     fn shown_address(&self, address: &ListeningAddress) -> String {
@@ -219,13 +244,9 @@ impl Supervisor {
             .apps_in_fork_order()
             .iter()
             .filter(|process| process.cluster_state == ClusterState::Listening && process.ready_at.is_some())
+            .filter(|process| !process.is_spare)
             .filter_map(|process| process.pid)
             .collect();
         self.tell(Notice::AppPidsToAgent(pids));
-    }
-
-    pub(super) fn ready_apps(&self) -> u32 {
-        let ready = self.apps.iter().flat_map(|slot| slot.processes()).filter(|p| p.state() == SlotState::Ready);
-        u32::try_from(ready.count()).unwrap_or(u32::MAX)
     }
 }

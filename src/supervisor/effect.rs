@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::event::ListeningAddress;
-use crate::message::address::{Occupant, WorkerId};
+use super::request::{Answer, Renewal, RequestId};
+use crate::message::address::{Occupant, SlotIndex, WorkerId};
 use crate::slot::{ClusterState, Exit, ExitReason};
 
 /// Something the shell is asked to do.
@@ -37,6 +38,30 @@ pub enum Effect {
         port: Option<u16>,
         /// The one address to listen on; all where there is none.
         address: Option<String>,
+    },
+    /// Give this process no connections from now on, whether it listens already or will; what is on its way to it, it still takes.
+    Bar {
+        /// The process.
+        who: Occupant,
+    },
+    /// Give this process connections again.
+    Admit {
+        /// The process.
+        who: Occupant,
+    },
+    /// The processes of this slot have this place in service from now on: clients that are kept together go by places.
+    Place {
+        /// The slot.
+        slot: SlotIndex,
+        /// The place.
+        place: SlotIndex,
+    },
+    /// Answer a request.
+    Answer {
+        /// Which.
+        ticket: RequestId,
+        /// How.
+        answer: Answer,
     },
     /// Send a message of the layer itself.
     Tell(Notice),
@@ -105,6 +130,8 @@ pub enum Report {
     AgentStarted { number: WorkerId, pid: u32, took: Duration },
     /// The agent ended, unasked.
     AgentDied { number: WorkerId, pid: u32, exit: Exit, reason: ExitReason },
+    /// The agent ended because it was asked to, and a new one follows at once.
+    AgentRetired { number: WorkerId, pid: u32, exit: Exit, reason: ExitReason },
     /// A new agent will be forked.
     AgentRefillPlanned { after: Duration },
     /// The new agent is about to be forked.
@@ -161,9 +188,31 @@ pub enum Report {
     /// New app workers take over from the old ones.
     ReloadStarted { count: u32 },
     /// New app workers have taken over.
-    ReloadDone { count: u32 },
-    /// A reload was given up because a new worker did not get ready; the old ones go on.
-    ReloadFailed { number: WorkerId },
+    ReloadDone { count: u32, agent: bool },
+    /// A reload, or the restart of one worker, was given up because a new process did not get ready; the old ones go on.
+    ReloadFailed { what: Renewal, who: Occupant, number: WorkerId, pid: Option<u32> },
+    /// A new app worker waits to take over.
+    SpareReady { who: Occupant, number: WorkerId, pid: u32 },
+    /// A spare takes over the place of an app worker that was lost.
+    SpareTookOver { number: WorkerId, pid: u32, place: SlotIndex },
+    /// The number of app workers changes.
+    ResizeStarted { from: u32, to: u32 },
+    /// It has changed.
+    ResizeDone { workers: u32 },
+    /// An app worker is given no more connections; it stays.
+    Isolated { who: Occupant, number: WorkerId, pid: u32 },
+    /// It is given connections again.
+    Rejoined { who: Occupant, number: WorkerId, pid: u32 },
+    /// Fewer app workers are in service than there should be.
+    Degraded { serving: u32, target: u32 },
+    /// As many are in service as there should be.
+    Recovered { target: u32 },
+    /// Processes were started again so often that the master ends, as it was asked to.
+    RestartsExceeded { restarts: u32, within: Duration },
+    /// A stop was asked for, and begins later; the cluster serves until then.
+    StopDelayed { signal: Option<String>, delay: Duration },
+    /// Whoever asked for a stop has asked again.
+    StopHurried { signal: Option<String> },
     /// The debugger killed a worker; the cluster closes.
     KilledByDebugger,
     /// No agent or no app worker in service for too long.

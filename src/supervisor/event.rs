@@ -1,6 +1,7 @@
 //! All that can happen to a cluster, in the past tense.
 
-use crate::message::address::Occupant;
+use super::request::{RequestId, Resize};
+use crate::message::address::{Occupant, WorkerId};
 use crate::slot::Exit;
 
 /// What a worker says of a socket it listens on (the `listening` act of Node's cluster protocol).
@@ -104,13 +105,46 @@ pub enum Event {
         /// The process.
         who: Occupant,
     },
-    /// The cluster was asked to stop.
+    /// The cluster was asked to stop. Asked once more by a signal, it hurries, where it waits before it stops.
     StopAsked {
         /// The signal's name; none where the API asked.
         signal: Option<String>,
     },
-    /// A new set of app workers was asked for (`reload-worker`).
-    ReloadAsked,
+    /// A new set of app workers was asked for.
+    ReloadAsked {
+        /// Whether the agent is renewed as well; the configuration's word where there is none.
+        agent: Option<bool>,
+        /// To be answered when it is done or has failed; none where nobody waits (`reload-worker`, a signal).
+        ticket: Option<RequestId>,
+    },
+    /// Another number of app workers was asked for.
+    ResizeAsked {
+        /// How many.
+        to: Resize,
+        /// As with [`Event::ReloadAsked`].
+        ticket: Option<RequestId>,
+    },
+    /// A new process in the place of one app worker was asked for.
+    RestartAsked {
+        /// The worker.
+        number: WorkerId,
+        /// As with [`Event::ReloadAsked`].
+        ticket: Option<RequestId>,
+    },
+    /// An app worker is to be given no connections any more, but to stay.
+    IsolateAsked {
+        /// The worker.
+        number: WorkerId,
+        /// As with [`Event::ReloadAsked`].
+        ticket: Option<RequestId>,
+    },
+    /// An isolated app worker is to be given connections again.
+    RejoinAsked {
+        /// The worker.
+        number: WorkerId,
+        /// As with [`Event::ReloadAsked`].
+        ticket: Option<RequestId>,
+    },
     /// Time passed; the deadline that was announced may be over.
     DeadlinePassed,
 }

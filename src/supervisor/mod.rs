@@ -5,7 +5,8 @@
 //! simulator in `test/rust/supervisor_simulation.rs` replays whole lives of a cluster from one number.
 //!
 //! The story by file: `boot` (agent first, then the apps, then ready), `agent` and `apps` (deaths and refills while running),
-//! `reload` (new ones first), `shutdown` (the ladder SIGTERM → SIGKILL, apps before the agent).
+//! `service` (who is given connections: spares, isolated ones), `reload` (new ones first, slot by slot), `resize` (more or fewer slots),
+//! `shutdown` (the ladder SIGTERM → SIGKILL, apps before the agent). `request` is what can be asked of it by whoever waits for an answer.
 
 mod agent;
 mod apps;
@@ -14,26 +15,32 @@ mod effect;
 mod event;
 mod invariants;
 mod reload;
+mod request;
+mod resize;
 mod restart_policy;
+mod service;
 mod shutdown;
 mod view;
 
 pub use effect::{Effect, Notice, Refork, Report};
 pub use event::{Event, ListeningAddress};
-pub use restart_policy::{RestartHistory, RestartPolicy, Verdict};
+pub use request::{Answer, BootFailure, Refusal, Renewal, RequestId, Resize};
+pub use restart_policy::{IntensityEnd, RestartHistory, RestartPolicy, Verdict};
 pub use view::{ProcessView, View};
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::message::address::{Occupant, Seat, SlotIndex, WorkerId};
-use crate::slot::{Process, ProcessEvent, Slot};
+use crate::slot::{Process, ProcessEvent, Role, Slot};
 
 /// What the supervisor has to know before anything happens.
 #[derive(Clone, Debug)]
 pub struct SupervisorConfig {
-    /// How many app slots there are; at least 1.
+    /// How many app workers serve from the start; at least 1.
     pub workers: u32,
+    /// How many more are booted to take over when one is lost. Only where apps share their sockets.
+    pub spares: u32,
     /// True where dead apps are replaced.
     pub refork: bool,
     /// True where the health check runs (egg's "production").
@@ -60,6 +67,12 @@ pub struct SupervisorConfig {
     pub agent_refork_delay: Duration,
     /// True where every app is told the agent's pid on its own start (egg 4).
     pub announce_agent_pid: bool,
+    /// How many slots a reload renews at once; at least 1.
+    pub reload_concurrency: u32,
+    /// Whether a reload renews the agent as well, where it is not said.
+    pub reload_agent: bool,
+    /// How long the cluster still serves after it was asked to stop.
+    pub pre_stop_delay: Duration,
     /// When seats are filled again.
     pub restart: RestartPolicy,
     /// The seed of the jitter.
@@ -114,8 +127,17 @@ pub struct Supervisor {
     history: RestartHistory,
     health_check_at: Option<Duration>,
     bad_health_checks: u32,
+    /// When the cluster stops that was asked to and still serves.
+    stop_at: Option<Duration>,
+    /// The signal that asked first, and how often one has.
+    stop_signal: Option<String>,
+    stop_signals: u32,
     close_at: Option<Duration>,
-    reload: reload::Reload,
+    renewals: reload::Renewals,
+    resizing: resize::Resizing,
+    is_degraded: bool,
+    /// Processes die too often; the master ends.
+    gives_up: bool,
     effects: VecDeque<Effect>,
 }
 
@@ -123,7 +145,9 @@ impl Supervisor {
     /// A cluster that has not been started.
     #[must_use]
     pub fn new(config: SupervisorConfig) -> Self {
-        let apps = (0..config.workers).map(|index| Slot::new(Seat::App(SlotIndex(index)))).collect();
+        let role = |index| if index < config.workers { Role::Serving } else { Role::Spare };
+        let slot = |index| Slot::new(Seat::App(SlotIndex(index))).kept_for(role(index));
+        let apps = (0..config.workers.saturating_add(config.spares)).map(slot).collect();
         Self {
             phase: Phase::NotStarted,
             started_at: Duration::ZERO,
@@ -141,8 +165,14 @@ impl Supervisor {
             history: RestartHistory::new(config.restart, config.seed),
             health_check_at: None,
             bad_health_checks: 0,
+            stop_at: None,
+            stop_signal: None,
+            stop_signals: 0,
             close_at: None,
-            reload: reload::Reload::default(),
+            renewals: reload::Renewals::default(),
+            resizing: resize::Resizing::default(),
+            is_degraded: false,
+            gives_up: false,
             effects: VecDeque::new(),
             config,
         }
@@ -172,8 +202,12 @@ impl Supervisor {
             },
             Event::TreeGone { who } => self.note_tree_gone(who),
             Event::StoodStill { who } => self.note_stood_still(who, now),
-            Event::StopAsked { signal } => self.stop(signal, now),
-            Event::ReloadAsked => self.reload(now),
+            Event::StopAsked { signal } => self.note_stop_asked(signal, now),
+            Event::ReloadAsked { agent, ticket } => self.reload(agent, ticket, now),
+            Event::ResizeAsked { to, ticket } => self.resize(to, ticket, now),
+            Event::RestartAsked { number, ticket } => self.restart(number, ticket, now),
+            Event::IsolateAsked { number, ticket } => self.isolate(number, ticket),
+            Event::RejoinAsked { number, ticket } => self.rejoin(number, ticket),
             Event::DeadlinePassed => {}
         }
         self.pass_deadlines(now);
@@ -181,6 +215,7 @@ impl Supervisor {
         while self.next_deadline().is_some_and(|at| at <= now) {
             self.pass_deadlines(now);
         }
+        self.put_in_service(now);
     }
 
     /// The next thing to do, in order; none when all has been said.
@@ -196,7 +231,7 @@ impl Supervisor {
         }
         let refills = self.slots().filter_map(|slot| slot.refill_at);
         let ladders = self.slots().flat_map(Slot::processes).filter_map(shutdown::next_step_at);
-        refills.chain(ladders).chain(self.health_check_at).chain(self.close_at).min()
+        refills.chain(ladders).chain(self.health_check_at).chain(self.close_at).chain(self.stop_at).min()
     }
 
     fn slots(&self) -> impl Iterator<Item = &Slot> {
@@ -210,11 +245,15 @@ impl Supervisor {
         }
     }
 
-    fn process(&self, who: Occupant) -> Option<&Process> {
-        match who.seat {
-            Seat::Agent => self.agent.process(who),
-            Seat::App(SlotIndex(index)) => self.apps.get(index as usize)?.process(who),
+    fn slot(&self, seat: Seat) -> Option<&Slot> {
+        match seat {
+            Seat::Agent => Some(&self.agent),
+            Seat::App(SlotIndex(index)) => self.apps.get(index as usize),
         }
+    }
+
+    fn process(&self, who: Occupant) -> Option<&Process> {
+        self.slot(who.seat)?.process(who)
     }
 
     fn process_mut(&mut self, who: Occupant) -> Option<&mut Process> {
@@ -244,6 +283,19 @@ impl Supervisor {
     fn exit(&mut self, code: i32) {
         self.effects.push_back(Effect::Exit { code });
         self.phase = Phase::Ended;
+    }
+
+    fn answer(&mut self, ticket: Option<RequestId>, answer: Answer) {
+        self.effects.extend(ticket.map(|ticket| Effect::Answer { ticket, answer }));
+    }
+
+    fn refuse(&mut self, ticket: Option<RequestId>, refusal: Refusal) {
+        self.answer(ticket, Answer::Refused(refusal));
+    }
+
+    /// True while new work may be begun: the cluster is ready, and nobody has asked it to stop.
+    fn is_open(&self) -> bool {
+        self.phase == Phase::Running && self.stop_at.is_none()
     }
 
     fn spawn(&mut self, seat: Seat, now: Duration) {
@@ -291,6 +343,9 @@ impl Supervisor {
         if self.close_at.is_some_and(|at| at <= now) {
             self.close_at = None;
             self.stop(None, now);
+        }
+        if self.stop_at.is_some_and(|at| at <= now) {
+            self.stop_after_delay(now);
         }
         self.forget_gone();
         self.advance_stop(now);

@@ -4,6 +4,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// What more restarts than the intensity allows lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntensityEnd {
+    /// Every further one waits for the longest delay, until there are fewer.
+    Slow,
+    /// The master ends with code 1, so that the platform acts.
+    Exit,
+}
+
 /// The numbers of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestartPolicy {
@@ -17,8 +26,10 @@ pub struct RestartPolicy {
     pub healthy_after: Duration,
     /// More restarts than this …
     pub intensity: u32,
-    /// … within this time make every restart wait for `backoff_cap`.
+    /// … within this time lead to …
     pub intensity_period: Duration,
+    /// … this.
+    pub then: IntensityEnd,
 }
 
 impl Default for RestartPolicy {
@@ -30,6 +41,7 @@ impl Default for RestartPolicy {
             healthy_after: Duration::from_secs(10),
             intensity: 60,
             intensity_period: Duration::from_secs(60),
+            then: IntensityEnd::Slow,
         }
     }
 }

@@ -7,6 +7,12 @@ use super::{ABANDON_AFTER, DESCENDANTS_LEAD, Effect, Notice, Phase, Report, Supe
 use crate::message::address::Occupant;
 use crate::slot::{Ladder, Process, ProcessEvent, Slot, SlotState, Transition};
 
+/// The signal that ends all patience: the first asks, the second shortens, the third kills.
+const LAST_SIGNAL: u32 = 3;
+
+/// What a second signal leaves those that drain already.
+const HURRIED: Duration = Duration::from_secs(1);
+
 /// When the next step of a process' ladder is due.
 pub(super) fn next_step_at(process: &Process) -> Option<Duration> {
     if process.is_gone() {
@@ -17,6 +23,59 @@ pub(super) fn next_step_at(process: &Process) -> Option<Duration> {
 }
 
 impl Supervisor {
+    /// Without a delay a stop begins at once, and asking again changes nothing. With one, the cluster serves on for so long; each further
+    /// signal shortens what is left: the second begins the stop, or leaves those that drain a second, the third kills.
+    pub(super) fn note_stop_asked(&mut self, signal: Option<String>, now: Duration) {
+        let delay = self.config.pre_stop_delay;
+        let is_signal = signal.is_some();
+        if self.phase == Phase::Running && self.stop_at.is_none() && !delay.is_zero() {
+            self.stop_signals = u32::from(is_signal);
+            self.stop_at = Some(now + delay);
+            self.stop_signal.clone_from(&signal);
+            self.refuse_all();
+            return self.report(Report::StopDelayed { signal, delay });
+        }
+        if self.stop_at.is_none() && !self.is_stopping() {
+            return self.stop(signal, now);
+        }
+        if delay.is_zero() || !is_signal || self.stop_signals >= LAST_SIGNAL {
+            return;
+        }
+        self.stop_signals += 1;
+        self.report(Report::StopHurried { signal });
+        if self.stop_at.is_some() {
+            self.stop_after_delay(now);
+        } else {
+            self.hurry(now);
+        }
+    }
+
+    pub(super) fn stop_after_delay(&mut self, now: Duration) {
+        let signal = self.stop_signal.take();
+        self.stop(signal, now);
+    }
+
+    /// How much longer a process may take to leave, by how often it was asked for.
+    fn patience(&self) -> Duration {
+        match self.stop_signals {
+            LAST_SIGNAL.. => Duration::ZERO,
+            2 => HURRIED,
+            _ => Duration::MAX,
+        }
+    }
+
+    /// Nobody who leaves has more time than the patience that is left.
+    fn hurry(&mut self, now: Duration) {
+        let patience = self.patience();
+        for process in std::iter::once(&mut self.agent).chain(&mut self.apps).flat_map(Slot::processes_mut) {
+            let Some(ladder) = &mut process.ladder else { continue };
+            let at = now.saturating_add(patience);
+            ladder.kill_descendants_at = ladder.kill_descendants_at.map(|due| due.min(at));
+            ladder.kill_at = ladder.kill_at.map(|due| due.min(at));
+            ladder.abandon_at = ladder.abandon_at.min(at.saturating_add(ABANDON_AFTER));
+        }
+    }
+
     pub(super) fn stop(&mut self, signal: Option<String>, now: Duration) {
         if self.is_stopping() {
             return;
@@ -24,6 +83,8 @@ impl Supervisor {
         self.phase = Phase::StoppingApps;
         self.health_check_at = None;
         self.close_at = None;
+        self.stop_at = None;
+        self.refuse_all();
         self.agent.refill_at = None;
         self.apps.iter_mut().for_each(|slot| slot.refill_at = None);
         // From here on the ladders decide; the agent's turn comes after the apps'.
@@ -47,6 +108,7 @@ impl Supervisor {
     /// Starts a process' ladder.
     pub(super) fn ask_to_leave(&mut self, who: Occupant, now: Duration) {
         let timeout = if who.is_agent() { self.config.agent_close_timeout } else { self.config.app_close_timeout };
+        let timeout = if self.is_stopping() { timeout.min(self.patience()) } else { timeout };
         let Some(process) = self.process_mut(who).filter(|process| process.is_alive()) else { return };
         if process.ladder.is_some() || process.pid.is_none() {
             return;
@@ -83,6 +145,7 @@ impl Supervisor {
     fn note_overdue(&mut self, who: Occupant, now: Duration) {
         let Some(process) = self.process_mut(who) else { return };
         process.overdue_at = None;
+        process.was_overdue = true;
         let (number, pid, is_booting) =
             (process.number, process.pid.unwrap_or_default(), process.state() == SlotState::Starting);
         self.report(Report::Overdue { who, number, pid, is_booting });
@@ -143,14 +206,14 @@ impl Supervisor {
         }
         if who.is_agent() {
             self.tell(Notice::AgentPidToApps(None));
-            self.plan_agent_refill(now);
-            self.tell(Notice::AgentDiedToParent);
+            self.replace_agent(who, now);
         } else {
             self.tell_app_pids();
             self.tell(Notice::AppDiedToParent);
             self.lose_seat(who, now);
             self.refill_emptied(who, now);
         }
+        self.note_boot_failure(who, None);
     }
 
     pub(super) fn advance_stop(&mut self, now: Duration) {

@@ -27,25 +27,32 @@ fn agent_death_restarts_no_app() {
 }
 
 #[test]
-fn an_agent_is_forked_again_for_ever() {
+fn an_agent_is_forked_again_for_ever_a_second_after_it_served_and_later_where_it_keeps_dying() {
     let mut stage = Stage::ready(local());
     for generation in 1..100 {
         stage.exit(agent(generation), Exit::Code(1));
         stage.take();
-        stage.wait(seconds(1));
+        stage.wait(seconds(if generation < 6 { 1 } else { 15 }));
         assert_eq!(stage.take().spawned(), [agent(generation + 1)]);
     }
+    stage.tell(Event::AgentStarted { who: agent(100) });
+    stage.wait(seconds(60));
+    stage.exit(agent(100), Exit::Code(1));
+    stage.wait(seconds(1));
+    assert!(stage.take().spawned().contains(&agent(101)));
 }
 
 #[test]
-fn an_agent_that_cannot_be_forked_is_tried_again_every_second() {
+fn an_agent_that_cannot_be_forked_is_tried_again_and_again() {
     let mut stage = Stage::ready(local());
     stage.forks = Forks::Fail;
     stage.exit(agent(1), SIGKILL);
-    stage.wait(seconds(10));
-    assert_eq!(stage.take().spawned().len(), 10);
+    stage.wait(seconds(5));
+    assert_eq!(stage.take().spawned().len(), 5);
+    stage.wait(seconds(115));
+    assert!(stage.take().spawned().len() > 10);
     stage.forks = Forks::Succeed;
-    stage.wait(seconds(1));
+    stage.wait(seconds(15));
     assert_eq!(stage.view().agent.map(|agent| agent.state), Some(SlotState::Starting));
 }
 

@@ -173,7 +173,7 @@ fn inspect_ports_are_told_to_the_parent_only_where_a_debugger_is_meant() {
 #[test]
 fn a_reload_that_is_asked_for_before_readiness_is_not_needed() {
     let mut stage = Stage::with_booting_apps(production());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     assert!(stage.take().0.is_empty());
 }
 

@@ -6,14 +6,18 @@ mod boot;
 mod own_ports;
 mod refill;
 mod reload;
+mod resize;
+mod service;
 mod stop;
 
 use std::time::Duration;
 
 use egg_clutch::message::address::{Generation, Occupant, Seat, SlotIndex};
-use egg_clutch::slot::{Exit, SlotState};
-use egg_clutch::supervisor::{Effect, Event, ListeningAddress, Notice, Report, RestartPolicy, Supervisor};
-use egg_clutch::supervisor::{SupervisorConfig, View};
+use egg_clutch::slot::{Duty, Exit, SlotState};
+use egg_clutch::supervisor::{
+    Answer, Effect, Event, ListeningAddress, Notice, ProcessView, Report, RequestId, RestartPolicy, Supervisor,
+    SupervisorConfig, View,
+};
 
 const SIGKILL: Exit = Exit::Signal("SIGKILL");
 
@@ -60,6 +64,10 @@ fn production() -> SupervisorConfig {
         boot_timeout: seconds(600),
         agent_refork_delay: seconds(1),
         announce_agent_pid: false,
+        spares: 0,
+        reload_concurrency: 2,
+        reload_agent: false,
+        pre_stop_delay: Duration::ZERO,
         restart: RestartPolicy::default(),
         seed: 7,
     }
@@ -107,6 +115,22 @@ impl Asked {
             matches!(effect, Effect::OpenStickyPort { port, address }
                 if *port == wanted_port && address.as_deref() == wanted_address)
         })
+    }
+
+    fn answers(&self) -> Vec<(u32, Answer)> {
+        let answer = |effect: &Effect| match effect {
+            Effect::Answer { ticket, answer } => Some((ticket.0, answer.clone())),
+            _ => None,
+        };
+        self.0.iter().filter_map(answer).collect()
+    }
+
+    fn barred(&self) -> Vec<Occupant> {
+        self.0.iter().filter_map(|effect| if let Effect::Bar { who } = effect { Some(*who) } else { None }).collect()
+    }
+
+    fn admitted(&self) -> Vec<Occupant> {
+        self.0.iter().filter_map(|effect| if let Effect::Admit { who } = effect { Some(*who) } else { None }).collect()
     }
 
     fn exit(&self) -> Option<i32> {
@@ -180,6 +204,10 @@ impl Stage {
         assert_eq!(self.supervisor.check_invariants(), Ok(()));
     }
 
+    fn reload(&mut self) {
+        self.tell(Event::ReloadAsked { agent: None, ticket: None });
+    }
+
     fn listen(&mut self, who: Occupant) {
         self.listen_on(who, ListeningAddress { address_type: 4, address: None, port: 7001 });
     }
@@ -223,6 +251,7 @@ impl Stage {
 
     /// The apps in service, in fork order.
     fn serving(&self) -> Vec<Occupant> {
-        self.view().apps.iter().filter(|app| app.state == SlotState::Ready).map(|app| app.who).collect()
+        let serves = |app: &&ProcessView| app.state == SlotState::Ready && app.duty == Duty::Serves;
+        self.view().apps.iter().filter(serves).map(|app| app.who).collect()
     }
 }

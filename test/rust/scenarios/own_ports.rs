@@ -51,7 +51,7 @@ fn a_dead_app_is_started_again_when_the_pause_is_over_and_not_before() {
 #[test]
 fn a_reload_empties_one_seat_after_the_other() {
     let mut stage = Stage::ready(own_ports());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     assert_eq!(stage.take().terminated(), [app(0, 1)]);
     go(&mut stage, app(0, 1));
     let asked = stage.take();
@@ -63,14 +63,14 @@ fn a_reload_empties_one_seat_after_the_other() {
     go(&mut stage, app(1, 1));
     stage.take();
     stage.listen(app(1, 2));
-    assert!(stage.take().has_report(|report| matches!(report, Report::ReloadDone { count: 2 })));
+    assert!(stage.take().has_report(|report| matches!(report, Report::ReloadDone { count: 2, .. })));
     assert_eq!(stage.serving(), [app(0, 2), app(1, 2)]);
 }
 
 #[test]
 fn a_new_app_that_does_not_start_ends_the_reload_and_the_other_old_one_stays() {
     let mut stage = Stage::ready(own_ports());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     go(&mut stage, app(0, 1));
     stage.take();
     die(&mut stage, app(0, 2));
@@ -87,7 +87,7 @@ fn a_new_app_that_does_not_start_ends_the_reload_and_the_other_old_one_stays() {
 #[test]
 fn an_old_app_that_dies_before_its_turn_is_no_failure_of_a_new_one() {
     let mut stage = Stage::ready(own_ports());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     die(&mut stage, app(1, 1));
     assert!(!stage.take().has_report(|report| matches!(report, Report::ReloadFailed { .. })));
     go(&mut stage, app(0, 1));
@@ -106,7 +106,7 @@ fn an_app_that_boots_when_a_reload_begins_is_started_anew_because_it_may_have_re
     die(&mut stage, app(1, 1));
     stage.wait(seconds(1));
     stage.take();
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     assert_eq!(stage.take().terminated(), [app(1, 2), app(0, 1)]);
     go(&mut stage, app(1, 2));
     assert_eq!(stage.take().spawned(), [app(1, 3)]);
@@ -115,7 +115,7 @@ fn an_app_that_boots_when_a_reload_begins_is_started_anew_because_it_may_have_re
 #[test]
 fn an_old_app_that_cannot_be_ended_does_not_cost_the_seat() {
     let mut stage = Stage::ready(own_ports());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.take();
     stage.wait(seconds(7));
     let asked = stage.take();
@@ -126,7 +126,7 @@ fn an_old_app_that_cannot_be_ended_does_not_cost_the_seat() {
 #[test]
 fn a_stop_during_a_reload_starts_nobody_more() {
     let mut stage = Stage::ready(own_ports());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.take();
     stage.tell(Event::StopAsked { signal: None });
     assert_eq!(stage.take().terminated(), [app(1, 1)]);

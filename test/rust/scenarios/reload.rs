@@ -15,7 +15,7 @@ fn reload_done(report: &Report) -> bool {
 fn an_old_worker_is_asked_to_leave_when_its_own_successor_listens() {
     for config in [production(), local()] {
         let mut stage = Stage::ready(config);
-        stage.tell(Event::ReloadAsked);
+        stage.reload();
         let asked = stage.take();
         assert_eq!((asked.spawned(), asked.terminated()), (vec![app(0, 2), app(1, 2)], Vec::new()));
         stage.listen(app(1, 2));
@@ -37,7 +37,7 @@ fn an_old_worker_is_asked_to_leave_when_its_own_successor_listens() {
 #[test]
 fn an_old_worker_that_does_not_leave_is_killed_at_the_close_timeout() {
     let mut stage = Stage::ready(SupervisorConfig { workers: 1, ..local() });
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.listen(app(0, 2));
     stage.wait(seconds(5));
     assert_eq!(stage.take().killed(), [app(0, 1)]);
@@ -52,7 +52,7 @@ fn an_old_worker_that_does_not_leave_is_killed_at_the_close_timeout() {
 fn second_reload_queues_once() {
     let mut stage = Stage::ready(SupervisorConfig { workers: 1, ..production() });
     for _ in 0..4 {
-        stage.tell(Event::ReloadAsked);
+        stage.reload();
     }
     assert_eq!(stage.take().spawned(), [app(0, 2)]);
     stage.listen(app(0, 2));
@@ -66,7 +66,7 @@ fn second_reload_queues_once() {
 fn failed_boot_keeps_the_old_workers() {
     for config in [production(), local()] {
         let mut stage = Stage::ready(config);
-        stage.tell(Event::ReloadAsked);
+        stage.reload();
         stage.take();
         stage.exit(app(0, 2), Exit::Code(1));
         let asked = stage.take();
@@ -86,7 +86,7 @@ fn failed_boot_keeps_the_old_workers() {
 #[test]
 fn a_slot_whose_successor_listens_already_keeps_it_when_another_one_fails() {
     let mut stage = Stage::ready(production());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.listen(app(0, 2));
     stage.exit(app(1, 2), Exit::Code(1));
     stage.leave(app(0, 1));
@@ -96,7 +96,7 @@ fn a_slot_whose_successor_listens_already_keeps_it_when_another_one_fails() {
 #[test]
 fn a_successor_that_loses_its_channel_ends_the_reload_although_it_stays() {
     let mut stage = Stage::ready(local());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.take();
     stage.close(app(0, 2));
     let asked = stage.take();
@@ -108,7 +108,7 @@ fn a_successor_that_loses_its_channel_ends_the_reload_although_it_stays() {
 #[test]
 fn a_successor_that_hangs_while_it_boots_ends_the_reload() {
     let mut stage = Stage::ready(SupervisorConfig { boot_timeout: seconds(3), ..local() });
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.listen(app(0, 2));
     stage.take();
     stage.wait(seconds(3));
@@ -121,8 +121,8 @@ fn a_successor_that_hangs_while_it_boots_ends_the_reload() {
 #[test]
 fn a_reload_after_a_failed_one_begins_at_once() {
     let mut stage = Stage::ready(production());
-    stage.tell(Event::ReloadAsked);
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
+    stage.reload();
     stage.take();
     stage.exit(app(0, 2), Exit::Code(1));
     assert_eq!(stage.take().spawned(), [app(0, 3), app(1, 3)]);
@@ -137,7 +137,7 @@ fn a_reload_after_a_failed_one_begins_at_once() {
 fn a_fork_that_was_under_way_when_the_reload_failed_leaves_as_soon_as_it_is_done() {
     let mut stage = Stage::ready(local());
     stage.forks = Forks::TakeTime;
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.tell(Event::SpawnFailed { who: app(0, 2) });
     assert!(stage.take().has_report(reload_failed));
     stage.tell(Event::Spawned { who: app(1, 2), pid: 22 });
@@ -150,7 +150,7 @@ fn a_fork_that_was_under_way_when_the_reload_failed_leaves_as_soon_as_it_is_done
 fn a_fork_that_was_under_way_when_the_reload_failed_is_taken_when_the_old_worker_dies() {
     let mut stage = Stage::ready(production());
     stage.forks = Forks::TakeTime;
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.tell(Event::SpawnFailed { who: app(0, 2) });
     stage.take();
     stage.exit(app(1, 1), SIGKILL);
@@ -166,7 +166,7 @@ fn a_worker_that_still_boots_is_replaced_because_it_may_have_read_the_old_code()
     let mut stage = Stage::ready(production());
     stage.exit(app(0, 1), SIGKILL);
     stage.take();
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     let asked = stage.take();
     assert_eq!((asked.spawned(), asked.terminated()), (vec![app(0, 3), app(1, 2)], vec![app(0, 2)]));
     stage.listen(app(0, 2));
@@ -182,7 +182,7 @@ fn a_reload_fills_the_places_that_deaths_left_empty() {
     let mut stage = Stage::ready(local());
     stage.exit(app(0, 1), SIGKILL);
     stage.take();
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     assert_eq!(stage.take().spawned(), [app(0, 2), app(1, 2)]);
     stage.listen(app(0, 2));
     stage.listen(app(1, 2));
@@ -192,7 +192,7 @@ fn a_reload_fills_the_places_that_deaths_left_empty() {
 #[test]
 fn an_old_worker_that_dies_during_the_reload_is_not_forked_a_second_time() {
     let mut stage = Stage::ready(production());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.take();
     stage.exit(app(0, 1), SIGKILL);
     assert_eq!(stage.take().spawned(), []);
@@ -203,7 +203,7 @@ fn an_old_worker_that_dies_during_the_reload_is_not_forked_a_second_time() {
 #[test]
 fn a_stop_during_a_reload_asks_everybody_to_leave() {
     let mut stage = Stage::ready(production());
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     stage.take();
     stage.tell(Event::StopAsked { signal: None });
     let everybody = [app(0, 1), app(1, 1), app(0, 2), app(1, 2)];

@@ -111,7 +111,7 @@ fn a_second_stop_changes_nothing() {
     stage.tell(stop());
     stage.take();
     stage.tell(Event::StopAsked { signal: Some("SIGINT".to_owned()) });
-    stage.tell(Event::ReloadAsked);
+    stage.reload();
     assert!(stage.take().0.is_empty());
 }
 

@@ -22,6 +22,7 @@ impl Witness {
             Effect::KillDescendants { who } => self.see_kill_descendants(*who),
             Effect::Kill { who } => self.see_kill(*who, now),
             Effect::OpenStickyPort { .. } => self.see_sticky_port(),
+            Effect::Bar { .. } | Effect::Admit { .. } | Effect::Place { .. } | Effect::Answer { .. } => Ok(()),
             Effect::Tell(notice) => self.see_notice(notice),
             Effect::Report(report) => self.see_report(report, now),
             Effect::Exit { code } => self.see_exit(*code, now),

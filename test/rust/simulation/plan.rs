@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use egg_clutch::supervisor::{RestartPolicy, SupervisorConfig};
+use egg_clutch::supervisor::{IntensityEnd, RestartPolicy, SupervisorConfig};
 
 use super::chance::Chance;
 
@@ -197,6 +197,10 @@ fn draw_config(chance: &mut Chance) -> SupervisorConfig {
         boot_timeout: chance.millis(1_000, 4_000),
         agent_refork_delay: Duration::from_millis(chance.pick(&[10, 100, 1_000])),
         announce_agent_pid: chance.happens(50),
+        spares: 0,
+        reload_concurrency: workers,
+        reload_agent: false,
+        pre_stop_delay: Duration::ZERO,
         restart: RestartPolicy {
             pause: Duration::ZERO,
             backoff_base: chance.millis(10, 100),
@@ -204,6 +208,7 @@ fn draw_config(chance: &mut Chance) -> SupervisorConfig {
             healthy_after: chance.millis(500, 5_000),
             intensity: u32::try_from(chance.between(3, 60)).unwrap_or(60),
             intensity_period: chance.millis(2_000, 60_000),
+            then: IntensityEnd::Slow,
         },
         seed: chance.below(u64::MAX),
     };

@@ -208,7 +208,7 @@ impl Witness {
                 self.tally.sticky_ports += 1;
             }
             Event::StickyPortFailed => self.fatal |= is_booting,
-            Event::ReloadAsked if self.is_running() => {
+            Event::ReloadAsked { .. } if self.is_running() => {
                 self.reasons.iter_mut().for_each(|reason| *reason += 1);
                 self.reload_waits = self.reload_is_on;
                 self.has_reloaded = true;

@@ -115,7 +115,7 @@ impl World {
             world.at(at, Happening::Fault(fault));
         }
         for at in world.plan.reloads.clone() {
-            world.at(at, Happening::Event(Event::ReloadAsked));
+            world.at(at, Happening::Event(Event::ReloadAsked { agent: None, ticket: None }));
         }
         for at in world.plan.stops.clone() {
             world.at(at, Happening::Event(Event::StopAsked { signal: Some("SIGTERM".to_owned()) }));
@@ -309,7 +309,12 @@ impl World {
                 }
             }
             Effect::Exit { .. } => self.has_ended = true,
-            Effect::Tell(_) | Effect::Report(_) => {}
+            Effect::Bar { .. }
+            | Effect::Admit { .. }
+            | Effect::Place { .. }
+            | Effect::Answer { .. }
+            | Effect::Tell(_)
+            | Effect::Report(_) => {}
         }
     }
 }

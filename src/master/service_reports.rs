@@ -1,0 +1,176 @@
+//! Words for what is asked of a running cluster and what becomes of it: log lines, events, and answers, as JSON text.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tracing::{debug, error, info, warn};
+
+use super::config::MasterConfig;
+use super::reports;
+use crate::message::address::Seat;
+use crate::supervisor::{Answer, BootFailure, Refusal, Renewal, Report, RequestId};
+
+/// Logs a report. Answers false for one that has its words elsewhere.
+pub(super) fn log(report: &Report, config: &MasterConfig) -> bool {
+    match report {
+        Report::ReloadStarted { count } if reports::is_egg_4(config) => {
+            chatty(config, &format!("[master] reload {count} workers..."));
+        }
+        Report::ReloadStarted { .. } => chatty(config, "[master] reload workers..."),
+        Report::ReloadDone { count, .. } => chatty(config, &format!("[master] {count} workers reloaded")),
+        Report::ReloadFailed { what, who, number, .. } => {
+            let what = match what {
+                Renewal::Reload => "reload",
+                Renewal::Restart => "restart",
+            };
+            let kind = kind(who.seat);
+            error!("[master] {what} given up: {kind}#{number} did not get ready, the old workers go on");
+        }
+        Report::AgentRetired { number, pid, .. } => {
+            info!("[master] agent_worker#{number}:{pid} has left for a new one");
+        }
+        Report::SpareReady { number, pid, .. } => {
+            chatty(config, &format!("[master] app_worker#{number}:{pid} waits as a spare"))
+        }
+        Report::SpareTookOver { number, pid, place } => {
+            info!("[master] app_worker#{number}:{pid} takes over place {}", place.0);
+        }
+        Report::ResizeStarted { from, to } => info!("[master] {from} app workers become {to}"),
+        Report::ResizeDone { workers } => info!("[master] {workers} app workers now"),
+        Report::Isolated { number, pid, .. } => {
+            info!("[master] app_worker#{number}:{pid} is isolated, it gets no new connections");
+        }
+        Report::Rejoined { number, pid, .. } => info!("[master] app_worker#{number}:{pid} is in service again"),
+        Report::Degraded { serving, target } => {
+            let text = format!("[master] degraded: {serving} of {target} app workers are in service");
+            // Where nobody is replaced, people know: they are developing.
+            if config.production { warn!("{text}") } else { debug!("{text}") }
+        }
+        Report::Recovered { target } => {
+            let text = format!("[master] recovered: {target} app workers are in service");
+            if config.production { info!("{text}") } else { debug!("{text}") }
+        }
+        Report::RestartsExceeded { restarts, within } => {
+            let within = in_seconds(*within);
+            error!(
+                "[master] more than {restarts} restarts within {within}, exiting with code:1 as options.restart.then says"
+            );
+        }
+        Report::StopDelayed { signal, delay } => {
+            let why =
+                signal.as_deref().map_or_else(|| "a stop was asked for".to_owned(), |name| format!("signal {name}"));
+            info!("[master] {why}: not ready any more, serving on for {} before closing", in_seconds(*delay));
+        }
+        Report::StopHurried { signal } => {
+            info!("[master] signal {} again, closing sooner", signal.as_deref().unwrap_or_default());
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// What JavaScript is told of a report; none for what only people read, or has its event elsewhere.
+pub(super) fn event(report: &Report) -> Option<Value> {
+    Some(match report {
+        Report::AgentRetired { number, pid, exit, reason } => json!({
+            "type": "agent-exited", "id": number.0, "pid": pid,
+            "code": exit.code(), "signal": exit.signal(), "reason": reason.as_str(),
+        }),
+        Report::ReloadDone { count, agent } => json!({ "type": "reload-done", "count": count, "agent": agent }),
+        Report::ReloadFailed { what: Renewal::Reload, who, number, pid } => {
+            reports::worker_event("reload-failed", *who, *number, pid.unwrap_or_default())
+        }
+        Report::SpareReady { who, number, pid } => reports::worker_event("spare-ready", *who, *number, *pid),
+        Report::Isolated { who, number, pid } => reports::worker_event("worker-isolated", *who, *number, *pid),
+        Report::Rejoined { who, number, pid } => reports::worker_event("worker-rejoined", *who, *number, *pid),
+        Report::Degraded { serving, target } => json!({ "type": "degraded", "serving": serving, "target": target }),
+        Report::Recovered { target } => json!({ "type": "recovered", "serving": target, "target": target }),
+        Report::StopDelayed { signal, delay } => {
+            let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+            json!({ "type": "stopping", "signal": signal, "delay": ms })
+        }
+        _ => return None,
+    })
+}
+
+/// The answer to a request: a value, or an error with its code.
+pub(super) fn answer(ticket: RequestId, answer: &Answer) -> String {
+    let mut event = json!({ "type": "answer", "ticket": ticket.0 });
+    match answer {
+        Answer::Reloaded { workers, agent } => event["value"] = json!({ "workers": workers, "agent": agent }),
+        Answer::Resized { workers } => event["value"] = json!({ "workers": workers }),
+        Answer::Done => event["value"] = Value::Null,
+        Answer::Refused(refusal) => {
+            let (code, message, facts) = words_of(refusal);
+            event["error"] = json!({ "code": code, "message": message, "facts": facts });
+        }
+    }
+    event.to_string()
+}
+
+fn words_of(refusal: &Refusal) -> (&'static str, String, Option<Value>) {
+    match refusal {
+        Refusal::NotRunning => ("ERR_CLUTCH_CLOSED", "the cluster is not ready, or stops".to_owned(), None),
+        Refusal::NoSuchWorker(number) => ("ERR_CLUTCH_OPTION", format!("id: there is no app worker {number}"), None),
+        Refusal::NotInService(number) => {
+            ("ERR_CLUTCH_OPTION", format!("id: app worker {number} is not in service"), None)
+        }
+        Refusal::LastInService(number) => {
+            ("ERR_CLUTCH_OPTION", format!("id: app worker {number} is the last one in service"), None)
+        }
+        Refusal::NotIsolated(number) => {
+            ("ERR_CLUTCH_OPTION", format!("id: app worker {number} was not isolated"), None)
+        }
+        Refusal::NoSharedSockets => (
+            "ERR_CLUTCH_PLATFORM",
+            "app workers with sockets of their own cannot be set apart, nor app threads with ports of their own be more or fewer".to_owned(),
+            None,
+        ),
+        Refusal::BootFailed(failure) => {
+            let message = format!("the new {}", how_it_failed(failure));
+            ("ERR_CLUTCH_RELOAD", message, Some(facts_of(failure)))
+        }
+    }
+}
+
+/// Which process, how it died, and why.
+fn how_it_failed(failure: &BootFailure) -> String {
+    let BootFailure { who, number, pid, was_overdue, end } = failure;
+    let kind = kind(who.seat);
+    let Some(pid) = pid else { return format!("{kind}#{number} could not be forked; the log says why") };
+    let why = if *was_overdue { "did not get ready in time" } else { "died before it was ready" };
+    let how = match end {
+        Some((exit, _)) => match (exit.code(), exit.signal()) {
+            (Some(code), _) => format!("code: {code}"),
+            (None, signal) => format!("signal: {}", signal.unwrap_or("unknown")),
+        },
+        None => "its end was not seen".to_owned(),
+    };
+    format!("{kind}#{number}:{pid} {why} ({how}); its own output says more")
+}
+
+fn facts_of(failure: &BootFailure) -> Value {
+    let BootFailure { who, number, pid, was_overdue, end } = failure;
+    let slot = match who.seat {
+        Seat::Agent => None,
+        Seat::App(slot) => Some(slot.0),
+    };
+    json!({
+        "id": number.0, "pid": pid, "slot": slot, "generation": who.generation.0, "overdue": was_overdue,
+        "code": end.and_then(|(exit, _)| exit.code()),
+        "signal": end.and_then(|(exit, _)| exit.signal()),
+        "reason": end.map(|(_, reason)| reason.as_str()),
+    })
+}
+
+fn kind(seat: Seat) -> &'static str {
+    if seat == Seat::Agent { "agent_worker" } else { "app_worker" }
+}
+
+fn chatty(config: &MasterConfig, text: &str) {
+    if config.quiet { debug!("{text}") } else { info!("{text}") }
+}
+
+fn in_seconds(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{}s", time.as_secs()) } else { format!("{}ms", time.as_millis()) }
+}

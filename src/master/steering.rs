@@ -1,0 +1,105 @@
+//! Who is given connections and who is not, on all listening sockets: what the supervisor has decided, as the dealers need it.
+//!
+//! Whoever listens is dealt to. A worker can be barred before it listens on anything, so the bars are kept here.
+
+use std::collections::HashSet;
+
+use super::listeners::Listeners;
+use super::shell::Shell;
+use super::sticky_port::StickyPort;
+use super::{Request, RequestId, service_reports};
+use crate::message::address::{Occupant, SlotIndex};
+use crate::supervisor::{Answer, Event, ListeningAddress, Refusal};
+use crate::transport::channel::node_protocol::QueryServer;
+
+/// The processes that are given no connections, though they may listen.
+#[derive(Default)]
+pub(super) struct Bars {
+    barred: HashSet<Occupant>,
+    /// What they asked for and get when they are admitted.
+    held: Vec<(Occupant, QueryServer)>,
+}
+
+impl Bars {
+    pub(super) fn has(&self, who: Occupant) -> bool {
+        self.barred.contains(&who)
+    }
+
+    fn hold(&mut self, who: Occupant, query: QueryServer) {
+        self.held.push((who, query));
+    }
+
+    fn take_held(&mut self, who: Occupant) -> Vec<QueryServer> {
+        self.held.extract_if(.., |(other, _)| *other == who).map(|(_, query)| query).collect()
+    }
+
+    pub(super) fn forget(&mut self, who: Occupant) {
+        self.barred.remove(&who);
+        self.held.retain(|(other, _)| *other != who);
+    }
+}
+
+impl Shell {
+    /// Something is asked of the running cluster. What a worker accepts by itself, nobody can keep from it.
+    pub(super) fn request(&mut self, request: Request, ticket: Option<RequestId>) {
+        if let (Request::Isolate(number), Some(ticket)) = (request, ticket) {
+            let view = self.supervisor.view();
+            let who = view.apps.iter().find(|app| app.number == number).map(|app| app.who);
+            if who.is_some_and(|who| self.listeners.has_own_socket(who)) {
+                return (self.sink)(service_reports::answer(ticket, &Answer::Refused(Refusal::NoSharedSockets)));
+            }
+        }
+        self.feed(request.into_event(ticket));
+    }
+
+    /// A worker asks for a socket. One that is barred does not get one of its own, as it would accept by itself: it is as ready as it
+    /// can be, and is answered when it is admitted.
+    pub(super) fn note_query(&mut self, who: Occupant, query: QueryServer) {
+        if !self.listeners.bars.has(who) || !self.listeners.wants_own_socket(who, &query) {
+            let answer = self.listeners.answer(who, query);
+            self.push_own(who, answer);
+            return;
+        }
+        let address = ListeningAddress { address_type: 4, address: query.address.clone(), port: query.port };
+        self.listeners.bars.hold(who, query);
+        self.feed(Event::WorkerListening { who, address });
+    }
+
+    pub(super) fn admit(&mut self, who: Occupant) {
+        self.listeners.admit(who);
+        for query in self.listeners.bars.take_held(who) {
+            let answer = self.listeners.answer(who, query);
+            self.push_own(who, answer);
+        }
+    }
+}
+
+impl Listeners {
+    /// Gives it no connections from now on. What is on its way to it, it still takes.
+    pub(super) fn bar(&mut self, who: Occupant) {
+        self.bars.barred.insert(who);
+        self.set_served(who, false);
+    }
+
+    /// Gives it connections again.
+    pub(super) fn admit(&mut self, who: Occupant) {
+        self.bars.barred.remove(&who);
+        self.set_served(who, true);
+    }
+
+    /// Clients that are kept together by place find this slot by this one.
+    pub(super) fn set_place(&mut self, slot: SlotIndex, place: SlotIndex) {
+        if let Some(sticky) = &mut self.sticky {
+            sticky.dealer.set_place(slot, place);
+        }
+    }
+
+    fn set_served(&mut self, who: Occupant, is_served: bool) {
+        for dealer in self.dealers() {
+            dealer.set_served(who, is_served);
+        }
+        if let Some(StickyPort { dealer, .. }) = &mut self.sticky {
+            dealer.set_served(who, is_served);
+        }
+    }
+}
