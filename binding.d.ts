@@ -67,7 +67,7 @@ export declare class Cluster {
  *
  * What is said of messages goes through three buffers that the constructor is given, because arguments cost more than the messages.
  * `head`, of the next message that is sent, as 32-bit integers: kind, flags, number of its action, how many receivers, two for the
- * number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), nothing, then the places of the receivers.
+ * number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), its characters, then the places of the receivers.
  * `rows`, of the messages that `receive` has found, eight doubles each: sender's place, kind, flags, number of its action or -1, bytes of
  * the action's name that lie in front of the payload then, where the payload begins in `intake`, its length, and the number that it
  * carries. Of a payload that is in place, -1 and less the byte where the name ends.
@@ -93,14 +93,18 @@ export declare class Endpoint {
   /** The action with this number. */
   action(number: number): string
   /**
-   * Sends a string, or JSON text. 0: all have it. 1: it waits here for those that have no room, and `flush` is due. -1: so much waits
-   * already that it is not sent to those. -2: it is larger than all room there may be.
+   * What is called for each message or for few, as functions of their own: a method of a class costs more than the message.
+   *
+   * `sendText(text)` sends a string, or JSON text; `sendBytes(bytes, length)` the first `length` bytes; `sendBare()` what has no payload.
+   * Their answers: 0, all have it. 1, it waits here for those that have no room, and `flush` is due. -1, so much waits already that it
+   * is not sent to those. -2, it is larger than all room there may be.
+   * `receive()` takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and
+   * none come before it has been taken: by `takeText(encoding)`, which answers its text; by `takeBytes(into)`, which copies it and
+   * answers whether it was to be had; or by `pass()`, unread.
+   * `rest()` says that all has been taken that `receive` found: the next message calls `onMessages`. It answers false when there is
+   * news to hear first.
    */
-  sendText(text: string): number
-  /** Sends the first `length` bytes of `bytes`; answers as `sendText`. */
-  sendBytes(bytes: Buffer, length: number): number
-  /** Sends what has no payload; answers as `sendText`. */
-  sendBare(): number
+  calls(): Record<string, Function>
   /** Sends what waits, as far as there is room now. Answers whether nothing waits any more. */
   flush(): boolean
   /** What waits here, and how long others have waited. */
@@ -109,19 +113,6 @@ export declare class Endpoint {
   takeRefused(): Array<number>
   /** How full the fullest queue is, 0 to 1. */
   pressure(): number
-  /**
-   * Takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and none
-   * come before it has been taken.
-   */
-  receive(): number
-  /** The text of the message that is in place, in this encoding (1 Latin-1, 2 UTF-16), which is taken with it. */
-  takeText(encoding: number): string | null
-  /** Copies the payload of the message that is in place into `into`, and takes it. Answers whether it was to be had. */
-  takeBytes(into: Buffer): boolean
-  /** Takes the message that is in place unread. */
-  pass(): void
-  /** All has been taken that `receive` found: the next message calls `onMessages`. Answers false when there is news to hear first. */
-  rest(): boolean
   /** Gives back memory that is not used. */
   tidy(): void
 }

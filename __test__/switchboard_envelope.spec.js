@@ -12,7 +12,8 @@ const SEEDS = 300;
 function ends(options) {
   const desk = new Desk();
   const endpoint = new LoopbackEndpoint(desk, options);
-  return { desk, endpoint, writer: new EnvelopeWriter(desk, endpoint), reader: new EnvelopeReader(desk, endpoint) };
+  const reader = new EnvelopeReader(desk, endpoint, number => endpoint.action(number));
+  return { desk, endpoint, writer: new EnvelopeWriter(desk, endpoint), reader };
 }
 
 const copying = ends();

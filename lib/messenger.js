@@ -10,6 +10,7 @@ const { Members } = require('./messenger/members');
 const { Requests } = require('./messenger/requests');
 const { DEFAULTS } = require('./options/messenger');
 const { ConsoleLogger } = require('./worker/console_logger');
+const { HEARS } = require('./worker/switchboard/audience');
 
 // Registered, so that two copies of the package in one process share the instance, and its knowledge of the others' pids.
 const INSTANCE = Symbol.for('egg-clutch.messenger');
@@ -141,7 +142,11 @@ class Messenger extends EventEmitter {
    * as sendRandom() needs to know who is there.
    */
   listen() {
-    this.#stopListening ??= this.#transport.onMessage(message => this.#deliver(message));
+    if (this.#stopListening) return this;
+    const deliver = message => this.#deliver(message);
+    // So that what nobody listens for need not be read.
+    deliver[HEARS] = action => action.startsWith(OWN_PREFIX) || action === 'egg-pids' || this.listenerCount(action) > 0;
+    this.#stopListening = this.#transport.onMessage(deliver);
     return this;
   }
 

@@ -27,7 +27,9 @@ class Encoder {
   #doubles = new Float64Array(256);
   #words = 0;
   #numbers = 0;
-  #records = [];
+  // The key lists of the records, and what stands between them, as JSON; how many they are.
+  #lists = '';
+  #records = 0;
   #message = 0;
   // The shape of the last object at each depth: the next one's, mostly.
   #likely = [];
@@ -45,7 +47,8 @@ class Encoder {
   encode(value, key = '') {
     this.#words = 0;
     this.#numbers = 0;
-    this.#records = [];
+    this.#lists = '';
+    this.#records = 0;
     this.#message += 1;
     this.#text.clear();
     try {
@@ -54,7 +57,7 @@ class Encoder {
       if (error === NO_FORM) return false;
       throw error;
     }
-    this.#text.finish(JSON.stringify(this.#records));
+    this.#text.finish(`[${this.#lists}]`);
     this.size = (HEADER_WORDS + this.#words + this.#text.chunks.length) * BYTES_PER_WORD
       + this.#numbers * BYTES_PER_DOUBLE + this.#text.bytes;
     return true;
@@ -180,7 +183,8 @@ class Encoder {
     if (shape === undefined || !shape.hasKeys(keys)) this.#likely[depth] = shape = this.#shapes.find(keys);
     if (shape.message !== this.#message) {
       shape.message = this.#message;
-      shape.number = this.#records.push(keys) - 1;
+      shape.number = this.#records++;
+      this.#lists += shape.number === 0 ? shape.text : `,${shape.text}`;
     }
     return shape.number;
   }

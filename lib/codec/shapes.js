@@ -6,6 +6,7 @@
 const MAX_SHAPES = 4096;
 
 class Shape {
+  #text = null;
   next = new Map();
   // The message that it stands in last, and its number there.
   message = 0;
@@ -13,6 +14,11 @@ class Shape {
 
   constructor(keys) {
     this.keys = keys;
+  }
+
+  /** The keys as JSON. */
+  get text() {
+    return this.#text ??= JSON.stringify(this.keys);
   }
 
   hasKeys(keys) {

@@ -6,6 +6,8 @@ const { CHUNK_CHARACTERS } = require('./layout');
 
 class TextWriter {
   #open = '';
+  // Of each chunk its characters, negative where a character has two bytes.
+  #lengths = [];
 
   /** The first is for the key lists. */
   chunks = [''];
@@ -33,16 +35,22 @@ class TextWriter {
     this.#close();
     this.chunks[0] = keyLists;
     this.bytes = 0;
-    for (const chunk of this.chunks) this.bytes += isAscii(chunk) ? chunk.length : chunk.length * 2;
+    for (let i = 0; i < this.chunks.length; i++) {
+      const chunk = this.chunks[i];
+      const ascii = isAscii(chunk);
+      this.#lengths[i] = ascii ? chunk.length : -chunk.length;
+      this.bytes += ascii ? chunk.length : chunk.length * 2;
+    }
   }
 
   /** Writes a word per chunk from `at`, and behind these the chunks. */
   writeTo(words, at, bytes) {
     let place = (at + this.chunks.length) * words.BYTES_PER_ELEMENT;
-    for (const chunk of this.chunks) {
-      const ascii = isAscii(chunk);
-      words[at++] = ascii ? chunk.length : -chunk.length;
-      place += ascii ? bytes.latin1Write(chunk, place) : bytes.ucs2Write(chunk, place);
+    for (let i = 0; i < this.chunks.length; i++) {
+      const chunk = this.chunks[i];
+      const length = this.#lengths[i];
+      words[at++] = length;
+      place += length >= 0 ? bytes.latin1Write(chunk, place) : bytes.ucs2Write(chunk, place);
     }
   }
 

@@ -54,4 +54,9 @@ function joinSwitchboard(role, { arena, maxQueue }, logger) {
   }
 }
 
-module.exports = { attach, joinSwitchboard };
+/** Makes the framework's messenger known to the switchboard, so that it need not read what that would not hand on. */
+function introduce(messenger) {
+  globalThis[SWITCHBOARD]?.audience.meet(messenger);
+}
+
+module.exports = { attach, joinSwitchboard, introduce };

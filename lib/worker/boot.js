@@ -4,7 +4,7 @@
 // orderly end. The scripts decide what happens when the instance is ready.
 
 const { isMainThread, parentPort, threadId } = require('worker_threads');
-const { attach, joinSwitchboard } = require('./attach');
+const { attach, introduce, joinSwitchboard } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
 const { ConsoleLogger } = require('./console_logger');
 const { drainServers } = require('./drain');
@@ -63,6 +63,7 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
     // In the same tick as the framework's own messenger: Node holds messages back until somebody listens, and whoever comes
     // a tick later misses them.
     processMessenger().listen();
+    introduce(instance.messenger);
     const send = message => sendToMaster(version === 3 ? { ...message, senderWorkerId: ownAddress() } : message);
     const servers = [];
     constructed(instance, { options, logger, flavour: version, servers, send, terminate });

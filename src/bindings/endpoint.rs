@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{Buffer, BufferSlice, Error, Function};
-use napi::{Env, JsString};
+use napi::Env;
+use napi::bindgen_prelude::{Buffer, BufferSlice, Error, Function, FunctionCallContext, Object, ToNapiValue};
 use napi_derive::napi;
 
 use super::callback::{self, LoopCallback};
@@ -22,9 +22,8 @@ const ACTION: usize = 2;
 const RECEIVERS: usize = 3;
 const NUMBER: usize = 4;
 const ENCODING: usize = 6;
+const CHARACTERS: usize = 7;
 const PLACES: usize = 8;
-/// An encoding.
-const UTF16: i32 = 2;
 
 const ROW_VALUES: usize = 8;
 const ROW_BYTES: usize = ROW_VALUES * size_of::<f64>();
@@ -77,7 +76,7 @@ pub struct SwitchboardLimits {
 ///
 /// What is said of messages goes through three buffers that the constructor is given, because arguments cost more than the messages.
 /// `head`, of the next message that is sent, as 32-bit integers: kind, flags, number of its action, how many receivers, two for the
-/// number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), nothing, then the places of the receivers.
+/// number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), its characters, then the places of the receivers.
 /// `rows`, of the messages that `receive` has found, eight doubles each: sender's place, kind, flags, number of its action or -1, bytes of
 /// the action's name that lie in front of the payload then, where the payload begins in `intake`, its length, and the number that it
 /// carries. Of a payload that is in place, -1 and less the byte where the name ends.
@@ -86,10 +85,7 @@ pub struct Endpoint {
     /// Dropped first, before what they watch.
     watches: Option<Watches>,
     inner: Rc<RefCell<endpoint::Endpoint>>,
-    head: Buffer,
-    rows: Buffer,
-    intake: Buffer,
-    places: Vec<Place>,
+    desk: Rc<RefCell<Desk>>,
 }
 
 #[napi]
@@ -122,7 +118,8 @@ impl Endpoint {
         let calls = calls(&inner, &callback(&on_messages)?, callback(&on_news)?);
         let event_loop = callback::event_loop(env).map_err(|error| failed(error.reason.clone()))?;
         let watches = inner.borrow().watch(event_loop, &calls).map_err(|error| failed(chain(&error)))?;
-        Ok(Self { watches: Some(watches), inner, head, rows, intake, places: Vec::new() })
+        let desk = Desk { head, rows, intake, places: Vec::new() };
+        Ok(Self { watches: Some(watches), inner, desk: Rc::new(RefCell::new(desk)) })
     }
 
     /// The place and the generation of this process.
@@ -170,26 +167,22 @@ impl Endpoint {
         String::from_utf8_lossy(filled).trim_end_matches('\0').to_owned()
     }
 
-    /// Sends a string, or JSON text. 0: all have it. 1: it waits here for those that have no room, and `flush` is due. -1: so much waits
-    /// already that it is not sent to those. -2: it is larger than all room there may be.
-    #[napi]
-    pub fn send_text(&mut self, env: Env, text: JsString<'_>) -> napi::Result<i32> {
-        let encoding = if self.head(ENCODING) == UTF16 { Encoding::Utf16 } else { Encoding::Latin1 };
-        let text = Text::new(env, text, encoding)?;
-        self.send(&text)
-    }
-
-    /// Sends the first `length` bytes of `bytes`; answers as `sendText`.
-    #[napi]
-    pub fn send_bytes(&mut self, bytes: BufferSlice<'_>, length: u32) -> napi::Result<i32> {
-        let payload = bytes.get(..length as usize);
-        self.send(&payload.ok_or_else(|| Error::from_reason("length is beyond the payload"))?)
-    }
-
-    /// Sends what has no payload; answers as `sendText`.
-    #[napi]
-    pub fn send_bare(&mut self) -> napi::Result<i32> {
-        self.send(&[].as_slice())
+    /// What is called for each message or for few, as functions of their own: a method of a class costs more than the message.
+    ///
+    /// `sendText(text)` sends a string, or JSON text; `sendBytes(bytes, length)` the first `length` bytes; `sendBare()` what has no payload.
+    /// Their answers: 0, all have it. 1, it waits here for those that have no room, and `flush` is due. -1, so much waits already that it
+    /// is not sent to those. -2, it is larger than all room there may be.
+    /// `receive()` takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and
+    /// none come before it has been taken: by `takeText(encoding)`, which answers its text; by `takeBytes(into)`, which copies it and
+    /// answers whether it was to be had; or by `pass()`, unread.
+    /// `rest()` says that all has been taken that `receive` found: the next message calls `onMessages`. It answers false when there is
+    /// news to hear first.
+    #[napi(ts_return_type = "Record<string, Function>")]
+    pub fn calls<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let mut calls = Object::new(env)?;
+        self.add_sends(env, &mut calls)?;
+        self.add_takes(env, &mut calls)?;
+        Ok(calls)
     }
 
     /// Sends what waits, as far as there is room now. Answers whether nothing waits any more.
@@ -226,50 +219,6 @@ impl Endpoint {
         self.inner.borrow().pressure()
     }
 
-    /// Takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and none
-    /// come before it has been taken.
-    #[napi]
-    pub fn receive(&mut self) -> u32 {
-        let mut inner = self.inner.borrow_mut();
-        let limit = self.rows.len() / ROW_BYTES;
-        let rows = &mut self.rows;
-        let count = inner.receive(&mut self.intake, limit, |index, message| {
-            let row = rows.get_mut(index * ROW_BYTES..(index + 1) * ROW_BYTES).unwrap_or_default();
-            for (place, value) in row.chunks_exact_mut(size_of::<f64>()).zip(row_of(message)) {
-                place.copy_from_slice(&value.to_ne_bytes());
-            }
-        });
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
-
-    /// The text of the message that is in place, in this encoding (1 Latin-1, 2 UTF-16), which is taken with it.
-    #[napi]
-    pub fn take_text<'env>(&mut self, env: &'env Env, encoding: i32) -> napi::Result<Option<JsString<'env>>> {
-        let encoding = if encoding == UTF16 { Encoding::Utf16 } else { Encoding::Latin1 };
-        let mut inner = self.inner.borrow_mut();
-        let text = inner.next_in_place().map(|bytes| text::string_from(env, &bytes, encoding)).transpose();
-        inner.pass_next();
-        text
-    }
-
-    /// Copies the payload of the message that is in place into `into`, and takes it. Answers whether it was to be had.
-    #[napi]
-    pub fn take_bytes(&mut self, mut into: BufferSlice<'_>) -> bool {
-        self.inner.borrow_mut().take_next(&mut into)
-    }
-
-    /// Takes the message that is in place unread.
-    #[napi]
-    pub fn pass(&mut self) {
-        self.inner.borrow_mut().pass_next();
-    }
-
-    /// All has been taken that `receive` found: the next message calls `onMessages`. Answers false when there is news to hear first.
-    #[napi]
-    pub fn rest(&mut self) -> bool {
-        self.inner.borrow_mut().rest()
-    }
-
     /// Gives back memory that is not used.
     #[napi]
     pub fn tidy(&mut self) {
@@ -278,14 +227,84 @@ impl Endpoint {
 }
 
 impl Endpoint {
+    fn add_sends(&self, env: &Env, calls: &mut Object<'_>) -> napi::Result<()> {
+        let ends = || (Rc::clone(&self.inner), Rc::clone(&self.desk));
+        let (inner, desk) = ends();
+        add(env, calls, "sendText", move |call| {
+            let mut desk = desk.borrow_mut();
+            let encoding = Encoding::from_number(desk.head(ENCODING));
+            let text = Text::new(*call.env, call.first_arg()?, encoding, desk.unsigned(CHARACTERS) as usize);
+            desk.send(&inner, &text)
+        })?;
+        let (inner, desk) = ends();
+        add(env, calls, "sendBytes", move |call| {
+            let bytes: BufferSlice<'_> = call.first_arg()?;
+            let length: u32 = call.get(1)?;
+            let payload = bytes.get(..length as usize);
+            let payload = payload.ok_or_else(|| Error::from_reason("length is beyond the payload"))?;
+            desk.borrow_mut().send(&inner, &payload)
+        })?;
+        let (inner, desk) = ends();
+        add(env, calls, "sendBare", move |_| desk.borrow_mut().send(&inner, &[].as_slice()))
+    }
+
+    fn add_takes(&self, env: &Env, calls: &mut Object<'_>) -> napi::Result<()> {
+        let (inner, desk) = (Rc::clone(&self.inner), Rc::clone(&self.desk));
+        add(env, calls, "receive", move |_| Ok(desk.borrow_mut().receive(&inner)))?;
+        let inner = Rc::clone(&self.inner);
+        add(env, calls, "takeText", move |call| {
+            let encoding = Encoding::from_number(call.first_arg()?);
+            let mut inner = inner.borrow_mut();
+            let bytes = inner.next_in_place();
+            let text = bytes.map(|bytes| text::string_from(*call.env, &bytes, encoding)).transpose();
+            inner.pass_next();
+            text
+        })?;
+        let inner = Rc::clone(&self.inner);
+        add(env, calls, "takeBytes", move |call| {
+            let mut into: BufferSlice<'_> = call.first_arg()?;
+            Ok(inner.borrow_mut().take_next(&mut into))
+        })?;
+        let inner = Rc::clone(&self.inner);
+        add(env, calls, "pass", move |_| {
+            inner.borrow_mut().pass_next();
+            Ok(())
+        })?;
+        let inner = Rc::clone(&self.inner);
+        add(env, calls, "rest", move |_| Ok(inner.borrow_mut().rest()))
+    }
+}
+
+fn add<Answer: ToNapiValue>(
+    env: &Env,
+    calls: &mut Object<'_>,
+    name: &str,
+    call: impl Fn(FunctionCallContext<'_>) -> napi::Result<Answer> + 'static,
+) -> napi::Result<()> {
+    let function: Function<'_, (), Answer> = env.create_function_from_closure(name, call)?;
+    calls.set(name, function)
+}
+
+/// The memory by which JavaScript tells of messages, and is told.
+struct Desk {
+    head: Buffer,
+    rows: Buffer,
+    intake: Buffer,
+    places: Vec<Place>,
+}
+
+impl Desk {
     fn head(&self, index: usize) -> i32 {
         let bytes = self.head.get(index * size_of::<i32>()..).and_then(|bytes| bytes.first_chunk());
         bytes.copied().map_or(0, i32::from_ne_bytes)
     }
 
-    fn send(&mut self, payload: &dyn Payload) -> napi::Result<i32> {
-        let [kind, flags, action, receivers] =
-            [KIND, FLAGS, ACTION, RECEIVERS].map(|index| u32::try_from(self.head(index)).unwrap_or(u32::MAX));
+    fn unsigned(&self, index: usize) -> u32 {
+        u32::try_from(self.head(index)).unwrap_or(u32::MAX)
+    }
+
+    fn send(&mut self, inner: &RefCell<endpoint::Endpoint>, payload: &dyn Payload) -> napi::Result<i32> {
+        let [kind, flags, action, receivers] = [KIND, FLAGS, ACTION, RECEIVERS].map(|index| self.unsigned(index));
         let kind = Kind::from_number(kind).ok_or_else(|| Error::from_reason(format!("no kind {kind}")))?;
         let flags = u16::try_from(flags).map_err(|_| Error::from_reason("flags beyond 16 bits"))?;
         let number = self.head.get(NUMBER * size_of::<i32>()..).and_then(|bytes| bytes.first_chunk());
@@ -296,12 +315,24 @@ impl Endpoint {
         self.places.clear();
         self.places.extend(places.take(receivers as usize));
         let outgoing = Outgoing { heading: endpoint::heading(kind, flags, number), name, payload };
-        Ok(match self.inner.borrow_mut().send(&self.places, outgoing) {
+        Ok(match inner.borrow_mut().send(&self.places, outgoing) {
             Sent::All => 0,
             Sent::Waits => 1,
             Sent::Refused => -1,
             Sent::TooBig => -2,
         })
+    }
+
+    fn receive(&mut self, inner: &RefCell<endpoint::Endpoint>) -> u32 {
+        let limit = self.rows.len() / ROW_BYTES;
+        let rows = &mut self.rows;
+        let count = inner.borrow_mut().receive(&mut self.intake, limit, |index, message| {
+            let row = rows.get_mut(index * ROW_BYTES..(index + 1) * ROW_BYTES).unwrap_or_default();
+            for (place, value) in row.chunks_exact_mut(size_of::<f64>()).zip(row_of(message)) {
+                place.copy_from_slice(&value.to_ne_bytes());
+            }
+        });
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use napi::bindgen_prelude::{FromNapiValue, JsValue};
+use napi::bindgen_prelude::{JsValue, ToNapiValue};
 use napi::{Env, JsString, sys};
 
 use crate::worker::endpoint::sending::Payload;
@@ -20,6 +20,11 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
+    /// By the number that JavaScript has for it.
+    pub(super) fn from_number(number: i32) -> Self {
+        if number == 2 { Self::Utf16 } else { Self::Latin1 }
+    }
+
     fn bytes(self) -> usize {
         match self {
             Self::Latin1 => 1,
@@ -37,15 +42,9 @@ pub(super) struct Text<'env> {
 }
 
 impl<'env> Text<'env> {
-    /// With [`Encoding::Latin1`] all its characters are below 256; the upper half of others would be lost.
-    pub(super) fn new(env: Env, value: JsString<'env>, encoding: Encoding) -> napi::Result<Self> {
-        let mut characters = 0;
-        // SAFETY: a string of this environment; without a buffer the call only counts.
-        let status = unsafe {
-            sys::napi_get_value_string_utf16(env.raw(), value.raw(), ptr::null_mut(), 0, &raw mut characters)
-        };
-        napi::check_status!(status)?;
-        Ok(Self { env, value, encoding, characters })
+    /// So many characters, all of them below 256 with [`Encoding::Latin1`]; the upper half of others would be lost.
+    pub(super) fn new(env: Env, value: JsString<'env>, encoding: Encoding, characters: usize) -> Self {
+        Self { env, value, encoding, characters }
     }
 
     /// Writes the characters and a zero behind them, as napi always does.
@@ -100,8 +99,17 @@ impl Payload for Text<'_> {
     }
 }
 
+/// A string that was just made, to be the answer of the call that made it.
+pub(super) struct NewString(sys::napi_value);
+
+impl ToNapiValue for NewString {
+    unsafe fn to_napi_value(_env: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
+        Ok(value.0)
+    }
+}
+
 /// Makes a string of a peer's bytes. A peer that writes to them meanwhile decides which characters it has, and nothing else.
-pub(super) fn string_from<'env>(env: &'env Env, bytes: &PeerBytes, encoding: Encoding) -> napi::Result<JsString<'env>> {
+pub(super) fn string_from(env: Env, bytes: &PeerBytes, encoding: Encoding) -> napi::Result<NewString> {
     let length = usize::try_from(bytes.length().0).unwrap_or(usize::MAX) / encoding.bytes();
     let length = isize::try_from(length).unwrap_or(isize::MAX);
     let mut value = ptr::null_mut();
@@ -117,6 +125,5 @@ pub(super) fn string_from<'env>(env: &'env Env, bytes: &PeerBytes, encoding: Enc
         },
     };
     napi::check_status!(status)?;
-    // SAFETY: the string that was just made in this environment.
-    unsafe { JsString::from_napi_value(env.raw(), value) }
+    Ok(NewString(value))
 }

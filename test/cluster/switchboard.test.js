@@ -57,7 +57,7 @@ describe('messages between workers', () => {
     for (const pid of everybody) assert.equal(outboxes(pid, 'rw-s'), 1, 'one of its own');
     // The master looks at who stands still, and at no message.
     const ofMaster = mapped(cluster.pid, 'memfd:clutch');
-    assert.deepEqual(ofMaster.filter(line => !/ r--s .*memfd:clutch-inbox/.test(line)), []);
+    assert.deepEqual(ofMaster.filter(line => !/ r--s .*memfd:clutch-pulse/.test(line)), []);
   });
 
   it('wait for a receiver that stands still, also more than a ring holds, and come in order', async () => {

@@ -19,7 +19,7 @@ const FLAG = Object.freeze({
 const ENCODING = Object.freeze({ LATIN1: 1, UTF16: 2 });
 
 /** Where what stands in the head of the next message to be sent, in words of 32 bits. */
-const HEAD = Object.freeze({ KIND: 0, FLAGS: 1, ACTION: 2, RECEIVERS: 3, NUMBER: 4, ENCODING: 6, PLACES: 8 });
+const HEAD = Object.freeze({ KIND: 0, FLAGS: 1, ACTION: 2, RECEIVERS: 3, NUMBER: 4, ENCODING: 6, CHARACTERS: 7, PLACES: 8 });
 const MAX_RECEIVERS = 256;
 
 /** Where what stands in a row about a message that came in, in doubles. */

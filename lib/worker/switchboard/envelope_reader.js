@@ -12,17 +12,23 @@ class EnvelopeReader {
   #decoder = new Decoder();
   #scratch = new Scratch();
   #desk;
-  #endpoint;
+  #calls;
+  #nameOf;
   #actions = [];
 
-  constructor(desk, endpoint) {
+  /**
+   * @param {Record<string, Function>} calls of the native endpoint
+   * @param {(number: number) => string} nameOf the native endpoint's name of an action
+   */
+  constructor(desk, calls, nameOf) {
     this.#desk = desk;
-    this.#endpoint = endpoint;
+    this.#calls = calls;
+    this.#nameOf = nameOf;
   }
 
   /** @returns {number} how many messages there are; each is to be read or skipped, in order, before more are taken */
   receive() {
-    return this.#endpoint.receive();
+    return this.#calls.receive();
   }
 
   place(index) {
@@ -38,7 +44,7 @@ class EnvelopeReader {
     const { rows, intake } = this.#desk;
     const row = index * ROW_VALUES;
     const number = rows[row + ROW.ACTION];
-    if (number >= 0) return this.#actions[number] ??= this.#endpoint.action(number);
+    if (number >= 0) return this.#actions[number] ??= this.#nameOf(number);
     const start = rows[row + ROW.START];
     let end = start >= 0 ? start : -1 - start;
     const from = end - rows[row + ROW.SPELT];
@@ -69,9 +75,15 @@ class EnvelopeReader {
     }
   }
 
+  /** How many bytes of it stay where they are until it is delivered. */
+  bytesInPlace(index) {
+    const row = index * ROW_VALUES;
+    return this.#desk.rows[row + ROW.START] < 0 ? this.#desk.rows[row + ROW.LENGTH] : 0;
+  }
+
   /** Leaves it unread. */
   skip(index) {
-    if (this.#desk.rows[index * ROW_VALUES + ROW.START] < 0) this.#endpoint.pass();
+    if (this.#desk.rows[index * ROW_VALUES + ROW.START] < 0) this.#calls.pass();
   }
 
   /** Gives memory back that was needed for large messages. */
@@ -82,7 +94,7 @@ class EnvelopeReader {
   #text(row, encoding) {
     const { rows, intake } = this.#desk;
     const start = rows[row + ROW.START];
-    if (start < 0) return this.#endpoint.takeText(encoding) ?? '';
+    if (start < 0) return this.#calls.takeText(encoding) ?? '';
     const end = start + rows[row + ROW.LENGTH];
     return encoding === ENCODING.LATIN1 ? intake.bytes.latin1Slice(start, end) : intake.bytes.ucs2Slice(start, end);
   }
@@ -95,7 +107,7 @@ class EnvelopeReader {
     this.#scratch.ensure(length);
     const { region } = this.#scratch;
     // What cannot be read any more is read as nothing, and refused.
-    return this.#decoder.decode(region, 0, this.#endpoint.takeBytes(region.bytes) ? length : 0);
+    return this.#decoder.decode(region, 0, this.#calls.takeBytes(region.bytes) ? length : 0);
   }
 }
 

@@ -13,16 +13,17 @@ class EnvelopeWriter {
   #encoder = new Encoder();
   #scratch = new Scratch();
   #desk;
-  #endpoint;
+  #calls;
   #kind = 0;
   #encoding = 0;
   #number = 0;
   #text = null;
   #bytes = 0;
 
-  constructor(desk, endpoint) {
+  /** @param {Record<string, Function>} calls of the native endpoint */
+  constructor(desk, calls) {
     this.#desk = desk;
-    this.#endpoint = endpoint;
+    this.#calls = calls;
   }
 
   /** The bytes of what write() has written. */
@@ -79,9 +80,10 @@ class EnvelopeWriter {
     if (this.#text !== null) {
       const text = this.#text;
       this.#text = null;
-      return this.#endpoint.sendText(text);
+      head[HEAD.CHARACTERS] = text.length;
+      return this.#calls.sendText(text);
     }
-    return this.#kind === KIND.CODEC ? this.#endpoint.sendBytes(this.#scratch.region.bytes, this.#bytes) : this.#endpoint.sendBare();
+    return this.#kind === KIND.CODEC ? this.#calls.sendBytes(this.#scratch.region.bytes, this.#bytes) : this.#calls.sendBare();
   }
 
   /** Gives memory back that was needed for large messages. */

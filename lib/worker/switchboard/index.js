@@ -4,10 +4,11 @@
 // own messenger, sees no difference but the speed. Whatever cannot go this way goes by Node's channel, and order is kept across the
 // two for each sender and receiver.
 
+const { Audience } = require('./audience');
 const { FLAG, MAX_RECEIVERS, Desk } = require('./envelope');
 const { EnvelopeReader } = require('./envelope_reader');
 const { EnvelopeWriter } = require('./envelope_writer');
-const { flagsOf, isPlainObject, isPlainEnvelope } = require('./message_form');
+const { confirm, flagsOf, isPlainObject, isPlainEnvelope } = require('./message_form');
 const { Meter } = require('./meter');
 const { Roster } = require('./roster');
 
@@ -15,6 +16,10 @@ const { Roster } = require('./roster');
 const RETRY_MS = 2;
 // Memory that was needed once is given back when nothing was sent for so long.
 const TIDY_MS = 1000;
+
+// One turn takes so much at most, so that sockets and timers get theirs.
+const MESSAGES_A_TURN = 64;
+const BYTES_A_TURN = 1024 * 1024;
 
 // What the native side answers to a message; 0 is that all have it.
 const WAITS = 1;
@@ -30,6 +35,7 @@ const NO_NUMBER = -1;
 
 class Switchboard {
   #endpoint;
+  #calls;
   #process;
   #role;
   #sendByChannel;
@@ -53,6 +59,7 @@ class Switchboard {
   #leaving = new Map();
 
   dropped = 0;
+  audience;
 
   /**
    * @param {object} options
@@ -62,6 +69,7 @@ class Switchboard {
    * @param {{ warn: Function }} options.logger
    */
   constructor({ join, role, proc, logger }) {
+    this.audience = new Audience(proc);
     this.#role = role;
     this.#process = proc;
     this.#logger = logger;
@@ -70,8 +78,9 @@ class Switchboard {
     const tell = envelope => this.#sendByChannel(envelope, undefined, undefined, () => {});
     /** Counts what goes this way, and what does not. */
     this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell });
-    this.#writer = new EnvelopeWriter(this.#desk, this.#endpoint);
-    this.#reader = new EnvelopeReader(this.#desk, this.#endpoint);
+    this.#calls = this.#endpoint.calls();
+    this.#writer = new EnvelopeWriter(this.#desk, this.#calls);
+    this.#reader = new EnvelopeReader(this.#desk, this.#calls, number => this.#endpoint.action(number));
     proc.send = (message, handle, options, callback) => this.send(message, handle, options, callback);
     this.#emit = proc.emit.bind(proc);
     proc.emit = (...args) => {
@@ -152,7 +161,7 @@ class Switchboard {
   #sendTo(receivers, action, data, flags, message) {
     // Nobody has joined yet: the channel brings it to all.
     if (receivers.places === null && !receivers.members.some(member => member.isJoined)) return false;
-    const writer = this.#isWriting ? new EnvelopeWriter(this.#desk, this.#endpoint) : this.#writer;
+    const writer = this.#isWriting ? new EnvelopeWriter(this.#desk, this.#calls) : this.#writer;
     const wasWriting = this.#isWriting;
     this.#isWriting = true;
     try {
@@ -288,7 +297,7 @@ class Switchboard {
   }
 
   /** Takes what has come, each message in a tick of its own, as Node emits what its channel brings. */
-  #turn() {
+  #turn(taken = 0, bytes = 0) {
     // As Node's channel: nothing is taken before somebody listens.
     if (this.#process.listenerCount('message') === 0) return;
     if (this.#pending > 0) {
@@ -299,12 +308,21 @@ class Switchboard {
     const count = this.#pending = this.#reader.receive();
     for (let index = 0; index < count; index++) process.nextTick(this.#deliver, index);
     this.#endTurn(count);
+    // A large message is the last that is told at a time; those behind it need not wait for another round of the loop.
+    if (count > 0) this.#takeMore(taken + count, bytes + this.#reader.bytesInPlace(count - 1));
+  }
+
+  #takeMore(taken, bytes) {
+    if (bytes === 0 || bytes > BYTES_A_TURN || taken > MESSAGES_A_TURN) return;
+    process.nextTick(() => {
+      if (this.#pending === 0) this.#turn(taken, bytes);
+    });
   }
 
   // What comes until the loop waits is seen then, without a bell.
   #endTurn(count) {
     if (this.#leaving.size > 0) this.#letGo(count);
-    if (this.#endpoint.rest()) return;
+    if (this.#calls.rest()) return;
     this.#hear();
     this.#takeTurn();
   }
@@ -344,12 +362,17 @@ class Switchboard {
     if (message !== undefined && this.#process.connected) this.#emit('message', message, undefined);
   }
 
-  /** The message; undefined where it could not be read. */
+  /** The message; undefined where it could not be read, or nobody would see it. */
   #read(index) {
     const reader = this.#reader;
     const flags = reader.flags(index);
     const place = reader.place(index);
     const action = reader.action(index);
+    if (!(flags & FLAG.WHOLE) && !this.audience.hears(action)) {
+      this.meter.traffic.noteReceived(action);
+      reader.skip(index);
+      return undefined;
+    }
     let data;
     try {
       data = reader.data(index);
@@ -371,12 +394,6 @@ class Switchboard {
     message.from = this.#roster.at(place)?.role ?? this.#leaving.get(place)?.role;
     return message;
   }
-}
-
-/** Calls the callback of process.send(), whichever argument it is. */
-function confirm(...candidates) {
-  const done = candidates.find(argument => typeof argument === 'function');
-  if (done) process.nextTick(done, null);
 }
 
 module.exports = { Switchboard };

@@ -1,6 +1,6 @@
 'use strict';
 
-// What a message looks like that somebody gives to process.send(): whether it has a form of its own in shared memory.
+// What somebody gives to process.send(): whether the message has a form of its own in shared memory, and who is told that it is sent.
 
 const { FLAG } = require('./envelope');
 
@@ -28,4 +28,10 @@ function isPlainEnvelope(message) {
   return true;
 }
 
-module.exports = { flagsOf, isPlainObject, isPlainEnvelope };
+/** Calls the callback of process.send(), whichever argument it is. */
+function confirm(...candidates) {
+  const done = candidates.find(argument => typeof argument === 'function');
+  if (done) process.nextTick(done, null);
+}
+
+module.exports = { confirm, flagsOf, isPlainObject, isPlainEnvelope };

@@ -40,6 +40,8 @@ pub struct Inbox {
     geometry: Geometry,
     sleeper: Sleeper,
     links: Vec<Option<Link>>,
+    /// Who is attached: there are many seats and few links, and each sleep asks all of these.
+    attached: Vec<Place>,
 }
 
 impl Inbox {
@@ -51,7 +53,7 @@ impl Inbox {
         geometry.check(owner)?;
         memory.write_label(label(owner, geometry))?;
         let links = (0..geometry.places()).map(|_| None).collect();
-        Ok(Self { sleeper: Sleeper::new(&memory)?, memory, owner, geometry, links })
+        Ok(Self { sleeper: Sleeper::new(&memory)?, memory, owner, geometry, links, attached: Vec::new() })
     }
 
     /// Begins to receive from a sender; whoever was at its place before is forgotten. Once for each process that sends.
@@ -70,6 +72,8 @@ impl Inbox {
         };
         if let Some(seat) = self.links.get_mut(sender.place.0 as usize) {
             *seat = Some(link);
+            self.attached.retain(|place| *place != sender.place);
+            self.attached.push(sender.place);
         }
         Ok(())
     }
@@ -78,6 +82,7 @@ impl Inbox {
     pub fn detach(&mut self, sender: Place) {
         if let Some(seat) = self.links.get_mut(sender.0 as usize) {
             *seat = None;
+            self.attached.retain(|place| *place != sender);
         }
     }
 
@@ -169,14 +174,20 @@ impl Inbox {
     /// cannot be, which whoever drains it has seen, and one whose segment is on its way, whose arrival wakes by itself.
     #[must_use]
     pub fn may_sleep(&mut self) -> bool {
-        let links = &self.links;
-        self.sleeper.may_sleep(|| has_more(links))
+        let Self { links, attached, .. } = self;
+        self.sleeper.may_sleep(|| has_more(links, attached))
     }
 
     /// Whether there is a reason to stay awake; see [`Inbox::may_sleep`].
     #[must_use]
     pub fn has_more(&self) -> bool {
-        has_more(&self.links)
+        has_more(&self.links, &self.attached)
+    }
+
+    /// How many messages of a sender there are.
+    #[must_use]
+    pub fn backlog(&self, sender: Place) -> u64 {
+        self.link(sender).ok().and_then(|link| link.consumer.backlog().ok()).unwrap_or(0)
     }
 
     /// Whether this process sleeps, so that senders ring.
@@ -209,8 +220,9 @@ impl Inbox {
     }
 }
 
-fn has_more(links: &[Option<Link>]) -> bool {
-    links.iter().flatten().any(|link| !link.waits_for_segment && link.consumer.has_more().unwrap_or(false))
+fn has_more(links: &[Option<Link>], attached: &[Place]) -> bool {
+    let links = attached.iter().filter_map(|place| links.get(place.0 as usize)?.as_ref());
+    links.into_iter().any(|link| !link.waits_for_segment && link.consumer.has_more().unwrap_or(false))
 }
 
 /// What stands in the first line of an inbox.

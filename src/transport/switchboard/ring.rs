@@ -291,6 +291,14 @@ impl Consumer {
         }
     }
 
+    /// How many descriptors there are, claimed or not.
+    ///
+    /// # Errors
+    /// When the producer's tail cannot be.
+    pub fn backlog(&self) -> Result<u64, Refused> {
+        Ok(self.tail()?.0.saturating_sub(self.next.0))
+    }
+
     /// Whether there is something to claim; the look of one that is about to sleep.
     ///
     /// # Errors

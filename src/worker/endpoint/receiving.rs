@@ -3,7 +3,7 @@
 use super::names::{NameNumber, Names};
 use super::{Endpoint, Place};
 use crate::transport::switchboard::descriptor::{Descriptor, Heading, PayloadRange};
-use crate::transport::switchboard::layout::ByteCount;
+use crate::transport::switchboard::layout::{ByteCount, Geometry};
 use crate::transport::switchboard::memory::PeerBytes;
 use crate::transport::switchboard::refused::Refused;
 use crate::transport::switchboard::ring::ClaimLimit;
@@ -13,6 +13,11 @@ use crate::transport::switchboard::segments::Unreadable;
 const COPIED_BYTES: usize = 16 * 1024;
 
 const WORD: usize = size_of::<u64>();
+
+/// A ring that has been fuller than this may have held its sender up.
+fn many() -> u64 {
+    Geometry::STANDARD.slots() / 2
+}
 
 /// How the action of a message is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +74,7 @@ impl Endpoint {
         if self.next.is_some() {
             return 0;
         }
+        let first = self.turn.front().map(|&sender| (sender, self.inbox.backlog(sender)));
         let mut count = 0;
         let mut used = 0;
         let mut idle = 0;
@@ -90,6 +96,13 @@ impl Endpoint {
                 Err(NotNow::NoRoom) => break,
                 Err(NotNow::Refused) => self.distrust(sender),
             }
+        }
+        if let Some((sender, before)) = first
+            && before > many()
+            && self.inbox.backlog(sender) <= many()
+        {
+            // It sleeps with messages that found no room, maybe.
+            self.ring(sender);
         }
         if self.next.is_none() && !self.turn.is_empty() {
             self.turn.rotate_left(1);

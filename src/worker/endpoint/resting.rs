@@ -68,6 +68,8 @@ impl Endpoint {
     /// The bell rings.
     pub fn rung(&mut self) {
         let _ = self.bell.silence();
+        // A receiver that was slow may have rung because it has room now.
+        self.flush();
         if let Some(since) = self.rest.since.filter(|_| self.inbox.is_asleep()) {
             self.rest.policy.slept(since.elapsed());
         }

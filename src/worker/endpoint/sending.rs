@@ -112,7 +112,13 @@ impl Endpoint {
         let is_scarce = self.is_scarce();
         let mut late = Vec::new();
         for &place in places {
-            let waits = self.has_queue(place) || is_scarce && self.has_its_share(place);
+            let mut has_queue = self.has_queue(place);
+            if has_queue {
+                // There may be room by now, and whoever sends much would not find out before its turn is over.
+                self.flush_to(place);
+                has_queue = self.has_queue(place);
+            }
+            let waits = has_queue || is_scarce && self.has_its_share(place);
             if waits { late.push(place) } else { ready.push(place) }
         }
         if !ready.is_empty() {
@@ -246,7 +252,7 @@ impl Endpoint {
 
     fn flush_to(&mut self, place: Place) {
         while let Some(waiting) = self.links.get(place).and_then(|link| link.queue.front()).cloned() {
-            if self.is_scarce() && self.has_its_share(place) {
+            if !self.outbox.has_room(place).unwrap_or(true) || self.is_scarce() && self.has_its_share(place) {
                 return;
             }
             let Waiting { heading, ref payload, since } = waiting;
@@ -341,7 +347,7 @@ impl Endpoint {
         !withdrawn.is_empty()
     }
 
-    fn ring(&mut self, place: Place) {
+    pub(super) fn ring(&mut self, place: Place) {
         if self.outbox.must_ring(place)
             && let Some(link) = self.links.get(place)
         {
