@@ -117,6 +117,35 @@ export declare class Endpoint {
   tidy(): void
 }
 
+/** A worker's own lane. One per process; its methods may be called on the main thread only. */
+export declare class Lane {
+  /**
+   * Joins by the master's invitation, the number of a descriptor. `onWake` is called on the event loop as long as something is in the
+   * lane; it keeps no process alive.
+   *
+   * Throws `ERR_CLUTCH_PLATFORM` where this machine has no shared memory that can be sealed.
+   */
+  constructor(invitation: string, onWake: () => void)
+  /**
+   * Takes the next record: how many connections came, -1 for none, -2 where something is there that this process has no descriptor
+   * for, -3 for a name (`name`). `into` is the bytes of three 32-bit integers per connection: its descriptor, which whoever gets it
+   * closes, the number of the listening socket, and 1 where there are `details`.
+   */
+  take(into: Buffer): number
+  /** The name that `take` has found. */
+  name(): LaneDoor | null
+  /** What else is said of the connection at this place of the last record. */
+  details(place: number): LaneDetails | null
+  /** Sends the connection at this place of the last record back, to another worker. It is still to be closed here. */
+  sendBack(place: number, fd: number): boolean
+  /** A connection that came by the lane is closed. */
+  noteClosed(): void
+  /** `onWake` is not called before `resume`. */
+  pause(): void
+  /** `onWake` is called again. */
+  resume(): void
+}
+
 /**
  * Starts the guard that ends this process when its master is gone: `graceMs` milliseconds after the master's end
  * (5000 if absent, as egg's close time-out), whatever JavaScript does, the process gets SIGKILL. Takes back the parent-death signal that covered the boot.
@@ -161,6 +190,10 @@ export interface ClusterConfig {
   switchboard: boolean
   /** How many bytes of messages may wait in the master for one worker. */
   maxQueueBytes: number
+  /** `least-busy`, `round-robin` or `kernel`. */
+  balance: string
+  /** False where connections go to the workers by Node's channel. */
+  lanes: boolean
   /** How many app workers; at least 1. */
   workers: number
   /** The framework's name, for the log. */
@@ -225,6 +258,26 @@ export interface ClusterRequest {
   workers?: number
   /** For `restart`, `isolate`, `rejoin`: the number of the app worker. */
   id?: number
+}
+
+/** What is said of few connections. */
+export interface LaneDetails {
+  /** Whether it came in by the sticky port. */
+  sticky: boolean
+  /** The client's address, where that is not the other end of the connection. */
+  address?: string
+  /** The client's port, with `address`. */
+  port?: number
+}
+
+/** What Node calls a listening socket. */
+export interface LaneDoor {
+  /** The number in the connections that follow. */
+  door: number
+  /** Node's key. */
+  key: string
+  /** Whether it is a unix socket. */
+  unix: boolean
 }
 
 /**

@@ -837,6 +837,7 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.Cluster = nativeBinding.Cluster
 module.exports.Endpoint = nativeBinding.Endpoint
+module.exports.Lane = nativeBinding.Lane
 module.exports.attach = nativeBinding.attach
 module.exports.attachPulse = nativeBinding.attachPulse
 module.exports.leaveWord = nativeBinding.leaveWord

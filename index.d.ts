@@ -98,8 +98,12 @@ export interface ClusterOptions {
   isDebug?: boolean | null;
   /** @default 'process' */
   startMode?: ClusterStartMode | null;
-  /** How connections are dealt to app workers. @default 'round-robin' */
-  balance?: 'round-robin' | null;
+  /**
+   * Who gets the next connection: the app worker with the fewest open ones, in turn where these are equal; or the next in turn, whatever it
+   * has. A worker that stands still is passed over in either case.
+   * @default 'least-busy'
+   */
+  balance?: 'least-busy' | 'round-robin' | null;
   /**
    * Only with `startMode: 'worker_threads'`: the ports of the app threads, each of them once. There is one thread per port, or one on
    * `port`, whatever `workers` says; `reusePort` has another way.

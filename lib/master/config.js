@@ -82,6 +82,8 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     // For comparison, and for machines on which shared memory makes trouble.
     switchboard: env.EGG_CLUTCH_SWITCHBOARD !== 'off',
     maxQueueBytes: messengerSettings(options).maxQueue,
+    lanes: env.EGG_CLUTCH_LANES !== 'off',
+    balance: options.balance ?? 'least-busy',
     sharesSockets: !threads || options.reusePort === true,
     workers: options.workers,
     frameworkName: framework.name,

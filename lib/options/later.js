@@ -20,10 +20,10 @@ function isToday(...values) {
  */
 const LATER = {
   balance: {
-    today: isToday('round-robin'),
-    known: isToday('least-busy', 'kernel'),
-    allowed: "'round-robin', 'least-busy' or 'kernel'",
-    instead: "leave it out or give 'round-robin'",
+    today: isToday('least-busy', 'round-robin'),
+    known: isToday('kernel'),
+    allowed: "'least-busy', 'round-robin' or 'kernel'",
+    instead: "leave it out or give 'least-busy' or 'round-robin'",
   },
   sticky: {
     today: value => value === true || !value,

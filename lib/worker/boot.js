@@ -4,7 +4,7 @@
 // orderly end. The scripts decide what happens when the instance is ready.
 
 const { isMainThread, parentPort, threadId } = require('worker_threads');
-const { attach, introduce, joinSwitchboard } = require('./attach');
+const { attach, introduce, joinLane, joinSwitchboard } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
 const { ConsoleLogger } = require('./console_logger');
 const { drainServers } = require('./drain');
@@ -49,6 +49,7 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
   const settings = messengerSettings(options);
   becomeWorker(role, settings);
   joinSwitchboard(role, settings, logger);
+  joinLane(logger);
   const { lingerMs } = timeouts(options);
   const version = flavour(options.framework);
 

@@ -11,8 +11,8 @@ use napi_derive::napi;
 
 use crate::error::ClusterError;
 use crate::master::{
-    IntensityEnd, MasterConfig, MasterHandle, Request, RequestId, Resize, RestartPolicy, StuckConfig, ThreadKey,
-    ThreadNews, Ticket,
+    Balance, IntensityEnd, MasterConfig, MasterHandle, Request, RequestId, Resize, RestartPolicy, StuckConfig,
+    ThreadKey, ThreadNews, Ticket,
 };
 use crate::message::address::{Origin, WorkerId};
 
@@ -40,6 +40,10 @@ pub struct ClusterConfig {
     pub switchboard: bool,
     /// How many bytes of messages may wait in the master for one worker.
     pub max_queue_bytes: f64,
+    /// `least-busy`, `round-robin` or `kernel`.
+    pub balance: String,
+    /// False where connections go to the workers by Node's channel.
+    pub lanes: bool,
     /// How many app workers; at least 1.
     pub workers: u32,
     /// The framework's name, for the log.
@@ -296,6 +300,11 @@ impl TryFrom<ClusterConfig> for MasterConfig {
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size; out of range saturates")]
         let max_queue = config.max_queue_bytes as usize;
+        let balance = Balance::from_name(&config.balance).ok_or_else(|| ClusterError::Option {
+            name: "balance",
+            expected: "'least-busy', 'round-robin' or 'kernel'",
+            found: config.balance.clone(),
+        })?;
         Ok(Self {
             exec_path: config.exec_path.into(),
             exec_argv: config.exec_argv.into_iter().map(Into::into).collect(),
@@ -306,6 +315,8 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             threads: config.threads,
             switchboard: config.switchboard,
             max_queue,
+            balance,
+            lanes: config.lanes,
             shares_sockets: config.shares_sockets,
             workers: config.workers,
             framework_name: config.framework_name,

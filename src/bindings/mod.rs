@@ -3,5 +3,6 @@
 mod callback;
 mod cluster;
 mod endpoint;
+mod lane;
 mod text;
 mod worker;

@@ -1,10 +1,13 @@
 //! Which worker gets the next connection of one listening socket. Pure: the connection is any value.
 //!
-//! In turn, and never more than [`HANDOVERS_IN_FLIGHT`] that a worker has not answered for: one whose JavaScript stands still
-//! keeps at most that many and gets nothing more. What a worker refuses, cannot take in, or held when it died, is dealt again.
+//! The one with the least load, in turn where that is the same; whoever asks says what the load is. By Node's channel never more than
+//! [`HANDOVERS_IN_FLIGHT`] that a worker has not answered for: one whose JavaScript stands still keeps at most that many. What goes by a
+//! lane is not kept here, as it can be taken out of the lane again. What a worker refuses, cannot take in, or had not taken when it
+//! died, is dealt again.
 
 use std::collections::VecDeque;
 
+use super::balance::{Room, Standing};
 use crate::message::address::Occupant;
 
 /// How many connections may be on their way to one worker. One, as in Node's own round-robin.
@@ -12,6 +15,9 @@ pub const HANDOVERS_IN_FLIGHT: usize = 1;
 
 /// How many accepted connections may wait for a worker to be free; the rest wait in the kernel's backlog.
 pub const WAITING_LIMIT: usize = 64;
+
+/// Of how many hand-overs by a lane it is remembered who has refused the connection before. Older ones count as refused by nobody.
+const REMEMBERED_REFUSALS: usize = 256;
 
 /// The number of one hand-over, to match its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,8 +69,12 @@ struct Member<C> {
 }
 
 impl<C> Member<C> {
-    fn is_free(&self, limit: usize) -> bool {
-        self.is_served && !self.is_resting && !self.is_retired && self.in_flight.len() < limit
+    fn is_free(&self, limit: usize, standing: &Standing) -> bool {
+        let has_room = match standing.lane {
+            Some(room) => room == Room::Free || limit > HANDOVERS_IN_FLIGHT,
+            None => self.in_flight.len() < limit,
+        };
+        has_room && self.is_served && !self.is_resting && !self.is_retired
     }
 }
 
@@ -75,11 +85,18 @@ pub struct Dealer<C> {
     members: VecDeque<Member<C>>,
     waiting: VecDeque<Waiting<C>>,
     in_flight_limit: usize,
+    /// Of those that went by a lane and had been refused before.
+    refusals: VecDeque<(HandoverId, Vec<Occupant>)>,
 }
 
 impl<C> Default for Dealer<C> {
     fn default() -> Self {
-        Self { members: VecDeque::new(), waiting: VecDeque::new(), in_flight_limit: HANDOVERS_IN_FLIGHT }
+        Self {
+            members: VecDeque::new(),
+            waiting: VecDeque::new(),
+            in_flight_limit: HANDOVERS_IN_FLIGHT,
+            refusals: VecDeque::new(),
+        }
     }
 }
 
@@ -108,6 +125,12 @@ impl<C: Clone> Dealer<C> {
         self.in_flight_limit = usize::MAX;
     }
 
+    /// True where one of those that are served, and stay, is such a one.
+    #[must_use]
+    pub fn has_served(&self, is_such: impl Fn(Occupant) -> bool) -> bool {
+        self.members.iter().any(|member| member.is_served && !member.is_retired && is_such(member.who))
+    }
+
     /// True when no worker serves this socket.
     #[must_use]
     pub fn is_unserved(&self) -> bool {
@@ -132,6 +155,12 @@ impl<C: Clone> Dealer<C> {
     #[must_use]
     pub fn has_future(&self) -> bool {
         self.members.iter().any(|member| !member.is_retired && member.is_served)
+    }
+
+    /// True while connections wait here.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// A worker is gone: what it had not answered for is dealt again, before all others.
@@ -166,19 +195,62 @@ impl<C: Clone> Dealer<C> {
 
     /// The next hand-over, while a worker is free for one of those that wait. A connection whose last hope is a busy worker
     /// does not hold up those behind it.
-    pub fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<(Occupant, HandoverId, C)> {
-        let (first, at) = self.waiting.iter().enumerate().find_map(|(place, waiting)| {
-            let takes =
-                |member: &Member<C>| member.is_free(self.in_flight_limit) && !waiting.refused_by.contains(&member.who);
-            Some((place, self.members.iter().position(takes)?))
-        })?;
+    pub fn poll_handover(
+        &mut self,
+        ids: &mut HandoverIds,
+        standing: &impl Fn(Occupant) -> Standing,
+    ) -> Option<(Occupant, HandoverId, C)> {
+        let (first, at) = (0..self.waiting.len()).find_map(|first| Some((first, self.choose(first, standing)?)))?;
         let waiting = self.waiting.remove(first)?;
         let mut member = self.members.remove(at)?;
         let id = ids.next();
         let handover = (member.who, id, waiting.connection.clone());
-        member.in_flight.push_back((id, waiting));
+        if standing(member.who).lane.is_none() {
+            member.in_flight.push_back((id, waiting));
+        } else if !waiting.refused_by.is_empty() {
+            self.refusals.push_back((id, waiting.refused_by));
+            if self.refusals.len() > REMEMBERED_REFUSALS {
+                self.refusals.pop_front();
+            }
+        }
         self.members.push_back(member);
         Some(handover)
+    }
+
+    /// Who gets the connection that waits at this place. The order of the members is that of the turn, and the first of equals wins.
+    fn choose(&self, waiting: usize, standing: &impl Fn(Occupant) -> Standing) -> Option<usize> {
+        let waiting = self.waiting.get(waiting)?;
+        let candidates = self.members.iter().enumerate().filter_map(|(at, member)| {
+            let standing = standing(member.who);
+            let takes = member.is_free(self.in_flight_limit, &standing) && !waiting.refused_by.contains(&member.who);
+            takes.then_some((standing.load, at))
+        });
+        candidates.min().map(|(_, at)| at)
+    }
+
+    /// A connection came out of a lane again, untaken: its worker is gone, or too slow. It goes before all others.
+    pub fn note_untaken(&mut self, id: HandoverId, connection: C) {
+        let refused_by = self.take_refusals(id);
+        self.waiting.push_front(Waiting { connection, refused_by });
+    }
+
+    /// A worker sent a connection back that it was handed by its lane. Gives it back where every worker has.
+    #[must_use]
+    pub fn note_sent_back(&mut self, who: Occupant, id: HandoverId, connection: C) -> Option<C> {
+        let mut waiting = Waiting { connection, refused_by: self.take_refusals(id) };
+        if self.members.iter().any(|member| member.who == who && !member.is_retired) {
+            waiting.refused_by.push(who);
+        }
+        if self.is_hopeless(&waiting) {
+            return Some(waiting.connection);
+        }
+        self.waiting.push_front(waiting);
+        None
+    }
+
+    fn take_refusals(&mut self, id: HandoverId) -> Vec<Occupant> {
+        let at = self.refusals.iter().position(|(other, _)| *other == id);
+        at.and_then(|at| self.refusals.remove(at)).map(|(_, refused_by)| refused_by).unwrap_or_default()
     }
 
     /// A worker answered for a hand-over.
@@ -213,6 +285,13 @@ impl<C: Clone> Dealer<C> {
         true
     }
 
+    /// A worker says that it has no descriptors for what lies in its lane: it rests.
+    pub fn note_short(&mut self, who: Occupant) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.who == who) {
+            member.is_resting = true;
+        }
+    }
+
     /// A worker that was short of descriptors is asked again.
     pub fn note_rested(&mut self, who: Occupant) {
         if let Some(member) = self.members.iter_mut().find(|member| member.who == who) {
@@ -228,212 +307,9 @@ impl<C: Clone> Dealer<C> {
         hopeless.into_iter().map(|waiting| waiting.connection).collect()
     }
 
-    /// While all are about to leave there may be successors.
+    /// While all are about to leave there may be successors, and while nobody is served somebody may be again.
     fn is_hopeless(&self, waiting: &Waiting<C>) -> bool {
         let mut stays = self.members.iter().filter(|member| !member.is_retired && member.is_served).peekable();
         stays.peek().is_some() && stays.all(|member| waiting.refused_by.contains(&member.who))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::address::{Generation, Seat, SlotIndex};
-
-    fn app(index: u32) -> Occupant {
-        Occupant { seat: Seat::App(SlotIndex(index)), generation: Generation(1) }
-    }
-
-    fn dealer(members: u32) -> Dealer<u32> {
-        let mut dealer = Dealer::default();
-        (0..members).for_each(|index| dealer.join(app(index)));
-        dealer
-    }
-
-    #[test]
-    fn who_is_not_served_gets_nothing_until_it_is_and_nothing_is_accepted_for_nobody() {
-        let mut ids = HandoverIds::default();
-        let mut dealer = dealer(2);
-        dealer.set_served(app(0), false);
-        for connection in 0..2 {
-            dealer.offer(connection);
-            let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
-            assert_eq!(who, app(1));
-            assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(connection));
-        }
-        dealer.set_served(app(1), false);
-        assert!(!dealer.wants_more());
-        dealer.offer(2);
-        assert_eq!(dealer.poll_handover(&mut ids), None);
-        assert!(dealer.take_hopeless().is_empty(), "it waits for whoever comes back");
-        dealer.set_served(app(0), true);
-        assert!(dealer.wants_more());
-        assert_eq!(dealer.poll_handover(&mut ids).unwrap().0, app(0));
-    }
-
-    #[test]
-    fn workers_are_served_in_turn() {
-        let mut ids = HandoverIds::default();
-        let mut dealer = dealer(3);
-        let mut served = Vec::new();
-        for connection in 0..6 {
-            dealer.offer(connection);
-            let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
-            served.push(who);
-            assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(connection));
-        }
-        assert_eq!(served, [app(0), app(1), app(2), app(0), app(1), app(2)]);
-    }
-
-    #[test]
-    fn a_worker_that_does_not_answer_keeps_one_connection_and_gets_no_more() {
-        let mut ids = HandoverIds::default();
-        let mut dealer = dealer(2);
-        dealer.offer(0);
-        let (stuck, _, _) = dealer.poll_handover(&mut ids).unwrap();
-        for connection in 1..10 {
-            dealer.offer(connection);
-            let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
-            assert_ne!(who, stuck);
-            assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(got));
-        }
-    }
-
-    #[test]
-    fn what_a_dead_worker_held_is_dealt_again_first() {
-        let mut ids = HandoverIds::default();
-        let mut dealer = dealer(1);
-        dealer.offer(1);
-        dealer.offer(2);
-        let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        dealer.leave(who);
-        assert!(!dealer.wants_more(), "nobody serves: the rest waits in the kernel");
-        assert_eq!(dealer.note_answer(who, id, true), Answered::Unknown);
-        dealer.join(app(1));
-        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((app(1), 1)));
-    }
-
-    #[test]
-    fn what_a_worker_held_whose_answers_are_lost_is_given_back_and_not_dealt_again() {
-        let mut dealer = dealer(2);
-        let mut ids = HandoverIds::default();
-        dealer.offer(1);
-        let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        assert_eq!(dealer.give_up_on(who), [1]);
-        assert_eq!(dealer.note_answer(who, id, true), Answered::Unknown);
-        assert_eq!(dealer.poll_handover(&mut ids), None);
-        assert!(!dealer.has(who));
-        assert_eq!(dealer.give_up_on(who), [0; 0]);
-    }
-
-    #[test]
-    fn a_refused_connection_goes_to_each_other_worker_once() {
-        let mut ids = HandoverIds::default();
-        let mut dealer = dealer(2);
-        dealer.offer(9);
-        let (first, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        assert_eq!(dealer.note_answer(first, id, false), Answered::DealtAgain);
-        let (second, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        assert_ne!(first, second);
-        assert_eq!(dealer.note_answer(second, id, false), Answered::RefusedByAll(9));
-        assert_eq!(dealer.poll_handover(&mut ids), None);
-    }
-
-    #[test]
-    fn a_connection_left_with_nobody_but_its_refuser_is_given_up() {
-        let mut ids = HandoverIds::default();
-        let mut dealer = dealer(2);
-        dealer.offer(9);
-        let (first, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        assert_eq!(dealer.note_answer(first, id, false), Answered::DealtAgain);
-        dealer.leave(if first == app(0) { app(1) } else { app(0) });
-        assert_eq!(dealer.poll_handover(&mut ids), None);
-        assert_eq!(dealer.take_hopeless(), [9]);
-    }
-
-    #[test]
-    fn a_connection_that_did_not_arrive_is_dealt_to_another_and_comes_back_only_after_a_rest() {
-        let mut dealer = dealer(2);
-        let mut ids = HandoverIds::default();
-        dealer.offer(3);
-        let (poor, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        assert!(dealer.note_not_arrived(poor, id));
-        assert!(!dealer.note_not_arrived(poor, id), "nothing else was on its way");
-        let (other, _, connection) = dealer.poll_handover(&mut ids).unwrap();
-        assert_eq!((connection, other == poor), (3, false));
-        dealer.offer(4);
-        assert_eq!(dealer.poll_handover(&mut ids), None, "one rests, the other has not answered");
-        assert_eq!(dealer.take_hopeless(), [0; 0]);
-        dealer.note_rested(poor);
-        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((poor, 4)));
-    }
-
-    #[test]
-    fn a_connection_that_waits_for_a_busy_worker_does_not_hold_up_the_others() {
-        let mut dealer = dealer(2);
-        let mut ids = HandoverIds::default();
-        dealer.offer(1);
-        let (busy, _, _) = dealer.poll_handover(&mut ids).unwrap();
-        dealer.offer(2);
-        let (free, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        assert_eq!(dealer.note_answer(free, id, false), Answered::DealtAgain);
-        dealer.offer(3);
-        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((free, 3)));
-        assert_eq!(dealer.poll_handover(&mut ids), None);
-        dealer.leave(busy);
-        assert_eq!(dealer.take_hopeless(), [2]);
-    }
-
-    #[test]
-    fn one_that_is_about_to_leave_answers_for_what_it_has_and_gets_nothing_more() {
-        let mut dealer = dealer(2);
-        let mut ids = HandoverIds::default();
-        dealer.offer(1);
-        let (leaver, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        dealer.retire(leaver);
-        assert_eq!(dealer.note_answer(leaver, id, true), Answered::Taken(1));
-        for connection in 2..4 {
-            dealer.offer(connection);
-            let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
-            assert_ne!(who, leaver);
-            assert_eq!(dealer.note_answer(who, id, true), Answered::Taken(connection));
-        }
-    }
-
-    #[test]
-    fn what_the_last_one_refuses_because_it_leaves_waits_for_its_successor() {
-        let mut dealer = dealer(1);
-        let mut ids = HandoverIds::default();
-        dealer.offer(1);
-        let (leaver, id, _) = dealer.poll_handover(&mut ids).unwrap();
-        dealer.retire(leaver);
-        assert_eq!(dealer.note_answer(leaver, id, false), Answered::DealtAgain);
-        assert_eq!(dealer.take_hopeless(), [0; 0]);
-        assert!(!dealer.wants_more(), "the kernel keeps the rest");
-        dealer.leave(leaver);
-        dealer.join(app(1));
-        assert_eq!(dealer.poll_handover(&mut ids).map(|(who, _, connection)| (who, connection)), Some((app(1), 1)));
-    }
-
-    #[test]
-    fn in_a_hurry_everything_is_dealt_at_once_and_evenly() {
-        let mut dealer = dealer(2);
-        let mut ids = HandoverIds::default();
-        (0..6).for_each(|connection| dealer.offer(connection));
-        dealer.hurry();
-        let takers: Vec<Occupant> =
-            std::iter::from_fn(|| dealer.poll_handover(&mut ids)).map(|(who, ..)| who).collect();
-        assert_eq!(takers.iter().filter(|who| **who == app(0)).count(), 3);
-        assert_eq!(takers.len(), 6);
-    }
-
-    #[test]
-    fn accepting_stops_at_the_limit() {
-        let mut dealer = dealer(1);
-        for connection in 0..WAITING_LIMIT {
-            assert!(dealer.wants_more());
-            dealer.offer(u32::try_from(connection).unwrap());
-        }
-        assert!(!dealer.wants_more());
     }
 }

@@ -1,6 +1,10 @@
 //! Listening sockets that outlive the workers: opened and kept by the master, their connections dealt to workers.
 
+pub mod balance;
 pub mod dealer;
+#[cfg(test)]
+mod dealer_tests;
+pub mod lane_book;
 pub mod open;
 #[cfg(test)]
 mod open_tests;

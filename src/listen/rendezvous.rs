@@ -7,14 +7,38 @@ use std::net::IpAddr;
 
 use crate::message::address::SlotIndex;
 
-/// What a slot draws for a client. IPv4 and the same address inside IPv6 are one client.
+/// Who a client is, as far as its worker is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client(pub u128);
+
+impl From<IpAddr> for Client {
+    /// IPv4 and the same address inside IPv6 are one client.
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) => v6.to_bits(),
+        })
+    }
+}
+
+impl From<&[u8]> for Client {
+    /// Whoever shows the same bytes, in a header or a cookie, is one client.
+    fn from(bytes: &[u8]) -> Self {
+        let half = |start: u64| {
+            bytes.chunks(size_of::<u64>()).fold(mix(start ^ bytes.len() as u64), |word, chunk| {
+                let mut filled = [0; size_of::<u64>()];
+                filled[..chunk.len()].copy_from_slice(chunk);
+                mix(word ^ u64::from_le_bytes(filled))
+            })
+        };
+        Self(u128::from(half(0)) << 64 | u128::from(half(1)))
+    }
+}
+
+/// What a slot draws for a client.
 #[must_use]
-pub fn draw(client: IpAddr, slot: SlotIndex) -> u64 {
-    let bits = match client.to_canonical() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits(),
-    };
-    let [high, low] = [bits >> 64, bits].map(|half| half as u64);
+pub fn draw(client: Client, slot: SlotIndex) -> u64 {
+    let [high, low] = [client.0 >> 64, client.0].map(|half| half as u64);
     mix(mix(mix(high) ^ low) ^ u64::from(slot.0))
 }
 
@@ -33,7 +57,7 @@ mod tests {
     use super::*;
 
     fn winner(client: IpAddr, slots: &[u32]) -> u32 {
-        *slots.iter().max_by_key(|slot| draw(client, SlotIndex(**slot))).unwrap()
+        *slots.iter().max_by_key(|slot| draw(client.into(), SlotIndex(**slot))).unwrap()
     }
 
     /// Neighbours in one network, as clients are; 10,000 of them.
@@ -85,8 +109,23 @@ mod tests {
     #[test]
     fn an_address_is_the_same_client_over_ipv4_and_ipv6() {
         for (slot, client) in [(0, Ipv4Addr::LOCALHOST), (3, Ipv4Addr::new(192, 168, 7, 9))] {
-            assert_eq!(draw(client.into(), SlotIndex(slot)), draw(client.to_ipv6_mapped().into(), SlotIndex(slot)));
+            let [plain, mapped] = [IpAddr::from(client), client.to_ipv6_mapped().into()].map(Client::from);
+            assert_eq!(draw(plain, SlotIndex(slot)), draw(mapped, SlotIndex(slot)));
         }
+    }
+
+    #[test]
+    fn the_bytes_of_a_cookie_are_spread_evenly_and_none_is_taken_for_another() {
+        let texts: Vec<String> = (0..10_000).map(|number| format!("sid={number}")).collect();
+        let mut counts = [0_i32; 4];
+        for text in &texts {
+            let client = Client::from(text.as_bytes());
+            let slot = (0..4).max_by_key(|slot| draw(client, SlotIndex(*slot))).unwrap();
+            counts[slot as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (count - 2_500).abs() < 217), "{counts:?}");
+        let alike = [&b""[..], b"\0", b"\0\0", b"12345678", b"12345678\0", b"87654321"].map(Client::from);
+        assert!((0..alike.len()).all(|at| !alike[at + 1..].contains(&alike[at])), "{alike:?}");
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! Which worker gets the next connection of the sticky port. Pure: the connection is any value.
 //!
-//! Each client has a slot, by [`rendezvous`] over those that are served; the newest process in it gets the
-//! client's connections, one at a time and the next when it has acknowledged the last. While it is busy, what comes for it
+//! Each client has a slot, by [`rendezvous`] over those that are served; the newest process in it gets the client's connections: as many
+//! as its lane has room for, or by Node's channel one at a time and the next when it has acknowledged the last. While it is busy, what comes for it
 //! waits for it, and only for it: other clients pass. A worker that has no descriptor left, or for which
 //! [`WAITING_LIMIT`] connections wait, is passed over as one that is not there.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 
+use super::balance::{Room, Standing};
 use super::dealer::{HandoverId, HandoverIds};
-use super::rendezvous;
+use super::rendezvous::{self, Client};
 use crate::message::address::{Generation, Occupant, Seat, SlotIndex};
 
 /// How many connections may wait for one worker. As many as usually wait in the kernel for a whole port, so that a burst from one
@@ -19,7 +19,7 @@ pub const WAITING_LIMIT: usize = 512;
 
 #[derive(Debug)]
 struct Waiting<C> {
-    client: IpAddr,
+    client: Client,
     connection: C,
 }
 
@@ -32,7 +32,7 @@ struct Member<C> {
     is_resting: bool,
     /// It takes what nobody else can have, and nothing more.
     is_retired: bool,
-    /// False while it is to be handed nothing, whatever the reason.
+    /// False while it is to be handed nothing: its clients are with their next until then.
     is_served: bool,
 }
 
@@ -42,7 +42,7 @@ impl<C> Member<C> {
     }
 
     /// The lowest of these is the client's worker.
-    fn rank(&self, client: IpAddr, places: &Places) -> Option<(bool, Reverse<u64>, Reverse<Generation>)> {
+    fn rank(&self, client: Client, places: &Places) -> Option<(bool, Reverse<u64>, Reverse<Generation>)> {
         let Seat::App(slot) = self.who.seat else { return None };
         let draw = rendezvous::draw(client, places.get(&slot).copied().unwrap_or(slot));
         self.has_room().then_some((self.is_resting, Reverse(draw), Reverse(self.who.generation)))
@@ -171,7 +171,7 @@ impl<C: Clone> StickyDealer<C> {
     }
 
     /// Takes in a connection that was accepted from this address.
-    pub fn offer(&mut self, client: IpAddr, connection: C) {
+    pub fn offer(&mut self, client: Client, connection: C) {
         self.place(Waiting { client, connection }, Place::Last);
     }
 
@@ -187,19 +187,41 @@ impl<C: Clone> StickyDealer<C> {
     }
 
     /// The next hand-over, while one waits for a worker that is free.
-    pub fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<(Occupant, HandoverId, C)> {
+    pub fn poll_handover(
+        &mut self,
+        ids: &mut HandoverIds,
+        standing: &impl Fn(Occupant) -> Standing,
+    ) -> Option<(Occupant, HandoverId, Client, C)> {
         while self.wants_more()
             && let Some(waiting) = self.unplaced.pop_front()
         {
             self.place(waiting, Place::Last);
         }
-        let is_free = |member: &&mut Member<C>| !member.is_resting && member.in_flight.is_none();
-        let member = self.members.iter_mut().filter(is_free).find(|member| !member.waiting.is_empty())?;
+        let (member, lane) =
+            self.members.iter_mut().filter(|member| !member.waiting.is_empty()).find_map(|member| {
+                let lane = standing(member.who).lane;
+                let has_room = lane.map_or(member.in_flight.is_none(), |room| room == Room::Free);
+                (has_room && member.is_served && !member.is_resting).then_some((member, lane))
+            })?;
         let waiting = member.waiting.pop_front()?;
         let id = ids.next();
-        let handover = (member.who, id, waiting.connection.clone());
-        member.in_flight = Some((id, waiting));
+        let handover = (member.who, id, waiting.client, waiting.connection.clone());
+        // What goes by a lane can be taken out of it again.
+        if lane.is_none() {
+            member.in_flight = Some((id, waiting));
+        }
         Some(handover)
+    }
+
+    /// A connection came out of a lane again, untaken, or its worker did not want it.
+    pub fn note_untaken(&mut self, client: Client, connection: C) {
+        self.place(Waiting { client, connection }, Place::First);
+    }
+
+    /// True while connections wait here.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.unplaced.is_empty() || self.members.iter().any(|member| !member.waiting.is_empty())
     }
 
     /// A worker has what it was handed. Gives our copy back to be closed; none where there was no such hand-over.
@@ -222,6 +244,16 @@ impl<C: Clone> StickyDealer<C> {
         }
         self.place(untaken, Place::First);
         true
+    }
+
+    /// A worker says that it has no descriptors for what lies in its lane: it rests, and what is meant for it goes to each client's next,
+    /// unless those rest, too.
+    pub fn note_short(&mut self, who: Occupant) {
+        let Some(member) = self.members.iter_mut().find(|member| member.who == who) else { return };
+        member.is_resting = true;
+        for waiting in std::mem::take(&mut member.waiting) {
+            self.place(waiting, Place::Last);
+        }
     }
 
     /// A worker that was short of descriptors is asked again.

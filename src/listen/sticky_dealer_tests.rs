@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 
+use super::balance::{Room, Standing};
 use super::dealer::{HandoverId, HandoverIds};
-use super::rendezvous;
+use super::rendezvous::{self, Client};
 use super::sticky_dealer::*;
 use crate::message::address::{Generation, Occupant, Seat, SlotIndex};
 
@@ -21,18 +22,26 @@ fn dealer(slots: u32) -> StickyDealer<u32> {
     dealer
 }
 
-/// An address of a client whose first choice, and whose second, are these slots of the given ones.
-fn client_of(slots: &[u32], first: u32, second: u32) -> IpAddr {
-    let ranked = |client: &IpAddr| {
+fn by_channel(_: Occupant) -> Standing {
+    Standing::default()
+}
+
+fn number(number: u32) -> Client {
+    IpAddr::V4(Ipv4Addr::from_bits(number)).into()
+}
+
+/// A client whose first choice, and whose second, are these slots of the given ones.
+fn client_of(slots: &[u32], first: u32, second: u32) -> Client {
+    let ranked = |client: &Client| {
         let mut ranked = slots.to_vec();
         ranked.sort_by_key(|slot| Reverse(rendezvous::draw(*client, SlotIndex(*slot))));
         ranked[..2] == [first, second]
     };
-    (1..).map(|n| IpAddr::V4(Ipv4Addr::from_bits(n))).find(ranked).unwrap()
+    (1..).map(number).find(ranked).unwrap()
 }
 
 fn next(dealer: &mut StickyDealer<u32>, ids: &mut HandoverIds) -> Option<(Occupant, u32)> {
-    dealer.poll_handover(ids).map(|(who, _, connection)| (who, connection))
+    dealer.poll_handover(ids, &by_channel).map(|(who, _, _, connection)| (who, connection))
 }
 
 #[test]
@@ -40,7 +49,7 @@ fn a_client_stays_with_its_worker() {
     let (mut dealer, mut ids) = (dealer(3), HandoverIds::default());
     for connection in 0..10 {
         dealer.offer(client_of(&[0, 1, 2], 1, 2), connection);
-        let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
+        let (who, id, _, got) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
         assert_eq!((who, got), (app(1, 1), connection));
         assert_eq!(dealer.note_taken(who, id), Some(connection));
         assert_eq!(dealer.note_taken(who, id), None, "once");
@@ -52,7 +61,7 @@ fn what_comes_for_a_busy_worker_waits_for_it_and_other_clients_pass() {
     let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
     let (one, other) = (client_of(&[0, 1], 0, 1), client_of(&[0, 1], 1, 0));
     dealer.offer(one, 1);
-    let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+    let (who, id, ..) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
     dealer.offer(one, 2);
     dealer.offer(one, 3);
     dealer.offer(other, 4);
@@ -70,7 +79,7 @@ fn what_a_dead_worker_had_not_taken_goes_to_each_clients_next_worker_unlike_anyt
     dealer.offer(two_then_one, 2);
     dealer.offer(two_then_zero, 3);
     dealer.offer(client_of(&[0, 1, 2], 1, 2), 4);
-    let (who, id, _) = dealer.poll_handover(&mut ids).unwrap();
+    let (who, id, ..) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
     assert_eq!((who, next(&mut dealer, &mut ids)), (app(1, 1), Some((app(2, 1), 1))));
     dealer.leave(app(2, 1));
     assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 1), 1)), "what it had in hand is first");
@@ -94,7 +103,7 @@ fn clients_come_back_when_their_slot_is_filled_again_also_those_that_wait_elsewh
 #[test]
 fn the_newest_process_of_a_slot_serves_its_clients_and_the_older_one_when_that_fails() {
     let (mut dealer, mut ids) = (dealer(1), HandoverIds::default());
-    let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let client = Client::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
     dealer.join(app(0, 2));
     dealer.offer(client, 1);
     assert_eq!(next(&mut dealer, &mut ids), Some((app(0, 2), 1)));
@@ -107,7 +116,7 @@ fn what_waits_for_one_that_is_about_to_leave_goes_to_each_clients_next() {
     let (mut dealer, mut ids) = (dealer(2), HandoverIds::default());
     let client = client_of(&[0, 1], 0, 1);
     (1..=3).for_each(|connection| dealer.offer(client, connection));
-    let (leaver, id, _) = dealer.poll_handover(&mut ids).unwrap();
+    let (leaver, id, ..) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
     dealer.retire(leaver);
     assert!(!dealer.is_done_with(leaver));
     assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 1), 2)));
@@ -125,7 +134,7 @@ fn what_waits_for_the_last_that_leaves_is_still_taken_by_it() {
     (1..=2).for_each(|connection| dealer.offer(client, connection));
     dealer.retire(app(1, 1));
     for connection in 1..=2 {
-        let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
+        let (who, id, _, got) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
         assert_eq!((who, got), (app(1, 1), connection));
         assert!(!dealer.is_done_with(who));
         assert_eq!(dealer.note_taken(who, id), Some(connection));
@@ -136,7 +145,7 @@ fn what_waits_for_the_last_that_leaves_is_still_taken_by_it() {
 #[test]
 fn connections_wait_while_nobody_is_there() {
     let (mut dealer, mut ids) = (dealer(1), HandoverIds::default());
-    dealer.offer(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+    dealer.offer(Client::from(IpAddr::V4(Ipv4Addr::LOCALHOST)), 1);
     dealer.leave(app(0, 1));
     assert!(dealer.is_unserved() && !dealer.wants_more());
     assert_eq!(next(&mut dealer, &mut ids), None);
@@ -162,10 +171,10 @@ fn a_worker_without_descriptors_is_passed_over_until_it_has_rested() {
     let client = client_of(&[0, 1], 0, 1);
     dealer.offer(client, 1);
     dealer.offer(client, 2);
-    let (poor, id, _) = dealer.poll_handover(&mut ids).unwrap();
+    let (poor, id, ..) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
     assert!(dealer.note_not_arrived(poor, id));
     assert!(!dealer.note_not_arrived(poor, id), "nothing else was on its way");
-    let (other, id, _) = dealer.poll_handover(&mut ids).unwrap();
+    let (other, id, ..) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
     assert_eq!(dealer.note_taken(other, id), Some(1));
     assert_eq!(next(&mut dealer, &mut ids), Some((app(1, 1), 2)));
     dealer.note_rested(poor);
@@ -176,8 +185,8 @@ fn a_worker_without_descriptors_is_passed_over_until_it_has_rested() {
 #[test]
 fn workers_that_all_rest_keep_their_clients_and_are_not_asked() {
     let (mut dealer, mut ids) = (dealer(1), HandoverIds::default());
-    dealer.offer(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-    let (poor, id, _) = dealer.poll_handover(&mut ids).unwrap();
+    dealer.offer(Client::from(IpAddr::V4(Ipv4Addr::LOCALHOST)), 1);
+    let (poor, id, ..) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
     assert!(dealer.note_not_arrived(poor, id));
     assert_eq!(next(&mut dealer, &mut ids), None);
     dealer.note_rested(poor);
@@ -201,14 +210,14 @@ fn a_worker_that_stands_still_keeps_so_many_waiting_and_the_next_serves_the_rest
 #[test]
 fn accepting_stops_when_nobody_has_room_and_nothing_is_lost() {
     let (mut dealer, mut ids) = (dealer(1), HandoverIds::default());
-    let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let client = Client::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let all = u32::try_from(WAITING_LIMIT).unwrap() + 3;
     for connection in 0..all {
         assert_eq!(dealer.wants_more(), connection < all - 3);
         dealer.offer(client, connection);
     }
     for connection in 0..all {
-        let (who, id, got) = dealer.poll_handover(&mut ids).unwrap();
+        let (who, id, _, got) = dealer.poll_handover(&mut ids, &by_channel).unwrap();
         assert_eq!((got, dealer.note_taken(who, id)), (connection, Some(connection)));
     }
 }
@@ -247,7 +256,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Story {
     dealer: StickyDealer<usize>,
     ids: HandoverIds,
-    clients: Vec<IpAddr>,
+    clients: Vec<Client>,
     /// How often each connection has come to its end.
     ends: Vec<u32>,
     members: Vec<Occupant>,
@@ -275,7 +284,9 @@ impl Story {
     }
 
     fn deal(&mut self) -> bool {
-        let Some((who, id, connection)) = self.dealer.poll_handover(&mut self.ids) else { return false };
+        let Some((who, id, _, connection)) = self.dealer.poll_handover(&mut self.ids, &by_channel) else {
+            return false;
+        };
         assert!(self.members.contains(&who), "{who:?} is not there");
         assert_eq!(self.ends[connection], 0, "{connection} has come to its end before");
         assert!(self.in_flight.values().all(|(_, other)| *other != connection), "{connection} goes to two");
@@ -286,7 +297,11 @@ impl Story {
             Seat::Agent => (0, member.generation),
         };
         if self.is_plain {
-            assert_eq!(self.members.iter().max_by_key(rank), Some(&who), "{client} belongs elsewhere than to {slot:?}");
+            assert_eq!(
+                self.members.iter().max_by_key(rank),
+                Some(&who),
+                "{client:?} belongs elsewhere than to {slot:?}"
+            );
         }
         assert!(self.in_flight.insert(who, (id, connection)).is_none(), "{who:?} has not taken the last one");
         true
@@ -301,7 +316,7 @@ impl Story {
     fn happen(&mut self, step: Step) {
         match step {
             Step::Offer(number) => {
-                let client = IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(number % 16).unwrap()));
+                let client = self::number(u32::try_from(number % 16).unwrap());
                 self.dealer.offer(client, self.clients.len());
                 self.clients.push(client);
                 self.ends.push(0);
@@ -348,4 +363,43 @@ proptest! {
         }
         prop_assert_eq!(&story.ends, &vec![1; story.clients.len()]);
     }
+}
+
+#[test]
+fn by_a_lane_a_worker_gets_several_at_once_and_what_comes_out_of_it_goes_to_each_clients_next() {
+    let mut dealer = StickyDealer::default();
+    let mut ids = HandoverIds::default();
+    (0..3).for_each(|slot| dealer.join(app(slot, 1)));
+    let client = client_of(&[0, 1, 2], 1, 2);
+    let by_lane = |room: Room| move |_: Occupant| Standing { load: 0, lane: Some(room) };
+    (1..=3).for_each(|connection| dealer.offer(client, connection));
+    for connection in 1..=2 {
+        let (who, _, _, got) = dealer.poll_handover(&mut ids, &by_lane(Room::Free)).unwrap();
+        assert_eq!((who, got), (app(1, 1), connection));
+    }
+    assert!(
+        dealer.poll_handover(&mut ids, &by_lane(Room::None)).is_none(),
+        "its lane is full, and nobody else's client is it"
+    );
+    dealer.leave(app(1, 1));
+    dealer.note_untaken(client, 2);
+    let order: Vec<_> = std::iter::from_fn(|| dealer.poll_handover(&mut ids, &by_lane(Room::Free))).collect();
+    assert_eq!(order.iter().map(|(who, _, _, got)| (*who, *got)).collect::<Vec<_>>(), [(app(2, 1), 2), (app(2, 1), 3)]);
+}
+
+#[test]
+fn one_that_is_not_served_lends_its_clients_to_their_next_and_has_them_again_afterwards() {
+    let mut dealer = StickyDealer::default();
+    let mut ids = HandoverIds::default();
+    (0..3).for_each(|slot| dealer.join(app(slot, 1)));
+    let (mine, others) = (client_of(&[0, 1, 2], 1, 2), client_of(&[0, 1, 2], 0, 1));
+    let mut next = |dealer: &mut StickyDealer<u32>, client| {
+        dealer.offer(client, 0);
+        let free = |_: Occupant| Standing { load: 0, lane: Some(Room::Free) };
+        dealer.poll_handover(&mut ids, &free).map(|(who, ..)| who)
+    };
+    dealer.set_served(app(1, 1), false);
+    assert_eq!((next(&mut dealer, mine), next(&mut dealer, others)), (Some(app(2, 1)), Some(app(0, 1))));
+    dealer.set_served(app(1, 1), true);
+    assert_eq!((next(&mut dealer, mine), next(&mut dealer, others)), (Some(app(1, 1)), Some(app(0, 1))));
 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::children::{Push, Tree, kill_all};
 use super::config::MasterConfig;
+use super::lanes::LaneOffer;
 use super::shell::{Happening, spawn_task};
 use super::switchboard::Invitation;
 use crate::message::address::{Occupant, Seat, WorkerId};
@@ -31,6 +32,17 @@ const PULSE_FDS: [i32; 2] = [5, 6];
 /// And what tells the worker of them.
 const PULSE_VARIABLE: &str = "EGG_CLUTCH_PULSE";
 
+/// The descriptor number of the lane.
+const LANE_FD: i32 = 7;
+/// And what tells the worker of it.
+const LANE_VARIABLE: &str = "EGG_CLUTCH_LANE";
+
+/// The worker's ends of what it is forked with besides its channel.
+pub(super) struct Ends<'a> {
+    pub(super) switchboard: Option<&'a Invitation>,
+    pub(super) lane: Option<&'a LaneOffer>,
+}
+
 /// A forked worker and our end of its channel.
 pub(super) struct ChildProcess {
     sender: Sender,
@@ -46,7 +58,7 @@ pub(super) fn start(
     config: &MasterConfig,
     who: Occupant,
     number: WorkerId,
-    invitation: Option<&Invitation>,
+    ends: &Ends<'_>,
     happenings: &mpsc::Sender<Happening>,
 ) -> Result<ChildProcess, String> {
     let (ours, theirs) = unix_socket::channel_pair().map_err(|error| super::chain(&error))?;
@@ -55,7 +67,7 @@ pub(super) fn start(
     // Node marks its standard descriptors close-on-exec, so they are handed over by name like the channel.
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let mut inherit = vec![(stdin.as_fd(), 0), (stdout.as_fd(), 1), (stderr.as_fd(), 2), (theirs.as_fd(), CHANNEL_FD)];
-    if let Some(Invitation { peer, theirs, .. }) = invitation {
+    if let Some(Invitation { peer, theirs, .. }) = ends.switchboard {
         inherit.push((theirs.as_fd(), SWITCHBOARD_FD));
         env.push(format!("{SWITCHBOARD_VARIABLE}={SWITCHBOARD_FD}:{}:{}", peer.place.0, peer.generation.0).into());
     }
@@ -64,6 +76,10 @@ pub(super) fn start(
     if let Some(offer) = &offer {
         inherit.extend(offer.descriptors().into_iter().zip(PULSE_FDS));
         env.push(format!("{PULSE_VARIABLE}={}:{}", PULSE_FDS[0], PULSE_FDS[1]).into());
+    }
+    if let Some(LaneOffer { theirs, .. }) = ends.lane {
+        inherit.push((theirs.as_fd(), LANE_FD));
+        env.push(format!("{LANE_VARIABLE}={LANE_FD}").into());
     }
     let request =
         SpawnRequest { program: &config.exec_path, args: &args, env: &env, inherit: &inherit, die_with_parent: true };
@@ -176,7 +192,7 @@ pub(super) fn worker_inspect_port(config: &MasterConfig, number: WorkerId) -> u1
 }
 
 fn environment(config: &MasterConfig, who: Occupant, number: WorkerId) -> Vec<OsString> {
-    const OURS: [&str; 7] = [
+    const OURS: [&str; 8] = [
         "NODE_CHANNEL_FD",
         "NODE_CHANNEL_SERIALIZATION_MODE",
         "NODE_UNIQUE_ID",
@@ -184,6 +200,7 @@ fn environment(config: &MasterConfig, who: Occupant, number: WorkerId) -> Vec<Os
         "CFORK_WORKER_COUNT",
         SWITCHBOARD_VARIABLE,
         PULSE_VARIABLE,
+        LANE_VARIABLE,
     ];
     let is_ours = |pair: &OsString| {
         let bytes = pair.as_encoded_bytes();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::watch::StuckConfig;
+use crate::listen::balance::Balance;
 use crate::supervisor::{RestartPolicy, SupervisorConfig};
 
 /// Everything the master needs to run a cluster.
@@ -26,6 +27,10 @@ pub struct MasterConfig {
     pub switchboard: bool,
     /// How many bytes of messages may wait for one worker.
     pub max_queue: usize,
+    /// How connections are spread over the workers.
+    pub balance: Balance,
+    /// False where connections go to the workers by Node's channel.
+    pub lanes: bool,
     /// True where agent and apps are threads of this process.
     pub threads: bool,
     /// True where several apps can listen on one port.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::error;
 
 use super::Sink;
-use super::child_process;
+use super::child_process::{self, Ends};
 use super::children::{Body, Running};
 use super::shell::Shell;
 use crate::message::address::{Occupant, WorkerId};
@@ -58,9 +58,14 @@ impl Shell {
             self.config.env = env;
         }
         let invitation = self.switchboard.invite();
-        let event = match child_process::start(&self.config, who, number, invitation.as_ref(), &self.happenings) {
+        let lane = self.listeners.lanes.offer(who);
+        let ends = Ends { switchboard: invitation.as_ref(), lane: lane.as_ref() };
+        let event = match child_process::start(&self.config, who, number, &ends, &self.happenings) {
             Ok(process) => {
                 let pid = process.pid();
+                if let Some(lane) = lane {
+                    self.listeners.lanes.open(who, lane);
+                }
                 if let Some(invitation) = invitation {
                     self.switchboard.seat(who, pid, invitation);
                 }

@@ -17,21 +17,27 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::acceptor::{self, Acceptor, Door, OUT_OF_DESCRIPTORS_PAUSE};
+use super::lanes::{DoorName, LOOK_PERIOD, Laid, LaneRecord, Lanes, Said, Untaken};
 use super::own_sockets::OwnSockets;
 use super::shell::Happening;
 use super::steering::Bars;
-use super::sticky_port::StickyPort;
+use super::sticky_port::{Arrival, StickyPort};
+use crate::listen::balance::{Balance, Room};
 use crate::listen::dealer::{Answered, Dealer, HandoverId, HandoverIds};
 use crate::listen::open::{self, ListenRequest, Opened};
+use crate::listen::rendezvous::Client;
 use crate::message::address::Occupant;
 use crate::supervisor::ListeningAddress;
 use crate::sys::OUT_OF_DESCRIPTORS;
 use crate::sys::socket::{AddressType, LocalAddress, Permissions, SocketKind};
 use crate::transport::channel::Outgoing;
 use crate::transport::channel::node_protocol::{self, HandleKind, QueryServer};
+use crate::transport::lane::{DoorNumber, Entry};
 
 struct Listener {
     opened: Opened,
+    /// What it is called on the lanes.
+    number: DoorNumber,
     dealer: Dealer<Rc<OwnedFd>>,
     /// What the servers on this key share (TLS ticket keys): the first worker's word counts.
     data: Option<Box<RawValue>>,
@@ -55,6 +61,10 @@ pub(super) struct Listeners {
     pub(super) sticky: Option<StickyPort>,
     pub(super) bars: Bars,
     own_sockets: OwnSockets,
+    pub(super) lanes: Lanes,
+    last_number: u32,
+    /// True while a [`Happening::Look`] is under way.
+    is_look_due: bool,
     /// What each worker has not acknowledged, in the order it was sent.
     in_transit: HashMap<Occupant, VecDeque<Sent>>,
     handover_ids: HandoverIds,
@@ -74,17 +84,23 @@ pub(super) struct Handover {
 
 impl Listeners {
     /// `has_successors`: whether a dead worker is replaced by one that asks for the same sockets. `sticky_worker_port`: what
-    /// the workers listen on behind a sticky port; none where there is no such port.
+    /// the workers listen on behind a sticky port; none where there is no such port. `has_lanes`: whether connections may go by
+    /// lanes.
     pub(super) fn new(
         happenings: mpsc::Sender<Happening>,
         has_successors: bool,
         sticky_worker_port: Option<u16>,
+        balance: Balance,
+        has_lanes: bool,
     ) -> Self {
         Self {
             by_key: HashMap::new(),
             sticky: sticky_worker_port.map(StickyPort::new),
             bars: Bars::default(),
             own_sockets: OwnSockets::default(),
+            lanes: Lanes::new(happenings.clone(), balance, has_lanes),
+            last_number: 0,
+            is_look_due: false,
             in_transit: HashMap::new(),
             handover_ids: HandoverIds::default(),
             retiring: Vec::new(),
@@ -125,7 +141,7 @@ impl Listeners {
             return Outgoing::new(node_protocol::server_reply(query.seq, &key, 0, None, &query.data));
         };
         let data = listener.data.get_or_insert(query.data).clone();
-        let is_served = !self.bars.has(who);
+        let is_served = self.bars.is_served(who);
         listener.dealer.join(who);
         listener.dealer.set_served(who, is_served);
         if let Some(sticky) = self.sticky.as_mut().filter(|sticky| sticky.is_inner(&listener.opened)) {
@@ -150,7 +166,7 @@ impl Listeners {
         }
     }
 
-    fn open(&self, key: &str, query: &QueryServer) -> Result<Listener, i32> {
+    fn open(&mut self, key: &str, query: &QueryServer) -> Result<Listener, i32> {
         let opened = open::open(&request(query)).map_err(|error| {
             debug!("[master] {}", super::chain(&error));
             error.libuv_errno()
@@ -163,7 +179,8 @@ impl Listeners {
             }
         };
         let data = (query.data.get() != "null").then(|| query.data.clone());
-        Ok(Listener { opened, dealer: Dealer::default(), data, acceptor })
+        self.last_number += 1;
+        Ok(Listener { opened, number: DoorNumber(self.last_number), dealer: Dealer::default(), data, acceptor })
     }
 
     /// The answer that makes a socket a worker's own; our copy goes when it is sent.
@@ -226,25 +243,109 @@ impl Listeners {
         }
     }
 
-    /// Every hand-over that is possible now.
+    /// Every hand-over that is possible now. Those by lanes are carried out here, and the others are given.
     pub(super) fn poll_handovers(&mut self) -> Vec<Handover> {
+        if self.has_waiting() {
+            self.lanes.look();
+        }
         let mut handovers = Vec::new();
         for (key, listener) in &mut self.by_key {
             // Closed without an answer, as Node does at maxConnections.
             drop(listener.dealer.take_hopeless());
-            while let Some((who, id, connection)) = listener.dealer.poll_handover(&mut self.handover_ids) {
-                let outgoing = Outgoing::with_descriptor(node_protocol::new_connection(id.0, key), connection);
-                handovers.push(Handover { who, outgoing, sent: Sent::Connection(id) });
-            }
+            handovers.extend(listener.deal(key, &mut self.handover_ids, &mut self.lanes));
             if let Some(acceptor) = &listener.acceptor {
                 acceptor.set_wanted(!self.is_closing && listener.dealer.wants_more());
             }
         }
         if let Some(sticky) = &mut self.sticky {
-            handovers.extend(std::iter::from_fn(|| sticky.poll_handover(&mut self.handover_ids)));
+            let inner = self.by_key.iter().find(|(_, listener)| sticky.is_inner(&listener.opened));
+            let inner = inner.map(|(key, listener)| listener.door(key));
+            handovers.extend(sticky.deal(inner.as_ref(), &mut self.handover_ids, &mut self.lanes));
             sticky.set_wanted(self.is_closing);
         }
+        self.look_later();
         handovers
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.by_key.values().any(|listener| listener.dealer.has_waiting())
+            || self.sticky.as_ref().is_some_and(|sticky| sticky.dealer.has_waiting())
+    }
+
+    /// Nobody tells when a lane has room again, or when something has lain in it for too long: while either may come, somebody has
+    /// to look.
+    fn look_later(&mut self) {
+        if self.is_look_due || !(self.lanes.holds_connections() || self.has_waiting()) {
+            return;
+        }
+        self.is_look_due = true;
+        let happenings = self.happenings.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(LOOK_PERIOD).await;
+            let _ = happenings.send(Happening::Look).await;
+        });
+    }
+
+    /// Looks at the lanes, and gives what has lain in one for too long to somebody who is free. A sticky cluster's clients wait for
+    /// their own worker.
+    pub(super) fn look(&mut self) {
+        self.is_look_due = false;
+        self.lanes.look();
+        if self.sticky.is_some() {
+            return;
+        }
+        for who in self.lanes.overdue() {
+            let is_free = |other| other != who && self.lanes.standing(other).lane == Some(Room::Free);
+            if self.by_key.values().any(|listener| listener.dealer.has(who) && listener.dealer.has_served(is_free)) {
+                let untaken = self.lanes.take_back(who);
+                self.deal_again(untaken);
+            }
+        }
+    }
+
+    pub(super) fn deal_again(&mut self, untaken: Vec<Untaken>) {
+        // Each goes before all others, so the oldest comes last.
+        for untaken in untaken.into_iter().rev() {
+            let connection = Rc::new(untaken.connection);
+            if let Some(client) = untaken.client {
+                if let Some(sticky) = &mut self.sticky {
+                    sticky.dealer.note_untaken(Client(client), Arrival { connection, address: untaken.address });
+                }
+            } else if let Some(listener) = self.by_key.values_mut().find(|listener| listener.number == untaken.door) {
+                listener.dealer.note_untaken(untaken.id, connection);
+            }
+        }
+    }
+
+    /// A worker said something by its lane.
+    pub(super) fn note_lane_record(&mut self, who: Occupant, record: LaneRecord) {
+        match self.lanes.note_record(who, record) {
+            Said::Unwanted(unwanted) => {
+                for Untaken { id, door, connection, .. } in unwanted {
+                    let listener = self.by_key.values_mut().find(|listener| listener.number == door);
+                    // Where every worker has refused it, it is closed.
+                    drop(listener.map(|listener| listener.dealer.note_sent_back(who, id, Rc::new(connection))));
+                }
+            }
+            Said::Short => {
+                self.by_key.values_mut().for_each(|listener| listener.dealer.note_short(who));
+                if let Some(sticky) = &mut self.sticky {
+                    sticky.dealer.note_short(who);
+                }
+                let untaken = self.lanes.take_back(who);
+                self.deal_again(untaken);
+                self.rest(who);
+            }
+            Said::Nothing => {}
+        }
+    }
+
+    fn rest(&self, who: Occupant) {
+        let happenings = self.happenings.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(OUT_OF_DESCRIPTORS_PAUSE).await;
+            let _ = happenings.send(Happening::Rested { who }).await;
+        });
     }
 
     /// To be called in the order in which frames with descriptors go to a worker.
@@ -306,11 +407,7 @@ impl Listeners {
             }
         };
         if rests {
-            let happenings = self.happenings.clone();
-            tokio::task::spawn_local(async move {
-                tokio::time::sleep(OUT_OF_DESCRIPTORS_PAUSE).await;
-                let _ = happenings.send(Happening::Rested { who }).await;
-            });
+            self.rest(who);
         }
         None
     }
@@ -333,14 +430,21 @@ impl Listeners {
         if let Some(sticky) = &mut self.sticky {
             sticky.dealer.leave(who);
         }
+        self.forget(who);
+    }
+
+    fn forget(&mut self, who: Occupant) {
+        let untaken = self.lanes.close(who);
+        self.deal_again(untaken);
         self.in_transit.remove(&who);
         self.bars.forget(who);
         self.own_sockets.forget(who);
         self.retiring.retain(|other| *other != who);
+        self.bars.forget(who);
         self.close_hopeless();
     }
 
-    /// A worker's channel broke: what it was handed is closed with it, because it may have read from it.
+    /// A worker's channel broke: what it was handed by that is closed with it, because it may have read from it.
     pub(super) fn give_up_on_worker(&mut self, who: Occupant) {
         for listener in self.by_key.values_mut() {
             drop(listener.dealer.give_up_on(who));
@@ -348,11 +452,7 @@ impl Listeners {
         if let Some(sticky) = &mut self.sticky {
             drop(sticky.dealer.give_up_on(who));
         }
-        self.in_transit.remove(&who);
-        self.bars.forget(who);
-        self.own_sockets.forget(who);
-        self.retiring.retain(|other| *other != who);
-        self.close_hopeless();
+        self.forget(who);
     }
 
     /// A worker closed its server. With the last one the socket goes, unless it is the cluster's own.
@@ -419,6 +519,37 @@ impl Listeners {
         self.by_key.clear();
         self.sticky = None;
         self.own_sockets.close_all();
+    }
+}
+
+impl Listener {
+    fn door<'a>(&self, key: &'a str) -> DoorName<'a> {
+        DoorName { number: self.number, key, is_unix: !matches!(self.opened.local, LocalAddress::Ip(_)) }
+    }
+
+    /// Hands over what can be handed over. Gives what goes by Node's channel.
+    fn deal(&mut self, key: &str, ids: &mut HandoverIds, lanes: &mut Lanes) -> Vec<Handover> {
+        let mut by_channel = Vec::new();
+        let mut by_lane: Vec<(Occupant, Vec<Laid>)> = Vec::new();
+        while let Some((who, id, connection)) = self.dealer.poll_handover(ids, &|who| lanes.standing(who)) {
+            if lanes.standing(who).lane.is_none() {
+                let outgoing = Outgoing::with_descriptor(node_protocol::new_connection(id.0, key), connection);
+                by_channel.push(Handover { who, outgoing, sent: Sent::Connection(id) });
+                continue;
+            }
+            lanes.note_chosen(who);
+            let entry = (Entry { id: id.0, door: self.number, client: None, address: None }, connection);
+            match by_lane.iter_mut().find(|(other, _)| *other == who) {
+                Some((_, entries)) => entries.push(entry),
+                None => by_lane.push((who, vec![entry])),
+            }
+        }
+        for (who, entries) in by_lane {
+            for (entry, connection) in lanes.hand_over(who, &self.door(key), entries).into_iter().rev() {
+                self.dealer.note_untaken(HandoverId(entry.id), connection);
+            }
+        }
+        by_channel
     }
 }
 

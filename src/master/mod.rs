@@ -6,7 +6,7 @@
 //!
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
 //! (channel, end) and `forks`, `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
-//! and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `sticky_port`, `own_sockets`, `acceptor`,
+//! and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `lanes`, `sticky_port`, `own_sockets`, `acceptor`,
 //! `console`, `line_writer`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` (status),
 //! `watch` (who stands still), `obituary` and `oom` (why one has died),
 //! `adopted` (orphans, where the master has pid 1).
@@ -20,6 +20,7 @@ mod children;
 mod config;
 pub mod console;
 mod forks;
+mod lanes;
 mod line_writer;
 mod listeners;
 mod messages;
@@ -39,6 +40,7 @@ mod thread_reports;
 mod threads;
 mod watch;
 
+pub use crate::listen::balance::Balance;
 pub use crate::supervisor::{IntensityEnd, RequestId, Resize, RestartPolicy};
 pub use child_thread::{ThreadKey, ThreadNews, Ticket};
 pub use config::MasterConfig;

@@ -12,6 +12,7 @@ use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
 use super::forks::Environment;
+use super::lanes::LaneRecord;
 use super::listeners::Listeners;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
@@ -48,6 +49,10 @@ pub(super) enum Happening {
     Accepted { door: Door, connection: std::os::fd::OwnedFd },
     /// A worker that could not take a connection in has had its pause.
     Rested { who: Occupant },
+    /// A worker told something by its lane.
+    Lane { who: Occupant, record: LaneRecord },
+    /// It is time to look at the lanes.
+    Look,
     /// A worker told something of the switchboard.
     Record { who: Occupant, record: Record },
     /// A worker's end of the switchboard's socket is closed.
@@ -154,7 +159,13 @@ impl Shell {
             .map_or(1, |time| u64::from(time.subsec_nanos()) ^ (u64::from(std::process::id()) << 32));
         Self {
             supervisor: Supervisor::new(config.supervisor(seed)),
-            listeners: Listeners::new(happenings.clone(), config.production, config.sticky_worker_port),
+            listeners: Listeners::new(
+                happenings.clone(),
+                config.production,
+                config.sticky_worker_port,
+                config.balance,
+                config.lanes,
+            ),
             switchboard: Switchboard::new(happenings.clone(), config.switchboard),
             watch: Watch::new(config.stuck, &config.oom_files),
             zombies: BTreeSet::new(),
@@ -233,6 +244,8 @@ impl Shell {
             }
             Happening::Accepted { door, connection } => self.listeners.offer(&door, connection),
             Happening::Rested { who } => self.listeners.note_rested(who),
+            Happening::Lane { who, record } => self.listeners.note_lane_record(who, record),
+            Happening::Look => self.listeners.look(),
             Happening::Record { who, record } => self.switchboard.note_record(who, record),
             Happening::Parted { who } => self.switchboard.part(who),
             Happening::Explained { who, time, stack } => self.note_explained(who, time, stack),

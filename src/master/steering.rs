@@ -16,6 +16,8 @@ use crate::transport::channel::node_protocol::QueryServer;
 #[derive(Default)]
 pub(super) struct Bars {
     barred: HashSet<Occupant>,
+    /// Those that stand still.
+    still: HashSet<Occupant>,
     /// What they asked for and get when they are admitted.
     held: Vec<(Occupant, QueryServer)>,
 }
@@ -23,6 +25,11 @@ pub(super) struct Bars {
 impl Bars {
     pub(super) fn has(&self, who: Occupant) -> bool {
         self.barred.contains(&who)
+    }
+
+    /// Whether it is to be handed connections.
+    pub(super) fn is_served(&self, who: Occupant) -> bool {
+        !self.barred.contains(&who) && !self.still.contains(&who)
     }
 
     fn hold(&mut self, who: Occupant, query: QueryServer) {
@@ -35,6 +42,7 @@ impl Bars {
 
     pub(super) fn forget(&mut self, who: Occupant) {
         self.barred.remove(&who);
+        self.still.remove(&who);
         self.held.retain(|(other, _)| *other != who);
     }
 }
@@ -75,16 +83,26 @@ impl Shell {
 }
 
 impl Listeners {
-    /// Gives it no connections from now on. What is on its way to it, it still takes.
+    /// Gives it no connections from now on. What lies in its lane goes to others.
     pub(super) fn bar(&mut self, who: Occupant) {
         self.bars.barred.insert(who);
-        self.set_served(who, false);
+        self.serve(who);
+    }
+
+    /// It stands still, or goes on again. Meanwhile it gets nothing, and what lies in its lane goes to others.
+    pub(super) fn note_still(&mut self, who: Occupant, is_still: bool) {
+        if is_still {
+            self.bars.still.insert(who);
+        } else {
+            self.bars.still.remove(&who);
+        }
+        self.serve(who);
     }
 
     /// Gives it connections again.
     pub(super) fn admit(&mut self, who: Occupant) {
         self.bars.barred.remove(&who);
-        self.set_served(who, true);
+        self.serve(who);
     }
 
     /// Clients that are kept together by place find this slot by this one.
@@ -94,12 +112,17 @@ impl Listeners {
         }
     }
 
-    fn set_served(&mut self, who: Occupant, is_served: bool) {
+    fn serve(&mut self, who: Occupant) {
+        let is_served = self.bars.is_served(who);
         for dealer in self.dealers() {
             dealer.set_served(who, is_served);
         }
         if let Some(StickyPort { dealer, .. }) = &mut self.sticky {
             dealer.set_served(who, is_served);
+        }
+        if !is_served {
+            let untaken = self.lanes.take_back(who);
+            self.deal_again(untaken);
         }
     }
 }

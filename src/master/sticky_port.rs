@@ -1,14 +1,16 @@
 //! The port of a sticky cluster: opened here when all apps serve, its connections handed to workers by the client's address.
 //!
-//! The workers listen on a port of their own behind it; who has joined that one can be handed connections. They travel as a
-//! message of the user's kind, with the socket, so their arrival is the only answer.
+//! The workers listen on a port of their own behind it; who has joined that one can be handed connections. They travel by lanes or,
+//! where a worker has none, as a message of the user's kind with the socket, so that their arrival is the only answer.
 
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use tokio::sync::mpsc;
 
 use super::acceptor::{self, Acceptor, Door};
+use super::lanes::{DoorName, Lanes};
 use super::listeners::{Handover, Sent};
 use super::shell::Happening;
 use crate::listen::dealer::HandoverIds;
@@ -18,11 +20,19 @@ use crate::supervisor::ListeningAddress;
 use crate::sys::socket::{self, AddressType, LocalAddress, Permissions};
 use crate::transport::channel::Outgoing;
 use crate::transport::channel::node_protocol;
+use crate::transport::lane::Entry;
+
+/// A connection, and who its client is where that is not the other end of it.
+#[derive(Clone)]
+pub(super) struct Arrival {
+    pub(super) connection: Rc<OwnedFd>,
+    pub(super) address: Option<SocketAddr>,
+}
 
 /// The sticky port and who is behind it.
 pub(super) struct StickyPort {
     inner_port: u16,
-    pub(super) dealer: StickyDealer<Rc<OwnedFd>>,
+    pub(super) dealer: StickyDealer<Arrival>,
     outer: Option<Outer>,
 }
 
@@ -75,7 +85,7 @@ impl StickyPort {
     /// Takes in a connection that was accepted. One whose peer is gone already has no address and is dropped.
     pub(super) fn offer(&mut self, connection: OwnedFd) {
         if let Some(client) = socket::peer_ip(connection.as_fd()) {
-            self.dealer.offer(client, Rc::new(connection));
+            self.dealer.offer(client.into(), Arrival { connection: Rc::new(connection), address: None });
         }
     }
 
@@ -85,11 +95,28 @@ impl StickyPort {
         }
     }
 
-    /// The next hand-over that is possible now.
-    pub(super) fn poll_handover(&mut self, ids: &mut HandoverIds) -> Option<Handover> {
-        let (who, id, connection) = self.dealer.poll_handover(ids)?;
-        let outgoing = Outgoing::with_descriptor(node_protocol::sticky_connection(), connection);
-        Some(Handover { who, outgoing, sent: Sent::Sticky(id) })
+    /// Hands over what can be handed over, for the server that listens at the inner port. Gives what goes by Node's channel.
+    pub(super) fn deal(
+        &mut self,
+        inner: Option<&DoorName<'_>>,
+        ids: &mut HandoverIds,
+        lanes: &mut Lanes,
+    ) -> Vec<Handover> {
+        let mut by_channel = Vec::new();
+        while let Some((who, id, client, arrival)) = self.dealer.poll_handover(ids, &|who| lanes.standing(who)) {
+            let Arrival { connection, address } = arrival;
+            let (Some(door), true) = (inner, lanes.standing(who).lane.is_some()) else {
+                let outgoing = Outgoing::with_descriptor(node_protocol::sticky_connection(), connection);
+                by_channel.push(Handover { who, outgoing, sent: Sent::Sticky(id) });
+                continue;
+            };
+            lanes.note_chosen(who);
+            let entry = Entry { id: id.0, door: door.number, client: Some(client.0), address };
+            for (entry, connection) in lanes.hand_over(who, door, vec![(entry, connection)]) {
+                self.dealer.note_untaken(client, Arrival { connection, address: entry.address });
+            }
+        }
+        by_channel
     }
 
     /// Accepts as long as there is room behind it, unless the cluster stops.

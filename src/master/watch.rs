@@ -210,9 +210,11 @@ impl Shell {
                 Finding::GoesOn(time) => self.note_goes_on(who, time),
             }
         }
+        self.deal_connections();
     }
 
     fn note_standstill(&mut self, who: Occupant, time: Duration) {
+        self.listeners.note_still(who, true);
         let Some(member) = self.watch.members.get(&who) else { return };
         let consequence = if who.is_agent() { "" } else { ", and gets no new connections" };
         warn!(
@@ -224,6 +226,7 @@ impl Shell {
     }
 
     fn note_goes_on(&mut self, who: Occupant, time: Duration) {
+        self.listeners.note_still(who, false);
         let Some(member) = self.watch.members.get(&who) else { return };
         info!("[master] {} goes on after it stood still for {}", name(who, member), seconds(time));
         (self.sink)(stuck_event("over", who, member, time).to_string());

@@ -6,7 +6,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -152,6 +152,40 @@ fn send_with(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], riding: &[RawFd]) -> Res
     }
 }
 
+/// How many bytes wait to be read, over all records (unix(7): `SIOCINQ`; on a socket that keeps records apart the kernel's
+/// `unix_inq_len` adds them up). Asking at the reading end is up to whoever holds a descriptor of it.
+///
+/// # Errors
+/// When the descriptor is no socket.
+pub fn unread_bytes(fd: BorrowedFd<'_>) -> Result<usize, SysError> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one int, and `bytes` is one.
+    let failed = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+    if failed == 0 { Ok(usize::try_from(bytes).unwrap_or(0)) } else { Err(SysError::last("ioctl(FIONREAD)")) }
+}
+
+/// Whether this process has room for so many descriptors more: the kernel closes those of a record that do not fit in. Another
+/// thread may take the room right after.
+#[must_use]
+pub fn has_room_for(fd: BorrowedFd<'_>, count: usize) -> bool {
+    let copies = (0..count).map(|_| fd.try_clone_to_owned());
+    copies.collect::<Result<Vec<_>, _>>().is_ok()
+}
+
+/// Gives a descriptor away, to somebody who knows it by its number and closes it.
+#[must_use]
+pub fn give_away(fd: OwnedFd) -> i32 {
+    fd.into_raw_fd()
+}
+
+/// As [`send_record`], with a descriptor of somebody else's in this process, by its number.
+///
+/// # Errors
+/// As [`send`]; `EBADF` when there is no such descriptor.
+pub fn send_record_with_number(fd: BorrowedFd<'_>, record: &[u8], number: i32) -> Result<(), SysError> {
+    send_with(fd, &[IoSlice::new(record)], &[number]).map(drop)
+}
+
 /// Takes over a socket that this process was started with, close-on-exec from now on. Call it once for a number.
 ///
 /// # Errors
@@ -245,6 +279,35 @@ mod tests {
         assert!(receive(theirs.as_fd(), &mut [0; 8], &mut descriptors).unwrap_err().is_would_block());
         drop(ours);
         assert_eq!(text(&theirs, &mut descriptors).1.bytes, 0);
+    }
+
+    #[test]
+    fn the_bytes_of_all_records_wait_and_whoever_holds_the_end_can_take_one_first() {
+        let (ours, theirs) = record_pair().unwrap();
+        assert_eq!(unread_bytes(theirs.as_fd()).unwrap(), 0);
+        let other = theirs.try_clone().unwrap();
+        for record in [&b"abc"[..], b"defgh"] {
+            send_record(ours.as_fd(), record, &[ours.as_fd()]).unwrap();
+        }
+        assert_eq!(unread_bytes(other.as_fd()).unwrap(), 8);
+        let mut descriptors = Vec::new();
+        assert_eq!(text(&other, &mut descriptors).0, "abc");
+        assert_eq!(unread_bytes(theirs.as_fd()).unwrap(), 5);
+        assert_eq!(text(&theirs, &mut descriptors).0, "defgh");
+        assert_eq!(descriptors.len(), 2);
+    }
+
+    #[test]
+    fn a_descriptor_can_be_sent_by_its_number() {
+        let (ours, theirs) = record_pair().unwrap();
+        let number = give_away(ours.try_clone().unwrap());
+        send_record_with_number(ours.as_fd(), b"x", number).unwrap();
+        let mut descriptors = Vec::new();
+        assert_eq!(text(&theirs, &mut descriptors).0, "x");
+        // SAFETY: it was given away in the line above, and nobody else has taken it.
+        drop(unsafe { OwnedFd::from_raw_fd(number) });
+        assert_eq!(send_record_with_number(ours.as_fd(), b"x", -1).unwrap_err().errno(), libc::EBADF);
+        assert!(has_room_for(ours.as_fd(), 8));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Moves messages between two processes.
 
 pub mod channel;
+pub mod lane;
 pub mod switchboard;

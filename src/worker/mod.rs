@@ -2,4 +2,5 @@
 
 pub mod endpoint;
 pub mod guard;
+pub mod lane;
 pub mod pulse;

@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
 const { attempt, order, tell } = require('../helpers/orders');
 const { connections, limitDescriptors } = require('../helpers/resources');
+const { connectionsTo } = require('../helpers/tcp_table');
 const { askOnce } = require('../helpers/traffic');
 const { until } = require('../helpers/waiting');
 
@@ -58,8 +59,20 @@ describe('a worker that has no descriptors left', () => {
     await until(async () => (await askOnce(port, '/')).body === String(poor), 'the poor one serves again');
   });
 
-  it('is asked again in a while where nobody else can take a connection, and answers when it can', async () => {
+  it('answers when it can where nobody else can take a connection', async () => {
     const cluster = await startFolder('writes_junk', { workers: 1 });
+    const { port } = await cluster.ready();
+    const [poor] = startedPids(cluster);
+    const limit = limitDescriptors(poor, FEW);
+    const asked = ask(port, 5);
+    await until(() => connectionsTo(port) === 5, 'all are accepted');
+    limitDescriptors(poor, limit);
+    assert.deepEqual((await asked).map(({ body, error }) => error ?? Number(body)), new Array(5).fill(poor));
+    await until(() => [cluster.pid, poor].every(pid => connections(pid) === 0), 'nobody holds one any more');
+  });
+
+  it("is asked again in a while by Node's channel, too", async () => {
+    const cluster = await startFolder('writes_junk', { workers: 1 }, { env: { EGG_CLUTCH_LANES: 'off' } });
     const { port } = await cluster.ready();
     const [poor] = startedPids(cluster);
     const limit = limitDescriptors(poor, FEW);

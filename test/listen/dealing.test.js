@@ -9,6 +9,7 @@ const { Connection, get } = require('../helpers/http_client');
 const { order, tell } = require('../helpers/orders');
 const { runFolder } = require('../helpers/run_folder');
 const { Traffic, askOnce } = require('../helpers/traffic');
+const { connectionsAt, connectionsTo } = require('../helpers/tcp_table');
 const { until } = require('../helpers/waiting');
 
 // In development the lines that tell who has started are for those who ask for them.
@@ -22,8 +23,8 @@ function tally(bodies) {
   return counts;
 }
 
-async function start(options) {
-  const cluster = await startFolder('writes_junk', options, VERBOSE);
+async function start(options, env) {
+  const cluster = await startFolder('writes_junk', options, { env: { ...VERBOSE.env, ...env } });
   const { port } = await cluster.ready();
   await started(cluster, options.workers - 1);
   return { cluster, port, pids: startedPids(cluster) };
@@ -36,13 +37,6 @@ describe('connections to a cluster', () => {
 
   before(async () => { ({ cluster, port, pids } = await start({ workers: 3 })); });
   after(() => cluster.stop());
-
-  it('go to the workers in turn', async () => {
-    const bodies = [];
-    for (let turn = 0; turn < 30; turn++) bodies.push((await get(port)).body);
-    assert.deepEqual(tally(bodies), Object.fromEntries(pids.map(pid => [pid, 10])));
-    for (const from of [0, 3, 27]) assert.deepEqual(bodies.slice(from, from + 3), bodies.slice(0, 3));
-  });
 
   it('are spread evenly when there are many at once', async () => {
     const traffic = new Traffic(port, { clients: 20 });
@@ -96,9 +90,82 @@ describe('connections to a cluster', () => {
   });
 });
 
-describe('a connection whose worker is killed before it took it', () => {
-  it('is dealt to another worker, unread', async () => {
+describe('by their balance, connections', () => {
+  it('go to the worker with the fewest open ones', async () => {
+    const { port, pids, cluster } = await start({ workers: 4 });
+    const kept = [];
+    const open = async times => {
+      for (let opened = 0; opened < times; opened++) {
+        const connection = new Connection(port);
+        kept.push(connection);
+        connection.owner = (await connection.get()).body;
+      }
+    };
+    const counts = () => tally(kept.map(({ owner }) => owner));
+    await open(64);
+    assert.deepEqual(counts(), Object.fromEntries(pids.map(pid => [pid, 16])));
+    // One loses all but two of them, and gets as many again.
+    const [idle] = pids;
+    const ended = kept.filter(({ owner }) => owner === String(idle)).slice(2);
+    for (const connection of ended) {
+      connection.close();
+      kept.splice(kept.indexOf(connection), 1);
+    }
+    await until(() => connectionsAt(idle, port) === 2, 'the worker has closed them');
+    await open(14);
+    assert.deepEqual(counts(), Object.fromEntries(pids.map(pid => [pid, 16])));
+    for (const connection of kept) connection.close();
+    await cluster.stop();
+  });
+
+  it('go to the workers in turn with round-robin', async () => {
+    const bodies = [];
+    const { port, pids } = await start({ workers: 3, balance: 'round-robin' });
+    for (let turn = 0; turn < 30; turn++) bodies.push((await get(port)).body);
+    assert.deepEqual(tally(bodies), Object.fromEntries(pids.map(pid => [pid, 10])));
+    for (const from of [0, 3, 27]) assert.deepEqual(bodies.slice(from, from + 3), bodies.slice(0, 3));
+  });
+});
+
+describe('a connection to a worker that stands still', () => {
+  it('is dealt to another worker, unread, and the one that stands still is handed nothing before it runs', async () => {
     const { cluster, port, pids: [stopped, other] } = await start({ workers: 2 });
+    process.kill(stopped, 'SIGSTOP');
+    for (const times of [5, 20]) {
+      const answers = await ask(port, times);
+      assert.deepEqual(tally(answers.map(({ error, body }) => error ?? body)), { [other]: times });
+    }
+    process.kill(stopped, 'SIGCONT');
+    await until(async () => (await askOnce(port, '/')).body === String(stopped), 'it is handed connections again');
+    assert.deepEqual((cluster.stdout.match(/^hand \d+/gm) ?? []).filter(line => line === `hand ${stopped}`).length, 1);
+  });
+
+  it('waits where nobody else is there, and is answered when it runs', async () => {
+    const { port, pids: [stopped] } = await start({ workers: 1 });
+    process.kill(stopped, 'SIGSTOP');
+    const asked = ask(port, 5);
+    // Accepted by the master, or still in the backlog: either way they wait.
+    await Promise.all(Array.from({ length: 3 }, () => new Promise(resolve => {
+      const socket = net.connect(port, '127.0.0.1', () => { socket.destroy(); resolve(); });
+    })));
+    process.kill(stopped, 'SIGCONT');
+    assert.deepEqual(tally((await asked).map(({ error, body }) => error ?? body)), { [stopped]: 5 });
+  });
+
+  it('is dealt to its successor when it is killed', async () => {
+    const { cluster, port, pids: [stopped] } = await start({ workers: 1 });
+    process.kill(stopped, 'SIGSTOP');
+    const asked = ask(port, 5);
+    await until(() => connectionsTo(port) === 5, 'all are accepted');
+    process.kill(stopped, 'SIGKILL');
+    const successor = await started(cluster, 1);
+    assert.deepEqual(tally((await asked).map(({ error, body }) => error ?? body)), { [successor]: 5 });
+  });
+});
+
+describe("connections that go by Node's channel", () => {
+  it('are dealt to another worker, unread, when theirs is killed before it took them', async () => {
+    const { cluster, port, pids: [stopped, other] } = await start({ workers: 2 }, { EGG_CLUTCH_LANES: 'off' });
     process.kill(stopped, 'SIGSTOP');
     const asked = Array.from({ length: 5 }, () => askOnce(port, '/'));
     // Four of them are answered; the fifth is on its way to the one that stands still.

@@ -12,6 +12,7 @@ const { Connection, get, getJson } = require('../helpers/http_client');
 const { assertInOrder, countOf } = require('../helpers/lines');
 const { tell } = require('../helpers/orders');
 const { connections, limitDescriptors } = require('../helpers/resources');
+const { connectionsTo } = require('../helpers/tcp_table');
 const { Traffic, askOnce } = require('../helpers/traffic');
 const { until } = require('../helpers/waiting');
 
@@ -111,7 +112,7 @@ describe('a sticky cluster', () => {
     const [client] = clientsOf(home, stopped);
     process.kill(stopped, 'SIGSTOP');
     const silent = await Promise.all(Array.from({ length: 40 }, () => connect(port, client)));
-    await until(() => connections(cluster.pid) === silent.length, 'the master has taken them in');
+    await until(() => connectionsTo(port) === silent.length, 'they are accepted');
     for (const socket of silent.slice(0, 30)) socket.resetAndDestroy();
     process.kill(stopped, 'SIGCONT');
     for (let turn = 0; turn < 10; turn++) assert.equal((await ask(port, client)).body, String(stopped));
