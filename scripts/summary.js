@@ -1,5 +1,5 @@
 'use strict';
-// The closing line over everything that the last `npm test` and `npm run test:nodes` counted.
+// The closing line over everything that the last `npm test` counted, and the lanes that were run by name after it.
 
 const { load, report } = require('./results');
 
