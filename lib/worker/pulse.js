@@ -3,6 +3,7 @@
 // Lets the master see what this process does and why it ends, through a page of memory that both share: see src/worker/pulse.rs. What
 // is done here costs nothing while nothing happens.
 
+const diagnostics = require('diagnostics_channel');
 const inspector = require('inspector');
 
 // Numbers on the page, where Rust and the master read them: requests that were begun, and those that are done with.
@@ -87,7 +88,9 @@ function attachPulse(binding, proc = process) {
 function countRequests(server) {
   if (!counts) return;
   const done = () => { counts[DONE] += 1; };
-  server.on('request', (request, response) => {
+  // No listener of the server's own: apps can see who listens to it.
+  diagnostics.subscribe('http.server.request.start', ({ response, server: of }) => {
+    if (of !== server) return;
     counts[BEGUN] += 1;
     response.once('close', done);
   });
