@@ -13,7 +13,9 @@ use super::text::{self, Encoding, Text};
 use crate::error::{ClusterError, chain};
 use crate::worker::endpoint::names::NameNumber;
 use crate::worker::endpoint::sending::{Name, Outgoing, Payload};
-use crate::worker::endpoint::{self, Action, Calls, Kind, Limits, Located, News, Place, Received, Role, Sent, Watches};
+use crate::worker::endpoint::{
+    self, Action, Calls, Kind, Limits, Located, News, Place, Received, Resting, Role, Sent, Watches,
+};
 
 // Where what stands in `head`, in 32-bit integers.
 const KIND: usize = 0;
@@ -175,8 +177,8 @@ impl Endpoint {
     /// `receive()` takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and
     /// none come before it has been taken: by `takeText(encoding)`, which answers its text; by `takeBytes(into)`, which copies it and
     /// answers whether it was to be had; or by `pass()`, unread.
-    /// `rest()` says that all has been taken that `receive` found: the next message calls `onMessages`. It answers false when there is
-    /// news to hear first.
+    /// `rest()` says that all has been taken that `receive` found. 0: there is news to hear first. 1: the next message calls
+    /// `onMessages`. 2: the same, and a message waits for memory that may never come: look again after a while.
     #[napi(ts_return_type = "Record<string, Function>")]
     pub fn calls<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let mut calls = Object::new(env)?;
@@ -271,7 +273,13 @@ impl Endpoint {
             Ok(())
         })?;
         let inner = Rc::clone(&self.inner);
-        add(env, calls, "rest", move |_| Ok(inner.borrow_mut().rest()))
+        add(env, calls, "rest", move |_| {
+            Ok(match inner.borrow_mut().rest() {
+                Resting::News => 0_u32,
+                Resting::Quiet => 1,
+                Resting::KeptWaiting => 2,
+            })
+        })
     }
 }
 

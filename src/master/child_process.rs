@@ -17,6 +17,7 @@ use crate::slot::Exit;
 use crate::sys::Watched;
 use crate::sys::process_tree::{self, Descendant};
 use crate::sys::pulse::PulseReader;
+use crate::sys::shared_memory;
 use crate::sys::spawn::{self, Child, ExitStatus, Signal, SpawnRequest, Usage};
 use crate::sys::unix_socket;
 use crate::transport::channel::{self, Outgoing, Receiver, Sender};
@@ -72,7 +73,10 @@ pub(super) fn start(
         env.push(format!("{SWITCHBOARD_VARIABLE}={SWITCHBOARD_FD}:{}:{}", peer.place.0, peer.generation.0).into());
     }
     // Without a page it serves as well; it is just not watched.
-    let (pulse, offer) = PulseReader::reserve().map(|(reader, offer)| (Rc::new(reader), offer)).ok().unzip();
+    let (pulse, offer) = shared_memory::refusal()
+        .map_or_else(|| PulseReader::reserve().ok(), |_| None)
+        .map(|(reader, offer)| (Rc::new(reader), offer))
+        .unzip();
     if let Some(offer) = &offer {
         inherit.extend(offer.descriptors().into_iter().zip(PULSE_FDS));
         env.push(format!("{PULSE_VARIABLE}={}:{}", PULSE_FDS[0], PULSE_FDS[1]).into());

@@ -57,6 +57,8 @@ pub(super) enum Happening {
     Record { who: Occupant, record: Record },
     /// A worker's end of the switchboard's socket is closed.
     Parted { who: Occupant },
+    /// A worker has sent the switchboard what is no record.
+    Babbled { who: Occupant },
     /// A process that stands still has been asked for its stack.
     Explained { who: Occupant, time: Duration, stack: Option<String> },
     /// A task beside the loop panicked: what it should have told will never come.
@@ -248,6 +250,7 @@ impl Shell {
             Happening::Look => self.listeners.look(),
             Happening::Record { who, record } => self.switchboard.note_record(who, record),
             Happening::Parted { who } => self.switchboard.part(who),
+            Happening::Babbled { who } => self.switchboard.expel(who, "it sends what is no record"),
             Happening::Explained { who, time, stack } => self.note_explained(who, time, stack),
             Happening::TaskPanicked => {
                 error!("[master] a task of the master panicked, exiting with code:1");

@@ -15,9 +15,10 @@ use tracing::warn;
 use super::shell::{Happening, spawn_task};
 use crate::message::address::{Generation, Occupant};
 use crate::sys::Watched;
+use crate::sys::shared_memory;
 use crate::sys::unix_socket;
 use crate::transport::switchboard::control::{Control, RECORD_BYTES, Role};
-use crate::transport::switchboard::layout::{ByteCount, Geometry, Peer, Place, SegmentId};
+use crate::transport::switchboard::layout::{ByteCount, Geometry, Peer, Place, SEGMENT_LIMIT, SegmentId};
 
 /// How many records may wait for a worker. Each process causes a few of them; one that lets so many wait reads none.
 const QUEUE_LIMIT: usize = 4096;
@@ -78,9 +79,13 @@ pub(super) struct Switchboard {
 }
 
 impl Switchboard {
-    /// Without places nobody takes part.
+    /// Without places nobody takes part. Where this machine has no memory for it, that is said here, once for all workers.
     pub(super) fn new(happenings: mpsc::Sender<Happening>, is_wanted: bool) -> Self {
-        let places = if is_wanted { Geometry::STANDARD.places() as usize } else { 0 };
+        let refusal = shared_memory::refusal().filter(|_| is_wanted);
+        if let Some(refusal) = refusal {
+            warn!("[master] messages go by the master: {}", super::chain(refusal));
+        }
+        let places = if is_wanted && refusal.is_none() { Geometry::STANDARD.places() as usize } else { 0 };
         Self { places: vec![(0, false); places], last_place: 0, members: HashMap::new(), happenings }
     }
 
@@ -132,6 +137,10 @@ impl Switchboard {
                 *memory = Some(Memory { parts: descriptors, segments: Vec::new() });
                 self.introduce(who);
             }
+            // Each is a descriptor that is kept here.
+            (Control::Segment { segment, .. }, Some(_)) if segment.index as usize >= SEGMENT_LIMIT => {
+                self.expel(who, "it has more segments than there may be");
+            }
             (Control::Segment { segment, bytes, .. }, Some(memory)) => {
                 let Some(file) = descriptors.pop() else { return };
                 // Its index is used again only when what it was before is gone.
@@ -142,6 +151,11 @@ impl Switchboard {
             (Control::Dropped { segment, .. }, Some(memory)) => {
                 memory.segments.retain(|(other, ..)| *other != segment);
                 self.tell_all(&Control::Dropped { sender: peer, segment }, &[]);
+            }
+            (Control::Apart { peer: other }, Some(_)) => {
+                if let Some(other) = self.members.values().find(|member| member.peer == other) {
+                    other.tell(&Control::Apart { peer }, &[]);
+                }
             }
             _ => self.expel(who, "a record comes out of its turn"),
         }
@@ -174,12 +188,16 @@ impl Switchboard {
         }
     }
 
-    /// A worker is not believed any more: the others reach it by its channel.
-    fn expel(&mut self, who: Occupant, reason: &str) {
-        if let Some(member) = self.members.get(&who) {
-            warn!("[master] worker {} is taken off the switchboard: {reason}", member.pid);
+    /// A worker is not believed any more, and lives on: the others reach it by its channel, and it reaches them so.
+    pub(super) fn expel(&mut self, who: Occupant, reason: &str) {
+        let Some(member) = self.members.get_mut(&who) else { return };
+        warn!("[master] worker {} is taken off the switchboard: {reason}", member.pid);
+        member.memory = None;
+        let Some(member) = self.members.get(&who) else { return };
+        for other in self.members.values().filter(|other| other.peer != member.peer && other.memory.is_some()) {
+            other.tell(&Control::Apart { peer: member.peer }, &[]);
+            member.tell(&Control::Apart { peer: other.peer }, &[]);
         }
-        self.part(who);
     }
 
     /// A worker's end of the socket is closed, or it is gone: the others are told. Its place stays taken until it is buried.
@@ -236,7 +254,7 @@ async fn listen(who: Occupant, socket: Rc<Watched>, happenings: mpsc::Sender<Hap
         let happening = match unix_socket::receive(socket.as_fd(), &mut bytes, &mut descriptors) {
             Ok(received) if received.bytes > 0 => match Control::from_bytes(&bytes[..received.bytes]) {
                 Ok(control) => Happening::Record { who, record: Record { control, descriptors } },
-                Err(_) => Happening::Parted { who },
+                Err(_) => Happening::Babbled { who },
             },
             Err(error) if error.is_would_block() => {
                 ready.clear_ready();
@@ -244,7 +262,7 @@ async fn listen(who: Occupant, socket: Rc<Watched>, happenings: mpsc::Sender<Hap
             }
             Ok(_) | Err(_) => Happening::Parted { who },
         };
-        let is_end = matches!(happening, Happening::Parted { .. });
+        let is_end = matches!(happening, Happening::Parted { .. } | Happening::Babbled { .. });
         if happenings.send(happening).await.is_err() || is_end {
             return;
         }

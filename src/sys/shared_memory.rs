@@ -12,6 +12,7 @@ use std::ffi::CStr;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -170,6 +171,14 @@ pub fn create(name: &CStr, bytes: usize) -> Result<(OwnMapping, OwnedFd), Shared
     unforked.map_err(|errno| SharedMemoryError::Map { bytes, source: SysError::new("madvise", errno) })?;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals())).named("fcntl(F_ADD_SEALS)").map_err(SharedMemoryError::Seal)?;
     Ok((OwnMapping(mapping), file))
+}
+
+/// Why this machine has no such memory at all; tried once.
+#[must_use]
+pub fn refusal() -> Option<&'static SharedMemoryError> {
+    static REFUSAL: OnceLock<Option<SharedMemoryError>> = OnceLock::new();
+    let tried = || create(c"clutch-trial", 1).err().filter(SharedMemoryError::is_unsupported);
+    REFUSAL.get_or_init(tried).as_ref()
 }
 
 fn create_file(name: &CStr) -> Result<OwnedFd, SharedMemoryError> {

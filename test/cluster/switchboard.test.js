@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { ask, told } = require('../helpers/probe');
+const { limitDescriptors } = require('../helpers/resources');
 const { until } = require('../helpers/waiting');
 const { Subject } = require('./shared/subject');
 
@@ -99,6 +100,23 @@ describe('messages between workers', () => {
       const news = await ask(cluster, pid, 'when', { action: 'news', count: 2 });
       assert.deepEqual(news.map(({ length, sha256 }) => ({ length, sha256 })), [first, last]);
     }
+  });
+
+  it('go by the master where one of the two has no descriptor left for the memory of the other', async () => {
+    const cluster = await start({ workers: 1 });
+    const agent = cluster.agentPid();
+    const [app] = cluster.appPids();
+    const before = limitDescriptors(app, 3);
+    // Needs memory that nobody has seen yet, whose descriptor does not reach the app.
+    await ask(cluster, agent, 'sendLong', { method: 'sendTo', args: [app, 'news'], length: 4 * MB });
+    for (const [one, other] of [[app, agent], [agent, app]]) {
+      await cluster.output(new RegExp(`${one} \\[messenger\\] messages to and from ${other} go by the master`));
+    }
+    limitDescriptors(app, before);
+    await ask(cluster, agent, 'flood', { method: 'sendTo', args: [app, 'news'], count: 100 });
+    await ask(cluster, app, 'flood', { method: 'sendToAgent', args: ['news'], count: 100 });
+    await assertAll(cluster, app, agent, 100);
+    await assertAll(cluster, agent, app, 100);
   });
 
   it('are refused, and that is said, beyond what may wait for one that stands still; the others get them', async () => {

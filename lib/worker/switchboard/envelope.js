@@ -15,6 +15,10 @@ const FLAG = Object.freeze({
   /** The payload is the whole message, which has members of its own. */
   WHOLE: 2,
 });
+/** What the native side answers to a message: all have it, it waits, it is refused, it never fits. */
+const SENT = Object.freeze({ ALL: 0, WAITS: 1, REFUSED: -1, TOO_BIG: -2 });
+/** How it is when everything has been taken: there is news, or whatever comes calls, or memory for a message may never come. */
+const REST = Object.freeze({ NEWS: 0, QUIET: 1, KEPT_WAITING: 2 });
 /** How the characters of a text lie in memory. */
 const ENCODING = Object.freeze({ LATIN1: 1, UTF16: 2 });
 
@@ -60,4 +64,4 @@ class Scratch {
   }
 }
 
-module.exports = { KIND, FLAG, ENCODING, HEAD, MAX_RECEIVERS, ROW, ROW_VALUES, Desk, Scratch };
+module.exports = { REST, SENT, KIND, FLAG, ENCODING, HEAD, MAX_RECEIVERS, ROW, ROW_VALUES, Desk, Scratch };

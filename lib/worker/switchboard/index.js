@@ -5,7 +5,7 @@
 // two for each sender and receiver.
 
 const { Audience } = require('./audience');
-const { FLAG, MAX_RECEIVERS, Desk } = require('./envelope');
+const { FLAG, MAX_RECEIVERS, REST, SENT, Desk } = require('./envelope');
 const { EnvelopeReader } = require('./envelope_reader');
 const { EnvelopeWriter } = require('./envelope_writer');
 const { confirm, flagsOf, isPlainObject, isPlainEnvelope } = require('./message_form');
@@ -16,15 +16,11 @@ const { Roster } = require('./roster');
 const RETRY_MS = 2;
 // Memory that was needed once is given back when nothing was sent for so long.
 const TIDY_MS = 1000;
-
+// Where memory has been announced and does not come, it is looked for this often.
+const KEPT_WAITING_MS = 1000;
 // One turn takes so much at most, so that sockets and timers get theirs.
 const MESSAGES_A_TURN = 64;
 const BYTES_A_TURN = 1024 * 1024;
-
-// What the native side answers to a message; 0 is that all have it.
-const WAITS = 1;
-const REFUSED = -1;
-const TOO_BIG = -2;
 
 // Such a name has no form of its own in shared memory: NUL ends one, and half a surrogate pair is no UTF-8.
 const ODD_NAME = /[\0\ud800-\udfff]/;
@@ -207,12 +203,12 @@ class Switchboard {
     this.meter.traffic.noteSent(name, length);
     this.#isUntidy = true;
     if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
-    if (outcome === WAITS || outcome === REFUSED) {
+    if (outcome === SENT.WAITS || outcome === SENT.REFUSED) {
       this.#retryLater();
       this.meter.backlog.look();
     }
-    if (outcome === REFUSED) this.#noteUnsent(name, 'queue-full', this.#endpoint.takeRefused());
-    else if (outcome === TOO_BIG) this.#noteUnsent(name, 'too-big', places, `one of ${length} bytes is larger than the shared memory`);
+    if (outcome === SENT.REFUSED) this.#noteUnsent(name, 'queue-full', this.#endpoint.takeRefused());
+    else if (outcome === SENT.TOO_BIG) this.#noteUnsent(name, 'too-big', places, `one of ${length} bytes is larger than the shared memory`);
   }
 
   #noteUnsent(action, reason, places, text = 'so many wait for a process that does not read') {
@@ -281,6 +277,9 @@ class Switchboard {
   #part({ kind, place, generation }) {
     const member = this.#roster.at(place);
     if (member?.generation !== generation) return;
+    if (kind === 'broken') {
+      this.#logger.warn(`[messenger] messages to and from ${member.pid} go by the master from now on, those in shared memory are lost`);
+    }
     if (kind !== 'gone' || !member.isJoined) return;
     this.#leaving.set(place, member);
     this.#takeTurn();
@@ -322,7 +321,9 @@ class Switchboard {
   // What comes until the loop waits is seen then, without a bell.
   #endTurn(count) {
     if (this.#leaving.size > 0) this.#letGo(count);
-    if (this.#calls.rest()) return;
+    const rest = this.#calls.rest();
+    if (rest === REST.KEPT_WAITING) this.#later(KEPT_WAITING_MS, () => this.#takeTurn());
+    if (rest !== REST.NEWS) return;
     this.#hear();
     this.#takeTurn();
   }

@@ -17,6 +17,7 @@ const PEER: u64 = 3;
 const GONE: u64 = 4;
 const DROPPED: u64 = 5;
 const EXPECTED: u64 = 6;
+const APART: u64 = 7;
 
 /// What a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,12 @@ pub enum Control {
         /// Who.
         peer: Peer,
     },
+    /// To the master: the sender and this process do not read each other any more. To a worker: it and this process do not. Both live, and
+    /// reach each other by Node's channel.
+    Apart {
+        /// Who.
+        peer: Peer,
+    },
 }
 
 impl Control {
@@ -80,7 +87,7 @@ impl Control {
         match self {
             Self::Hello | Self::Peer { .. } => 3,
             Self::Segment { .. } => 1,
-            Self::Gone { .. } | Self::Dropped { .. } | Self::Expected { .. } => 0,
+            Self::Gone { .. } | Self::Apart { .. } | Self::Dropped { .. } | Self::Expected { .. } => 0,
         }
     }
 
@@ -96,6 +103,7 @@ impl Control {
             Self::Peer { peer, role, pid } => [PEER, peer_word(peer), u64::from(role == Role::Agent), pid.into(), 0],
             Self::Dropped { sender, segment } => [DROPPED, peer_word(sender), segment.to_word(), 0, 0],
             Self::Gone { peer } => [GONE, peer_word(peer), 0, 0, 0],
+            Self::Apart { peer } => [APART, peer_word(peer), 0, 0, 0],
         };
         let mut bytes = [0; RECORD_BYTES];
         for (place, word) in bytes.chunks_exact_mut(WORD_BYTES as usize).zip(words) {
@@ -132,7 +140,8 @@ impl Control {
             }
             DROPPED => Ok(Self::Dropped { sender: peer_of(peer), segment: SegmentId::from_word(first) }),
             GONE => Ok(Self::Gone { peer: peer_of(peer) }),
-            _ => Err(Refused { what: What::Kind, found: kind, limit: EXPECTED }),
+            APART => Ok(Self::Apart { peer: peer_of(peer) }),
+            _ => Err(Refused { what: What::Kind, found: kind, limit: APART }),
         }
     }
 }
@@ -172,6 +181,7 @@ mod tests {
                 segment: SegmentId { index, serial }
             }),
             peer().prop_map(|peer| Control::Gone { peer }),
+            peer().prop_map(|peer| Control::Apart { peer }),
         ]
     }
 

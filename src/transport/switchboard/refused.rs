@@ -56,7 +56,7 @@ impl Refused {
         if found == limit { Ok(()) } else { Err(Self { what, found, limit }) }
     }
 
-    pub(super) fn beyond(what: What, found: u64, limit: u64) -> Result<(), Self> {
+    pub(crate) fn beyond(what: What, found: u64, limit: u64) -> Result<(), Self> {
         if found <= limit { Ok(()) } else { Err(Self { what, found, limit }) }
     }
 }

@@ -10,10 +10,14 @@ mod receiving;
 mod resting;
 pub mod sending;
 mod spin;
+#[cfg(test)]
+#[cfg(not(any(miri, cluster_loom)))]
+mod tests;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::message::address::Generation;
 use crate::sys::event::Event;
@@ -31,14 +35,15 @@ pub use crate::transport::switchboard::layout::{Peer, Place};
 pub use crate::transport::switchboard::memory::{OwnBytes, PeerBytes};
 use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
 use crate::transport::switchboard::outbox::Outbox;
-use crate::transport::switchboard::refused::Refused;
+use crate::transport::switchboard::refused::{Refused, What};
 use links::{Link, Links};
 pub use load::Load;
 use load::Waits;
 use names::Names;
-use receiving::Next;
 pub use receiving::{Action, Located, Received};
+use receiving::{Kept, Next, SEGMENT_PATIENCE};
 use resting::Rest;
+pub use resting::Resting;
 use sending::Spare;
 
 /// Why this process is not on the switchboard.
@@ -149,6 +154,10 @@ pub struct Endpoint {
     links: Links,
     names: Names,
     next: Option<Next>,
+    /// Who keeps this process waiting for a segment.
+    kept: Option<Kept>,
+    /// How long it may take until a segment is handed over.
+    patience: Duration,
     rest: Rest,
     spare: Spare,
     news: VecDeque<News>,
@@ -184,6 +193,8 @@ impl Endpoint {
             links: Links::default(),
             names: Names::default(),
             next: None,
+            kept: None,
+            patience: SEGMENT_PATIENCE,
             rest: Rest::default(),
             spare: Spare::default(),
             news: VecDeque::new(),
@@ -238,7 +249,10 @@ impl Endpoint {
         match control {
             Control::Peer { peer, role, pid } => match self.link(peer, descriptors) {
                 Ok(()) => self.news.push_back(News::Joined { peer, role, pid }),
-                Err(_) => self.news.push_back(News::Broken { peer }),
+                Err(_) => {
+                    self.news.push_back(News::Broken { peer });
+                    self.tell_apart(peer);
+                }
             },
             Control::Expected { peer, role, pid } => self.news.push_back(News::Expected { peer, role, pid }),
             Control::Segment { sender, segment, bytes } => {
@@ -248,7 +262,8 @@ impl Endpoint {
             }
             Control::Dropped { sender, .. } if self.has(sender) => self.inbox.drop_unlisted(sender.place),
             Control::Gone { peer } => self.news.push_back(News::Gone { peer }),
-            Control::Dropped { .. } | Control::Hello => {}
+            Control::Apart { peer } if self.has(peer) => self.part(peer),
+            Control::Apart { .. } | Control::Dropped { .. } | Control::Hello => {}
         }
     }
 
@@ -279,6 +294,8 @@ impl Endpoint {
             return Err(EndpointError::Invitation { found: "a segment without its memory".to_owned() });
         };
         self.inbox.drop_unlisted(sender.place);
+        // All have the same limit. A payload of any size would be memory of any size here.
+        Refused::beyond(What::Size, bytes.0, self.arena.0)?;
         let memory = peer_memory(file.as_fd(), bytes)?;
         Ok(self.inbox.add_segment(sender.place, segment, bytes, memory)?)
     }
@@ -301,17 +318,29 @@ impl Endpoint {
             self.outbox.detach(place);
             self.turn.retain(|other| *other != place);
             self.next.take_if(|next| next.sender() == place);
+            self.kept.take_if(|kept| kept.by == place);
         }
     }
 
     fn distrust(&mut self, place: Place) {
         if let Some(link) = self.links.get(place) {
             let peer = link.peer;
-            self.let_go(place);
-            self.news.push_back(News::Broken { peer });
-            // JavaScript hears of it when it is called.
-            self.come_back();
+            self.part(peer);
+            self.tell_apart(peer);
         }
+    }
+
+    fn part(&mut self, peer: Peer) {
+        self.let_go(peer.place);
+        self.news.push_back(News::Broken { peer });
+        // JavaScript hears of it when it is called.
+        self.come_back();
+    }
+
+    /// The other one must know, or it would go on sending to where nobody reads.
+    fn tell_apart(&self, peer: Peer) {
+        // Not heard, the master is gone, and all end.
+        let _ = unix_socket::send_record(self.master.as_fd(), &Control::Apart { peer }.to_bytes(), &[]);
     }
 }
 

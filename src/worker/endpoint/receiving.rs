@@ -1,5 +1,7 @@
 //! What this process receives: rows of small messages at once, large ones by themselves and where they lie.
 
+use std::time::{Duration, Instant};
+
 use super::names::{NameNumber, Names};
 use super::{Endpoint, Place};
 use crate::transport::switchboard::descriptor::{Descriptor, Heading, PayloadRange};
@@ -11,6 +13,9 @@ use crate::transport::switchboard::segments::Unreadable;
 
 /// A payload that is longer is not copied before somebody wants it.
 const COPIED_BYTES: usize = 16 * 1024;
+
+/// How long a message is waited for whose segment is not handed over: the master hands it on at once, so it never comes.
+pub(super) const SEGMENT_PATIENCE: Duration = Duration::from_secs(10);
 
 const WORD: usize = size_of::<u64>();
 
@@ -66,6 +71,13 @@ impl Next {
     }
 }
 
+/// A segment that has to come before a message can be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub(super) by: Place,
+    pub(super) since: Instant,
+}
+
 impl Endpoint {
     /// Takes messages, `limit` at most, each sender in turn; copies the small ones into `into`. Must not be called while one that was told
     /// to be in place has not been taken or passed; answers that there are none then.
@@ -116,9 +128,13 @@ impl Endpoint {
         }
         let Descriptor { heading, range } = match self.inbox.next(sender, ClaimLimit::STANDARD) {
             Ok(Some(descriptor)) => descriptor,
-            Ok(None) | Err(Unreadable::NotHereYet(_)) => return Ok(None),
+            Ok(None) => return Ok(None),
+            Err(Unreadable::NotHereYet(_)) => return self.keep_waiting(sender),
             Err(Unreadable::Refused(_)) => return Err(NotNow::Refused),
         };
+        if self.kept.is_some() {
+            self.kept.take_if(|kept| kept.by == sender);
+        }
         let total = range.map_or(0, |range| usize::try_from(range.length.0).unwrap_or(usize::MAX));
         // The descriptor's shape was checked: a name is no longer than the range.
         let name_length = (heading.name_length as usize).next_multiple_of(WORD).min(total);
@@ -131,7 +147,7 @@ impl Endpoint {
         if let Some(range) = range {
             match self.inbox.read(sender, &range, room) {
                 Ok(()) => {}
-                Err(Unreadable::NotHereYet(_)) => return Ok(None),
+                Err(Unreadable::NotHereYet(_)) => return self.keep_waiting(sender),
                 Err(Unreadable::Refused(_)) => return Err(NotNow::Refused),
             }
         }
@@ -152,6 +168,13 @@ impl Endpoint {
             }
         };
         Ok(Some(Received { sender, heading, action, located, length: total - name_length }))
+    }
+
+    /// The next message of a sender lies in a segment that has not been handed over. For a while that is as it should be.
+    fn keep_waiting(&mut self, sender: Place) -> Result<Option<Received>, NotNow> {
+        let kept = self.kept.get_or_insert_with(|| Kept { by: sender, since: Instant::now() });
+        let is_late = kept.by == sender && kept.since.elapsed() >= self.patience;
+        if is_late { Err(NotNow::Refused) } else { Ok(None) }
     }
 
     /// The bytes of the message that is in place, to be read before it is passed.

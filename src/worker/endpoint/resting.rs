@@ -19,16 +19,28 @@ pub(super) struct Rest {
     since: Option<Instant>,
 }
 
+/// How it is when everything has been taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Resting {
+    /// There is news to poll first.
+    News,
+    /// Whatever comes wakes this process up.
+    Quiet,
+    /// A message waits for its segment, which may never come: look again after a while.
+    KeptWaiting,
+}
+
 impl Endpoint {
-    /// Everything has been taken: this process may sleep when its loop waits. Answers false when there is news to poll first.
-    pub fn rest(&mut self) -> bool {
+    /// Everything has been taken: this process may sleep when its loop waits, unless there is news.
+    pub fn rest(&mut self) -> Resting {
         if !self.news.is_empty() {
-            return false;
+            return Resting::News;
         }
         if self.rest.since.is_none() {
             self.rest.since = Some(Instant::now());
         }
-        true
+        if self.kept.is_some() { Resting::KeptWaiting } else { Resting::Quiet }
     }
 
     /// The loop is about to wait. Answers whether there are messages instead; otherwise this process sleeps now, if it said that it may.
