@@ -101,8 +101,8 @@ export declare class Endpoint {
    * `receive()` takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and
    * none come before it has been taken: by `takeText(encoding)`, which answers its text; by `takeBytes(into)`, which copies it and
    * answers whether it was to be had; or by `pass()`, unread.
-   * `rest()` says that all has been taken that `receive` found: the next message calls `onMessages`. It answers false when there is
-   * news to hear first.
+   * `rest()` says that all has been taken that `receive` found. 0: there is news to hear first. 1: the next message calls
+   * `onMessages`. 2: the same, and a message waits for memory that may never come: look again after a while.
    */
   calls(): Record<string, Function>
   /** Sends what waits, as far as there is room now. Answers whether nothing waits any more. */
