@@ -99,11 +99,12 @@ export interface ClusterOptions {
   /** @default 'process' */
   startMode?: ClusterStartMode | null;
   /**
-   * Who gets the next connection: the app worker with the fewest open ones, in turn where these are equal; or the next in turn, whatever it
-   * has. A worker that stands still is passed over in either case.
+   * Who gets the next connection: the app worker with the fewest open ones, in turn where these are equal; the next in turn, whatever it
+   * has; or whom the kernel chooses, among sockets of which each worker has one: that costs least for each connection, and spreads them
+   * by chance. A worker that stands still is passed over in each case. `'kernel'` is not possible together with `sticky`.
    * @default 'least-busy'
    */
-  balance?: 'least-busy' | 'round-robin' | null;
+  balance?: 'least-busy' | 'round-robin' | 'kernel' | null;
   /**
    * Only with `startMode: 'worker_threads'`: the ports of the app threads, each of them once. There is one thread per port, or one on
    * `port`, whatever `workers` says; `reusePort` has another way.
@@ -112,7 +113,7 @@ export interface ClusterOptions {
   ports?: Array<number | string> | null;
   /**
    * Gives every app worker a socket of its own on the port, and the kernel chooses the worker of each connection; also by the app's config
-   * `cluster.listen.reusePort`. Connections that wait at a worker are lost when it dies, but not in a reload. Not together with `sticky`.
+   * `cluster.listen.reusePort`. The same as `balance: 'kernel'`. Not together with `sticky`.
    * With `startMode: 'worker_threads'` it needs `port` and Node.js 22.12, and `workers` threads listen on that port.
    * @default false
    */

@@ -275,6 +275,12 @@ describe('reusePort', () => {
     expect((await parse3({ reusePort: true })).reusePort).toBe(true);
   });
 
+  test('balance is one of three, and not the kernel where the address decides', async () => {
+    for (const balance of ['least-busy', 'round-robin', 'kernel']) expect(await parse({ balance })).toMatchObject({ balance });
+    for (const balance of ['random', true, 1]) await optionError({ balance }, 'options.balance', "'least-busy', 'round-robin' or 'kernel'");
+    await optionError({ balance: 'kernel', sticky: true }, 'options.balance', 'options.sticky');
+  });
+
   test('is refused together with sticky', async () => {
     await optionError({ reusePort: true, sticky: true }, 'options.reusePort', 'options.sticky');
     expect(await parse({ reusePort: false, sticky: true })).toMatchObject({ reusePort: false, sticky: true });

@@ -13,7 +13,6 @@ const errorOf = options => parse(options).then(() => { throw new Error('was take
 
 // By option: what asks for what happens anyway, what this version cannot do, and what has no meaning at all.
 const VALUES = {
-  balance: { today: ['least-busy', 'round-robin'], later: ['kernel'], bad: ['random', true] },
   sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
   recycle: { today: [false, {}], later: [{ memory: '80%' }], bad: [true, 'x'] },
   control: { today: [false], later: ['run/clutch.sock'], bad: [true, 5, ''] },

@@ -21,6 +21,7 @@ const { parseThreads } = require('./options/threads');
 
 const HTTPS_PORT = 8443;
 const MAX_WORKERS = 1024;
+const BALANCES = ['least-busy', 'round-robin', 'kernel'];
 
 /** A field without a value counts as not given. `fromEntries` defines its keys, so one named `__proto__` stays a key. */
 function dropEmpty(options) {
@@ -37,7 +38,11 @@ function checkFields(given) {
   }
 }
 
-function checkTogether({ sticky, reusePort }) {
+function checkTogether({ sticky, reusePort, balance }) {
+  if (sticky && balance === 'kernel') {
+    throw new ClutchError('ERR_CLUTCH_OPTION',
+      "options.balance cannot be 'kernel' together with options.sticky: either the kernel chooses the worker of a connection or its address does");
+  }
   if (!sticky || !reusePort) return;
   throw new ClutchError('ERR_CLUTCH_OPTION',
     'options.reusePort cannot be true together with options.sticky: either the kernel chooses the worker of a connection or its address does');
@@ -113,6 +118,7 @@ async function parse(options = {}) {
   if (options === null) options = {};
   const given = dropEmpty(object('options', options));
   checkFields(given);
+  if (Object.hasOwn(given, 'balance') && !BALANCES.includes(given.balance)) throw bad('options.balance', given.balance, "'least-busy', 'round-robin' or 'kernel'");
   refuseLater(given);
   supervision(given);
   checkTogether(given);

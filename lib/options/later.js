@@ -19,12 +19,6 @@ function isToday(...values) {
  * about the value instead of about this version.
  */
 const LATER = {
-  balance: {
-    today: isToday('least-busy', 'round-robin'),
-    known: isToday('kernel'),
-    allowed: "'least-busy', 'round-robin' or 'kernel'",
-    instead: "leave it out or give 'least-busy' or 'round-robin'",
-  },
   sticky: {
     today: value => value === true || !value,
     known: isPlainObject,

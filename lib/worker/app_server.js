@@ -37,7 +37,8 @@ function readAddress(app, options) {
   if (app.options) app.options.port = port;
   const reusePort = Boolean(options.reusePort || listen.reusePort);
   if (reusePort) options.reusePort = true;
-  return { port, path: listen.path, hostname: listen.hostname, reusePort, protocol: tls.key && tls.cert ? 'https' : 'http', tls };
+  const hasOwnSocket = reusePort || options.balance === 'kernel';
+  return { port, path: listen.path, hostname: listen.hostname, reusePort: hasOwnSocket, protocol: tls.key && tls.cert ? 'https' : 'http', tls };
 }
 
 /** What the master has to know of it before this worker listens. */

@@ -9,6 +9,7 @@ pub mod open;
 #[cfg(test)]
 mod open_tests;
 pub mod rendezvous;
+pub mod steer_program;
 pub mod sticky_dealer;
 #[cfg(test)]
 mod sticky_dealer_tests;

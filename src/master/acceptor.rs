@@ -74,10 +74,15 @@ impl Acceptor {
 
 /// Ends listening. Whoever is connected already comes out here, whoever comes later is refused at once.
 pub(super) fn take_last(socket: BorrowedFd<'_>) -> Vec<OwnedFd> {
-    // The bound is for clients that come as fast as we accept them.
-    let last = std::iter::from_fn(|| socket::accept(socket).ok().flatten()).take(LAST_CONNECTIONS).collect();
+    let last = take_waiting(socket);
     socket::stop_listening(socket);
     last
+}
+
+/// Whoever is connected already and waits to be accepted.
+pub(super) fn take_waiting(socket: BorrowedFd<'_>) -> Vec<OwnedFd> {
+    // The bound is for clients that come as fast as we accept them.
+    std::iter::from_fn(|| socket::accept(socket).ok().flatten()).take(LAST_CONNECTIONS).collect()
 }
 
 async fn accept(door: Door, socket: Watched, mut wanted: watch::Receiver<bool>, happenings: mpsc::Sender<Happening>) {

@@ -18,7 +18,7 @@ use tracing::debug;
 
 use super::acceptor::{self, Acceptor, Door, OUT_OF_DESCRIPTORS_PAUSE};
 use super::lanes::{DoorName, LOOK_PERIOD, Laid, LaneRecord, Lanes, Said, Untaken};
-use super::own_sockets::OwnSockets;
+use super::own_sockets::{self, SlotSockets, Wishes};
 use super::shell::Happening;
 use super::steering::Bars;
 use super::sticky_port::{Arrival, StickyPort};
@@ -41,8 +41,11 @@ struct Listener {
     dealer: Dealer<Rc<OwnedFd>>,
     /// What the servers on this key share (TLS ticket keys): the first worker's word counts.
     data: Option<Box<RawValue>>,
-    /// None where there are no connections.
+    /// None where there are no connections, or each slot has a socket of its own.
     acceptor: Option<Acceptor>,
+    slots: SlotSockets,
+    /// False for a worker's further servers on the same address.
+    is_first: bool,
 }
 
 /// What went to a worker with a descriptor.
@@ -60,7 +63,7 @@ pub(super) struct Listeners {
     by_key: HashMap<String, Listener>,
     pub(super) sticky: Option<StickyPort>,
     pub(super) bars: Bars,
-    own_sockets: OwnSockets,
+    wishes: Wishes,
     pub(super) lanes: Lanes,
     last_number: u32,
     /// True while a [`Happening::Look`] is under way.
@@ -97,7 +100,7 @@ impl Listeners {
             by_key: HashMap::new(),
             sticky: sticky_worker_port.map(StickyPort::new),
             bars: Bars::default(),
-            own_sockets: OwnSockets::default(),
+            wishes: Wishes::default(),
             lanes: Lanes::new(happenings.clone(), balance, has_lanes),
             last_number: 0,
             is_look_due: false,
@@ -121,14 +124,10 @@ impl Listeners {
             query.fd.map_or_else(|| "undefined".to_owned(), |fd| fd.to_string()),
             query.index
         );
-        if self.own_sockets.is_wanted(who, &query) {
-            return match self.own_sockets.give(who, &key, &query) {
-                Ok((socket, data)) => self.give_socket(who, HandleKind::NetNative, query.seq, key, data, socket),
-                Err(errno) => Outgoing::new(node_protocol::server_reply(query.seq, &key, errno, None, &query.data)),
-            };
-        }
+        let wants_own = self.wishes.has(who, &query);
         if !self.by_key.contains_key(&key) {
-            match self.open(&key, &query) {
+            let opened = if wants_own { self.open_own(who, &key, &query) } else { self.open(&key, &query) };
+            match opened {
                 Ok(listener) => {
                     self.by_key.insert(key.clone(), listener);
                 }
@@ -140,6 +139,19 @@ impl Listeners {
         let Some(listener) = self.by_key.get_mut(&key) else {
             return Outgoing::new(node_protocol::server_reply(query.seq, &key, 0, None, &query.data));
         };
+        if wants_own {
+            match listener.slots.give(who.seat, &key, &query, &self.happenings) {
+                Ok(socket) => {
+                    let data = listener.data.get_or_insert(query.data).clone();
+                    listener.dealer.join(who);
+                    listener.dealer.set_served(who, self.bars.is_served(who));
+                    return self.give_socket(who, HandleKind::NetNative, query.seq, key, data, socket);
+                }
+                Err(errno) => {
+                    return Outgoing::new(node_protocol::server_reply(query.seq, &key, errno, None, &query.data));
+                }
+            }
+        }
         let data = listener.data.get_or_insert(query.data).clone();
         let is_served = self.bars.is_served(who);
         listener.dealer.join(who);
@@ -180,7 +192,37 @@ impl Listeners {
         };
         let data = (query.data.get() != "null").then(|| query.data.clone());
         self.last_number += 1;
-        Ok(Listener { opened, number: DoorNumber(self.last_number), dealer: Dealer::default(), data, acceptor })
+        let number = DoorNumber(self.last_number);
+        Ok(Listener {
+            opened,
+            number,
+            dealer: Dealer::default(),
+            data,
+            acceptor,
+            slots: SlotSockets::default(),
+            is_first: true,
+        })
+    }
+
+    /// As [`Listeners::open`], for workers that get a socket each.
+    fn open_own(&mut self, who: Occupant, key: &str, query: &QueryServer) -> Result<Listener, i32> {
+        let mut opened = own_sockets::open(query)?;
+        // The slot alone holds its socket, so that nobody listens on it any more when the slot lets go.
+        let nothing = std::fs::File::open("/dev/null").map_err(|error| -error.raw_os_error().unwrap_or_default())?;
+        let socket = std::mem::replace(&mut opened.socket, nothing.into());
+        let mut slots = SlotSockets::default();
+        slots.add(who.seat, key, socket, &self.happenings)?;
+        self.last_number += 1;
+        let number = DoorNumber(self.last_number);
+        Ok(Listener {
+            opened,
+            number,
+            dealer: Dealer::default(),
+            data: None,
+            acceptor: None,
+            slots,
+            is_first: query.index == 0,
+        })
     }
 
     /// The answer that makes a socket a worker's own; our copy goes when it is sent.
@@ -231,8 +273,11 @@ impl Listeners {
     pub(super) fn note_accept_failed(&mut self, door: &Door, reason: &str) {
         match door {
             Door::Workers(key) => {
-                if let Some(acceptor) = self.by_key.get_mut(key).and_then(|listener| listener.acceptor.as_mut()) {
-                    acceptor.note_failed(reason);
+                if let Some(listener) = self.by_key.get_mut(key) {
+                    match &mut listener.acceptor {
+                        Some(acceptor) => acceptor.note_failed(reason),
+                        None => listener.slots.note_accept_failed(reason),
+                    }
                 }
             }
             Door::Sticky => {
@@ -256,6 +301,7 @@ impl Listeners {
             if let Some(acceptor) = &listener.acceptor {
                 acceptor.set_wanted(!self.is_closing && listener.dealer.wants_more());
             }
+            listener.slots.tend(&listener.dealer, self.is_closing);
         }
         if let Some(sticky) = &mut self.sticky {
             let inner = self.by_key.iter().find(|(_, listener)| sticky.is_inner(&listener.opened));
@@ -355,16 +401,16 @@ impl Listeners {
 
     /// Whether this is the query for the socket of its own that it wants.
     pub(super) fn wants_own_socket(&self, who: Occupant, query: &QueryServer) -> bool {
-        self.own_sockets.is_wanted(who, query)
+        self.wishes.has(who, query)
     }
 
     pub(super) fn has_own_socket(&self, who: Occupant) -> bool {
-        self.own_sockets.has_one(who)
+        self.by_key.values().any(|listener| listener.slots.is_any() && listener.dealer.has(who))
     }
 
     /// A worker wants a socket of its own on this port.
     pub(super) fn note_own_socket_wanted(&mut self, who: Occupant, port: u16) {
-        self.own_sockets.note_wish(who, port);
+        self.wishes.note(who, port);
     }
 
     pub(super) fn dealers(&mut self) -> impl Iterator<Item = &mut Dealer<Rc<OwnedFd>>> {
@@ -401,7 +447,9 @@ impl Listeners {
             Sent::Connection(id) => self.by_key.values_mut().any(|listener| listener.dealer.note_not_arrived(who, id)),
             Sent::Sticky(id) => self.sticky.as_mut()?.dealer.note_not_arrived(who, id),
             Sent::Socket { seq, key, data } => {
-                self.own_sockets.note_closed(who, &key);
+                if let Some(listener) = self.by_key.get_mut(&key) {
+                    listener.dealer.leave(who);
+                }
                 let frame = node_protocol::server_reply(seq, &key, -OUT_OF_DESCRIPTORS, None, &data);
                 return Some(Outgoing::new(frame));
             }
@@ -438,7 +486,7 @@ impl Listeners {
         self.deal_again(untaken);
         self.in_transit.remove(&who);
         self.bars.forget(who);
-        self.own_sockets.forget(who);
+        self.wishes.forget(who);
         self.retiring.retain(|other| *other != who);
         self.bars.forget(who);
         self.close_hopeless();
@@ -457,13 +505,12 @@ impl Listeners {
 
     /// A worker closed its server. With the last one the socket goes, unless it is the cluster's own.
     pub(super) fn close(&mut self, who: Occupant, key: &str, own: &OwnAddress) {
-        self.own_sockets.note_closed(who, key);
         let Some(listener) = self.by_key.get_mut(key) else { return };
         listener.dealer.leave(who);
         if let Some(sticky) = self.sticky.as_mut().filter(|sticky| sticky.is_inner(&listener.opened)) {
             sticky.dealer.leave(who);
         }
-        if listener.dealer.is_unserved() && !own.is(&listener.opened) {
+        if listener.dealer.is_unserved() && !(listener.is_first && own.is(&listener.opened)) {
             self.by_key.remove(key);
         }
         self.close_hopeless();
@@ -485,7 +532,6 @@ impl Listeners {
         if let Some(sticky) = &mut self.sticky {
             sticky.dealer.retire(who);
         }
-        self.own_sockets.forget(who);
         self.retiring.push(who);
     }
 
@@ -501,6 +547,12 @@ impl Listeners {
     pub(super) fn stop_accepting(&mut self) {
         self.is_closing = true;
         for listener in self.by_key.values_mut() {
+            if listener.slots.is_any() {
+                listener.dealer.hurry();
+                let waiting = listener.slots.let_go();
+                waiting.into_iter().for_each(|connection| listener.dealer.offer(Rc::new(connection)));
+                continue;
+            }
             let Some(acceptor) = &listener.acceptor else { continue };
             acceptor.set_wanted(false);
             listener.dealer.hurry();
@@ -512,13 +564,11 @@ impl Listeners {
         if let Some(sticky) = &mut self.sticky {
             sticky.stop_accepting();
         }
-        self.own_sockets.close_all();
     }
 
     pub(super) fn close_all(&mut self) {
         self.by_key.clear();
         self.sticky = None;
-        self.own_sockets.close_all();
     }
 }
 

@@ -1,111 +1,151 @@
-//! Sockets of their own for workers on the cluster's port (`reusePort`), so that the kernel spreads the connections.
+//! Sockets of their own for workers on the cluster's port (`balance: 'kernel'`, `reusePort`), so that the kernel spreads the connections.
 //!
-//! There is one for each slot. A successor that comes while its predecessor serves gets the same one, so that a reload loses nothing
-//! that waits in it. With the last worker that serves it it goes, and the kernel deals to the others from then on: nobody
-//! would accept what it put there.
+//! There is one for each slot, and it stays here over the lives of all its workers. While a slot is served its worker accepts from it, and
+//! nobody else does. While it is not, because it is empty, or its worker stands still, is barred or about to leave, the kernel is told to
+//! pass it over, and what waits in it is accepted here and dealt to the others.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
-use serde_json::value::RawValue;
+use tokio::sync::mpsc;
 use tracing::debug;
 
-use crate::listen::open::{self, ListenRequest, REUSE_PORT};
+use super::acceptor::{self, Acceptor, Door};
+use super::shell::Happening;
+use crate::listen::dealer::Dealer;
+use crate::listen::open::{self, ListenRequest, Opened, REUSE_PORT};
+use crate::listen::steer_program;
 use crate::message::address::{Occupant, Seat};
-use crate::sys::socket::AddressType;
+use crate::sys::socket::{self, AddressType};
 use crate::transport::channel::node_protocol::QueryServer;
 
-struct Shared {
-    seat: Seat,
-    key: String,
-    socket: OwnedFd,
-    holders: Vec<Occupant>,
-}
-
-/// Who wants what, who has what, and what all share.
+/// Who wants a socket of its own, and on which port.
 #[derive(Default)]
-pub(super) struct OwnSockets {
+pub(super) struct Wishes {
     ports: HashMap<Occupant, u16>,
-    sockets: Vec<Shared>,
-    /// By key, what the servers on it share (TLS ticket keys): the first worker's word counts.
-    data: HashMap<String, Box<RawValue>>,
 }
 
-impl OwnSockets {
-    pub(super) fn note_wish(&mut self, who: Occupant, port: u16) {
+impl Wishes {
+    pub(super) fn note(&mut self, who: Occupant, port: u16) {
         self.ports.insert(who, port);
     }
 
-    pub(super) fn has_one(&self, who: Occupant) -> bool {
-        self.sockets.iter().any(|shared| shared.holders.contains(&who))
-    }
-
     /// Other servers of the worker are dealt to as ever.
-    pub(super) fn is_wanted(&self, who: Occupant, query: &QueryServer) -> bool {
+    pub(super) fn has(&self, who: Occupant, query: &QueryServer) -> bool {
         let is_tcp = matches!(query.address_type, AddressType::Ipv4 | AddressType::Ipv6) && query.fd.is_none();
         is_tcp && self.ports.get(&who).is_some_and(|port| i64::from(*port) == query.port)
     }
 
-    /// Gives a worker a copy of its slot's socket, and what its server shares with all others.
+    /// A worker is gone.
+    pub(super) fn forget(&mut self, who: Occupant) {
+        self.ports.remove(&who);
+    }
+}
+
+struct SlotSocket {
+    seat: Seat,
+    /// Takes what waits while the slot is not served.
+    acceptor: Acceptor,
+    /// Closed last.
+    socket: OwnedFd,
+}
+
+/// The sockets of one port, in the order in which they began to listen, which is how the kernel counts them.
+#[derive(Default)]
+pub(super) struct SlotSockets {
+    sockets: Vec<SlotSocket>,
+    /// Which of them were served when the kernel was last told.
+    told: Vec<bool>,
+}
+
+impl SlotSockets {
+    /// False for a listening socket that all workers share.
+    pub(super) fn is_any(&self) -> bool {
+        !self.sockets.is_empty()
+    }
+
+    /// Takes the first one in.
+    ///
+    /// # Errors
+    /// libuv's number.
+    pub(super) fn add(
+        &mut self,
+        seat: Seat,
+        key: &str,
+        socket: OwnedFd,
+        happenings: &mpsc::Sender<Happening>,
+    ) -> Result<(), i32> {
+        let acceptor = Acceptor::start(Door::Workers(key.to_owned()), socket.as_fd(), happenings)
+            .map_err(|error| -error.raw_os_error().unwrap_or_default())?;
+        self.sockets.push(SlotSocket { seat, acceptor, socket });
+        Ok(())
+    }
+
+    /// A copy of a slot's socket, which is opened if there is none yet.
     ///
     /// # Errors
     /// libuv's number, as the worker would get it from a listen of its own.
     pub(super) fn give(
         &mut self,
-        who: Occupant,
+        seat: Seat,
         key: &str,
         query: &QueryServer,
-    ) -> Result<(OwnedFd, Box<RawValue>), i32> {
-        let is_it = |shared: &Shared| shared.seat == who.seat && shared.key == key;
-        let at = match self.sockets.iter().position(is_it) {
-            Some(at) => at,
-            None => {
-                let shared = Shared { seat: who.seat, key: key.to_owned(), socket: open(query)?, holders: Vec::new() };
-                self.sockets.push(shared);
-                self.sockets.len() - 1
-            }
-        };
-        let shared = &mut self.sockets[at];
-        shared.holders.push(who);
-        let copy = shared.socket.try_clone().map_err(|error| {
-            self.note_closed(who, key);
-            -error.raw_os_error().unwrap_or_default()
-        })?;
-        let data = self.data.entry(key.to_owned()).or_insert_with(|| query.data.clone());
-        Ok((copy, data.clone()))
-    }
-
-    /// A worker has closed the server with this key, or could not have it.
-    pub(super) fn note_closed(&mut self, who: Occupant, key: &str) {
-        self.release(|shared, holder| shared.key == key && holder == who);
-    }
-
-    /// A worker is about to leave, or gone.
-    pub(super) fn forget(&mut self, who: Occupant) {
-        self.ports.remove(&who);
-        self.release(|_, holder| holder == who);
-    }
-
-    /// Everybody is about to leave.
-    pub(super) fn close_all(&mut self) {
-        self.sockets.clear();
-    }
-
-    fn release(&mut self, is_meant: impl Fn(&Shared, Occupant) -> bool) {
-        for shared in &mut self.sockets {
-            let mut holders = std::mem::take(&mut shared.holders);
-            holders.retain(|holder| !is_meant(shared, *holder));
-            shared.holders = holders;
+        happenings: &mpsc::Sender<Happening>,
+    ) -> Result<OwnedFd, i32> {
+        if !self.sockets.iter().any(|slot| slot.seat == seat) {
+            self.add(seat, key, open(query)?.socket, happenings)?;
         }
-        self.sockets.retain(|shared| !shared.holders.is_empty());
+        let slot = self.sockets.iter().find(|slot| slot.seat == seat);
+        let copy = slot.map(|slot| slot.socket.try_clone()).transpose();
+        copy.map_err(|error| -error.raw_os_error().unwrap_or_default())?.ok_or(0)
+    }
+
+    /// Has the kernel choose among those that are served, and takes what waits in the others.
+    pub(super) fn tend(&mut self, dealer: &Dealer<Rc<OwnedFd>>, is_closing: bool) {
+        let served: Vec<bool> =
+            self.sockets.iter().map(|slot| dealer.has_served(|who| who.seat == slot.seat)).collect();
+        for (slot, is_served) in self.sockets.iter().zip(&served) {
+            slot.acceptor.set_wanted(!is_closing && !is_served && dealer.wants_more());
+        }
+        let Some(first) = self.sockets.first().filter(|_| served != self.told) else { return };
+        let numbers: Vec<u32> = (0_u32..).zip(&served).filter_map(|(at, served)| served.then_some(at)).collect();
+        let answer = if numbers.len() == served.len() {
+            // Its own hash is as good, and others who share the port have their share.
+            socket::spread_by_hash(first.socket.as_fd())
+        } else if let Some(program) = steer_program::choose_among(&numbers) {
+            socket::spread_by(first.socket.as_fd(), &program)
+        } else {
+            Ok(())
+        };
+        if let Err(error) = answer {
+            // What goes to a socket that is not served is taken there all the same.
+            debug!("[master] {}", super::chain(&error));
+        }
+        self.told = served;
+    }
+
+    pub(super) fn note_accept_failed(&mut self, reason: &str) {
+        if let Some(slot) = self.sockets.first_mut() {
+            slot.acceptor.note_failed(reason);
+        }
+    }
+
+    /// Lets go of all of them: the workers go on listening for as long as each of them likes. Gives what waits.
+    pub(super) fn let_go(&mut self) -> Vec<OwnedFd> {
+        let sockets = std::mem::take(&mut self.sockets);
+        sockets.iter().flat_map(|slot| acceptor::take_waiting(slot.socket.as_fd())).collect()
     }
 }
 
-fn open(query: &QueryServer) -> Result<OwnedFd, i32> {
+/// The first socket of a port.
+///
+/// # Errors
+/// libuv's number.
+pub(super) fn open(query: &QueryServer) -> Result<Opened, i32> {
     let request = ListenRequest { flags: query.flags | REUSE_PORT, ..super::listeners::request(query) };
-    let opened = open::open(&request).map_err(|error| {
+    open::open(&request).map_err(|error| {
         debug!("[master] {}", super::chain(&error));
         error.libuv_errno()
-    })?;
-    Ok(opened.socket)
+    })
 }

@@ -231,6 +231,39 @@ fn listen(fd: BorrowedFd<'_>, backlog: u32) -> Result<(), SysError> {
     socket::listen(&fd, backlog).named("listen")
 }
 
+/// Has the kernel spread the connections of a port by this program of classic BPF, over all sockets that share the port with this one.
+/// What it returns is the number of a socket (socket(7), `SO_ATTACH_REUSEPORT_CBPF`).
+///
+/// # Errors
+/// When the kernel does not take the program.
+pub fn spread_by(fd: BorrowedFd<'_>, program: &[(u16, u8, u8, u32)]) -> Result<(), SysError> {
+    let mut filter: Vec<libc::sock_filter> =
+        program.iter().map(|&(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k }).collect();
+    let length = u16::try_from(filter.len()).unwrap_or(u16::MAX);
+    let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
+    set_raw(fd, libc::SO_ATTACH_REUSEPORT_CBPF, &program, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)")
+}
+
+/// Has the kernel spread the connections of a port by its own hash again.
+///
+/// # Errors
+/// When this kernel cannot take a program back (before 5.3).
+pub fn spread_by_hash(fd: BorrowedFd<'_>) -> Result<(), SysError> {
+    match set_raw(fd, libc::SO_DETACH_REUSEPORT_BPF, &0_i32, "setsockopt(SO_DETACH_REUSEPORT_BPF)") {
+        // There is none.
+        Err(error) if error.errno() == libc::ENOENT => Ok(()),
+        answer => answer,
+    }
+}
+
+fn set_raw<T>(fd: BorrowedFd<'_>, option: libc::c_int, value: &T, name: &'static str) -> Result<(), SysError> {
+    let length = libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0);
+    // SAFETY: the kernel reads `length` bytes at `value`, which is that long, and what a program points at; both outlive the call.
+    let failed =
+        unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, std::ptr::from_ref(value).cast(), length) };
+    if failed == 0 { Ok(()) } else { Err(SysError::last(name)) }
+}
+
 /// Takes one connection, non-blocking; `None` when there is none right now.
 ///
 /// # Errors

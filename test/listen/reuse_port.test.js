@@ -10,9 +10,10 @@ const { startFolder, started, startedPids } = require('../helpers/folder_cluster
 const { freePort } = require('../helpers/free_port');
 const { get, getJson } = require('../helpers/http_client');
 const { countOf } = require('../helpers/lines');
-const { order } = require('../helpers/orders');
+const { order, tell } = require('../helpers/orders');
+const { runFolder } = require('../helpers/run_folder');
 const { resume } = require('../helpers/tls_session');
-const { Traffic } = require('../helpers/traffic');
+const { Traffic, askOnce } = require('../helpers/traffic');
 const { until } = require('../helpers/waiting');
 
 // Enough for a kernel that chooses by chance to leave nobody out, in all the time there will ever be.
@@ -36,6 +37,14 @@ function heldBy(pid, inodes) {
   return inodes.filter(inode => links.includes(`socket:[${inode}]`));
 }
 
+/** How many connections wait in a listening socket: the kernel shows it in the place of what is to be read. */
+function waiting(inode, port) {
+  const rows = ['tcp', 'tcp6'].flatMap(name => fs.readFileSync(`/proc/net/${name}`, 'utf8').trim().split('\n').slice(1));
+  const own = rows.map(row => row.trim().split(/\s+/)).find(columns => columns[9] === inode && columns[3] === '0A');
+  assert.ok(own, `no socket ${inode} listens on ${port}`);
+  return Number.parseInt(own[4].split(':')[1], 16);
+}
+
 async function answering(where, wanted) {
   const seen = new Set();
   for (let sent = 0; sent < CONNECTIONS && seen.size < wanted; sent++) seen.add(Number((await get(where)).body));
@@ -49,12 +58,12 @@ async function start(options, settings) {
   return { cluster, port, pids: startedPids(cluster) };
 }
 
-describe('a cluster with reusePort', () => {
+for (const [how, options] of [['reusePort', { reusePort: true }], ["balance: 'kernel'", { balance: 'kernel' }]]) describe(`a cluster with ${how}`, () => {
   let cluster;
   let port;
   let pids;
 
-  before(async () => { ({ cluster, port, pids } = await start()); });
+  before(async () => { ({ cluster, port, pids } = await start({ reusePort: undefined, ...options })); });
   after(() => cluster.stop());
 
   it('counts each worker once', async () => {
@@ -87,14 +96,27 @@ describe('a cluster with reusePort', () => {
 
   it('is served by the others while a worker is gone, and by its successor then', async () => {
     const [victim, other] = pids;
-    const [own] = heldBy(victim, sockets(port));
+    const before = sockets(port).sort();
     process.kill(victim, 'SIGKILL');
-    await until(() => !sockets(port).includes(own), 'its socket is gone');
+    await cluster.output(new RegExp(`app_worker#\\d:${victim} disconnect`));
     for (let turn = 0; turn < 20; turn++) assert.notEqual((await get(port)).body, String(victim));
     const successor = await started(cluster, 2);
     assert.deepEqual(await answering(port, 2), [other, successor].sort());
-    assert.equal(sockets(port).length, 2);
+    assert.deepEqual(sockets(port).sort(), before);
     pids = [other, successor];
+  });
+
+  it('loses nothing that waits at a worker that is killed', async () => {
+    const [victim, other] = pids;
+    process.kill(victim, 'SIGSTOP');
+    const asked = Array.from({ length: 40 }, () => askOnce(port, '/'));
+    await until(() => waiting(heldBy(victim, sockets(port))[0], port) > 0, 'connections wait at the one that stands still');
+    const next = startedPids(cluster).length;
+    process.kill(victim, 'SIGKILL');
+    const answers = await Promise.all(asked);
+    assert.deepEqual(answers.filter(({ error }) => error), []);
+    assert.ok(answers.every(({ body }) => body !== String(victim)));
+    pids = [other, await started(cluster, next)];
   });
 
   it('loses nothing to a reload, because each new worker goes on with the socket of its slot', async () => {
@@ -118,21 +140,40 @@ describe('a cluster with reusePort', () => {
     await until(() => sockets(port).length === 2, 'the third socket is gone');
   });
 
-  it('loses the socket of a worker that leaves by itself, so that the others are dealt all connections', async () => {
+  it('keeps the socket of a worker that leaves by itself, and the others are dealt all connections', async () => {
     const [leaver, other] = startedPids(cluster).slice(-2);
-    const [own] = heldBy(leaver, sockets(port));
+    const before = sockets(port).sort();
     const next = startedPids(cluster).length;
     process.kill(leaver, 'SIGTERM');
-    await until(() => !sockets(port).includes(own), 'its socket is gone');
+    await cluster.output(`worker:${leaver} exit (code: 0`);
+    for (let turn = 0; turn < 20; turn++) assert.notEqual((await get(port)).body, String(leaver));
     const successor = await started(cluster, next);
     assert.deepEqual(await answering(port, 2), [other, successor].sort());
-    assert.equal(sockets(port).length, 2);
+    assert.deepEqual(sockets(port).sort(), before);
   });
 
   it('stops in order and leaves no socket', async () => {
     assert.deepEqual(await cluster.stop(), { code: 0, signal: null });
     assert.deepEqual(sockets(port), []);
     await assert.rejects(get(port), { code: 'ECONNREFUSED' });
+  });
+});
+
+describe("a worker that stands still under balance: 'kernel'", () => {
+  it('has what waits at it answered by the others, and gets nothing more before it goes on', async () => {
+    const stuck = { steerAfter: 200, killAfter: 60000, stack: false };
+    const { cluster, port, pids: [blocked, other] } = await start({ reusePort: undefined, balance: 'kernel', stuck });
+    const gate = path.join(runFolder(), 'blocks');
+    fs.writeFileSync(gate, '');
+    tell(cluster, blocked, 'block', { path: gate });
+    await cluster.output(`blocked ${blocked}`);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => askOnce(port, '/')));
+    assert.deepEqual(new Set(answers.map(({ error, body }) => error ?? body)), new Set([String(other)]));
+    await cluster.output(/stands still/);
+    for (let turn = 0; turn < 40; turn++) assert.equal((await get(port)).body, String(other));
+    fs.rmSync(gate);
+    await cluster.output(/goes on after it stood still/);
+    assert.deepEqual(await answering(port, 2), [blocked, other].sort());
   });
 });
 
