@@ -85,8 +85,13 @@ impl Payload for Text<'_> {
     }
 
     fn write_private(&self, into: &mut [u8]) -> bool {
+        let needed = self.length() + self.slack();
+        if into.len() >= needed && into.as_ptr().align_offset(size_of::<u64>()) == 0 {
+            // SAFETY: as long as what is written, aligned, and ours.
+            return unsafe { self.write(into.as_mut_ptr()) };
+        }
         // A vector of bytes need not be aligned to words.
-        let mut words = vec![0_u64; (self.length() + self.slack()).div_ceil(size_of::<u64>())];
+        let mut words = vec![0_u64; needed.div_ceil(size_of::<u64>())];
         // SAFETY: as long as what is written, aligned, and ours.
         if !unsafe { self.write(words.as_mut_ptr().cast()) } {
             return false;

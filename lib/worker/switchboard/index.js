@@ -139,9 +139,7 @@ class Switchboard {
   /** As the master's router would choose them; null where it must be asked. */
   #receiversOf({ to, receiverPid, receiverWorkerId }) {
     const pid = receiverWorkerId ?? receiverPid;
-    if (pid !== undefined) {
-      return typeof pid === 'string' ? this.#roster.withPid(pid) ?? null : null;
-    }
+    if (pid !== undefined) return typeof pid === 'string' ? this.#roster.withPid(pid) ?? null : null;
     if (to === undefined) return this.#defaultReceivers();
     if (to === 'app') return this.#roster.apps;
     return to === 'agent' ? this.#roster.agent : null;
@@ -239,13 +237,15 @@ class Switchboard {
   }
 
   #tidyUp() {
+    if (this.#isUntidy) {
+      this.#isUntidy = false;
+      this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
+      return;
+    }
     this.#tidy = null;
     this.#endpoint.tidy();
     this.#writer.tidy();
     this.#reader.tidy();
-    if (!this.#isUntidy) return;
-    this.#isUntidy = false;
-    this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
   }
 
   #noteInternal(message) {

@@ -8,21 +8,21 @@ use crate::sys::event::Event;
 use crate::transport::switchboard::descriptor::Heading;
 use crate::transport::switchboard::layout::{Peer, Place};
 
-/// What a shared payload costs beside its bytes: the counts before them, and the allocator's share.
-const PAYLOAD_COST: usize = 32;
+/// What a shared payload costs beside its bytes: the counts and the vector, and the allocator's share of both.
+const PAYLOAD_COST: usize = 72;
 
 /// A message that found no room.
 #[derive(Clone)]
 pub(super) struct Waiting {
     pub(super) heading: Heading,
     /// The name and what follows.
-    pub(super) payload: Arc<[u8]>,
+    pub(super) payload: Arc<Vec<u8>>,
     pub(super) since: Instant,
 }
 
 impl Waiting {
-    pub(super) fn new(heading: Heading, payload: Arc<[u8]>) -> Self {
-        Self { heading, payload, since: Instant::now() }
+    pub(super) fn new(heading: Heading, payload: Vec<u8>) -> Self {
+        Self { heading, payload: Arc::new(payload), since: Instant::now() }
     }
 
     /// How much memory it takes, its place in the queue included: a queue of tiny messages must not hold several times its bound.

@@ -172,7 +172,7 @@ impl Endpoint {
             return None;
         }
         bytes.truncate(length);
-        Some(Waiting::new(heading, bytes.into()))
+        Some(Waiting::new(heading, bytes))
     }
 
     /// Whether so many bytes more may wait for a receiver. A sender that is quicker than a receiver is held up here, as long as that
@@ -256,7 +256,7 @@ impl Endpoint {
                 return;
             }
             let Waiting { heading, ref payload, since } = waiting;
-            let outgoing = Outgoing { heading, name: Name::Spelt(&[]), payload: &payload.as_ref() };
+            let outgoing = Outgoing { heading, name: Name::Spelt(&[]), payload: &payload.as_slice() };
             let is_sent = self.publish(&[place], &outgoing, Relief::Denied).is_ok_and(|full| full.is_empty());
             if !is_sent {
                 return;
@@ -339,7 +339,7 @@ impl Endpoint {
         };
         let Some(link) = self.links.get_mut(place) else { return false };
         for message in withdrawn.iter().rev() {
-            let waiting = Waiting::new(message.heading, message.payload.clone().unwrap_or_default().into());
+            let waiting = Waiting::new(message.heading, message.payload.clone().unwrap_or_default());
             link.waiting_bytes += waiting.cost();
             link.queue.push_front(waiting);
         }
