@@ -75,7 +75,10 @@ impl Supervisor {
             }
         }
         for slot in self.apps.iter().filter(|slot| slot.role == Role::Closed) {
-            let is_wanted = slot.refill_at.is_some() || slot.processes().any(|process| !process.is_dismissed);
+            let stays = |process: &Process| {
+                matches!(process.state(), SlotState::Starting | SlotState::Ready) && !process.is_dismissed
+            };
+            let is_wanted = slot.refill_at.is_some() || slot.processes().any(stays);
             if is_wanted {
                 return Err(format!("{:?} is closed and goes on", slot.seat()));
             }

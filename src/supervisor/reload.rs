@@ -113,6 +113,8 @@ impl Supervisor {
             return;
         }
         let Some(mut job) = self.renewals.queue.pop_front() else { return };
+        // A slot that was closed while the restart of its worker waited is done with.
+        job.slots.retain(|index| self.apps.get(index.0 as usize).is_some_and(|slot| slot.role != Role::Closed));
         if job.what == Renewal::Reload {
             job.slots = self.slots_to_reload();
             self.report(Report::ReloadStarted { count: self.target() });

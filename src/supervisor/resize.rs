@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Answer, Effect, Refusal, Report, RequestId, Resize, Supervisor};
 use crate::message::address::{Occupant, Seat, SlotIndex};
-use crate::slot::{Process, Role, Slot};
+use crate::slot::{Process, Role, Slot, SlotState};
 
 /// The most app workers that a cluster can have; `lib/options.js` has the same limit.
 pub const WORKERS_LIMIT: u32 = 1024;
@@ -84,7 +84,9 @@ impl Supervisor {
         let slot = &mut self.apps[index];
         (slot.role, slot.is_new, slot.refill_at) = (Role::Closed, false, None);
         slot.vacate();
-        let there: Vec<Occupant> = slot.departing.iter().map(Process::who).collect();
+        // The others leave already, and have been told of as what they were.
+        let stays = |process: &&Process| matches!(process.state(), SlotState::Starting | SlotState::Ready);
+        let there: Vec<Occupant> = slot.departing.iter().filter(stays).map(Process::who).collect();
         for who in there {
             self.dismiss(who, now);
         }

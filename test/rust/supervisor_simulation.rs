@@ -17,7 +17,7 @@ const SEEDS: u64 = 10_000;
 
 /// Lives that failed once, while a rule of the supervisor was missing or was taken away: each goes wrong without its rule. A seed
 /// means its life as long as `Plan` and the world draw as they do. A new failure is added here with a sentence of what happened.
-const KEPT: [(u64, &str); 21] = [
+const KEPT: [(u64, &str); 22] = [
     (0, "an app's end is seen and the close of its channel never"),
     (2, "an app breaks the protocol and its slot has to be filled without a word from its channel"),
     (3, "an app listens on another port before it has told its own"),
@@ -37,6 +37,7 @@ const KEPT: [(u64, &str); 21] = [
     (332, "an app that shares no socket cannot be ended when its turn comes in a reload"),
     (422, "a successor loses its channel in the middle of a reload and stays"),
     (482, "the agent is overdue when the stop begins"),
+    (697, "the slot of a worker whose restart waits is closed meanwhile"),
     (1_733, "two apps are overdue at once before readiness"),
     (7_733, "the agent's fork is done while the apps leave"),
 ];

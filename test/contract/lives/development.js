@@ -103,7 +103,7 @@ scenario('a life in env local', {
 scenario('a cluster that is reloaded', {
   async start(subject) {
     const held = path.join(runFolder(), `new apps of ${subject.name}`);
-    const cluster = await subject.start({ env: 'local' }, {
+    const cluster = await subject.start({ env: 'local', reload: { concurrency: 2 } }, {
       env: { EGG_MASTER_LOGGER_LEVEL: 'DEBUG' },
       fault: { role: 'app', how: 'hold', file: held },
     });

@@ -236,3 +236,15 @@ fn nothing_is_asked_of_a_cluster_that_is_not_ready() {
     let refused = Answer::Refused(Refusal::NotRunning);
     assert_eq!(stage.take().answers(), [(1, refused.clone()), (2, refused)]);
 }
+
+#[test]
+fn a_restart_that_waits_while_its_slot_is_closed_starts_nobody_there() {
+    let mut stage = Stage::ready(SupervisorConfig { reload_concurrency: 1, ..production() });
+    reload(&mut stage, None, 1);
+    restart(&mut stage, 2, 2);
+    resize(&mut stage, Resize::To(1), 3);
+    stage.take();
+    stage.listen(app(0, 2));
+    let asked = stage.take();
+    assert_eq!((asked.spawned(), asked.answers().pop()), (Vec::new(), Some((2, Answer::Done))));
+}

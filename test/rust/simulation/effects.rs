@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use egg_clutch::message::address::{Occupant, Seat, WorkerId};
-use egg_clutch::supervisor::{Effect, Notice};
+use egg_clutch::supervisor::{Answer, Effect, Notice, Refusal, RequestId};
 
 use super::witness::{Entry, HOST_SLACK, Witness};
 
@@ -22,7 +22,10 @@ impl Witness {
             Effect::KillDescendants { who } => self.see_kill_descendants(*who),
             Effect::Kill { who } => self.see_kill(*who, now),
             Effect::OpenStickyPort { .. } => self.see_sticky_port(),
-            Effect::Bar { .. } | Effect::Admit { .. } | Effect::Place { .. } | Effect::Answer { .. } => Ok(()),
+            Effect::Bar { who } => self.see_bar(*who, true),
+            Effect::Admit { who } => self.see_bar(*who, false),
+            Effect::Place { .. } => Ok(()),
+            Effect::Answer { ticket, answer } => self.see_answer(*ticket, answer),
             Effect::Tell(notice) => self.see_notice(notice),
             Effect::Report(report) => self.see_report(report, now),
             Effect::Exit { code } => self.see_exit(*code, now),
@@ -84,7 +87,40 @@ impl Witness {
             is_overdue: false,
             is_dismissed: false,
             is_counted: false,
+            is_spare: false,
+            is_isolated: false,
+            is_barred: false,
         });
+        Ok(())
+    }
+
+    fn see_bar(&mut self, who: Occupant, is_barred: bool) -> Result<(), String> {
+        let Some(entry) = self.entry(who) else { return Err(format!("nobody is {who:?}")) };
+        if std::mem::replace(&mut entry.is_barred, is_barred) == is_barred {
+            return Err(format!("{who:?} is barred or admitted twice"));
+        }
+        Ok(())
+    }
+
+    /// Every request is answered once, and a reload is done when all are new.
+    fn see_answer(&mut self, ticket: RequestId, answer: &Answer) -> Result<(), String> {
+        let Some(place) = self.asked.iter().position(|asked| *asked == ticket) else {
+            return Err(format!("{ticket:?} is answered though nobody asks"));
+        };
+        self.asked.remove(place);
+        let serving = self.entries.iter().filter(|e| !e.who.is_agent() && e.is_up() && !e.is_spare).count();
+        match answer {
+            Answer::Reloaded { .. } => self.tally.reloads_answered += 1,
+            Answer::Resized { workers } => {
+                self.tally.resized += 1;
+                if serving > *workers as usize && !self.reload_is_on && !self.has_restarted {
+                    return Err(format!("{serving} serve, not {workers}"));
+                }
+            }
+            Answer::Done => self.tally.requests_done += 1,
+            Answer::Refused(Refusal::BootFailed(_)) => self.tally.boots_told_of += 1,
+            Answer::Refused(_) => self.tally.requests_refused += 1,
+        }
         Ok(())
     }
 
@@ -126,13 +162,17 @@ impl Witness {
         if !entry.is_there() || entry.terminated_at.is_some() {
             return Err(format!("{who:?} cannot be asked to leave (again)"));
         }
-        let served = entry.serves();
+        let served = entry.is_up();
         entry.terminated_at = Some(now);
         entry.is_dismissed = !entry.closed && !entry.is_overdue;
         if is_running && served {
             let seat = who.seat;
-            let has_successor = self.entries.iter().any(|entry| entry.who.seat == seat && entry.serves());
-            if !self.config.shares_sockets {
+            let has_successor = self.entries.iter().any(|entry| entry.who.seat == seat && entry.is_up());
+            let is_allowed =
+                if who.is_agent() { self.may_renew_agent } else { !has_successor && self.answer.closings > 0 };
+            if is_allowed {
+                self.answer.closings -= u32::from(!who.is_agent());
+            } else if !self.config.shares_sockets {
                 self.check_turn(who)?;
             } else if !has_successor {
                 return Err(format!("{who:?} serves and is asked to leave without a successor"));
@@ -163,14 +203,15 @@ impl Witness {
 
     fn see_kill(&mut self, who: Occupant, now: Duration) -> Result<(), String> {
         let timeout = if who.is_agent() { self.config.agent_close_timeout } else { self.config.app_close_timeout };
+        let is_hurried = self.is_hurried;
         let Some(entry) = self.entry(who) else { return Err(format!("nobody is {who:?}")) };
-        let is_due = entry.terminated_at.is_some_and(|at| now >= at + timeout);
+        let is_due = is_hurried || entry.terminated_at.is_some_and(|at| now >= at + timeout);
         if entry.abandoned || entry.spawn_failed || !(entry.violated || is_due) {
             return Err(format!("{who:?} must not be killed"));
         }
         entry.killed_at.get_or_insert(now);
         let is_on_time = !timeout.is_zero() && entry.terminated_at.is_some_and(|at| now == at + timeout);
-        if is_on_time && !entry.descendants_killed && self.slack == HOST_SLACK {
+        if is_on_time && !is_hurried && !entry.descendants_killed && self.slack == HOST_SLACK {
             return Err(format!("{who:?} is killed before its descendants"));
         }
         Ok(())

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use egg_clutch::message::address::WorkerId;
 use egg_clutch::slot::Exit;
-use egg_clutch::supervisor::Event;
+use egg_clutch::supervisor::{Event, RequestId};
 
-use super::plan::Fault;
+use super::plan::{Fault, Wish};
 use super::process::Manners;
 use super::world::{Happening, Step, World};
 
@@ -47,6 +48,21 @@ impl World {
                     self.processes[index].manners = Manners::Ignores;
                 }
             }
+        }
+    }
+
+    /// What somebody wants, as it comes in. Most workers that are meant are there.
+    pub fn ask(&mut self, wish: Wish) -> Event {
+        self.tickets += 1;
+        let ticket = self.chance.happens(80).then_some(RequestId(self.tickets));
+        let apps: Vec<WorkerId> = self.supervisor_view().apps.iter().map(|app| app.number).collect();
+        let number = if apps.is_empty() || self.chance.happens(10) { WorkerId(1) } else { self.chance.pick(&apps) };
+        match wish {
+            Wish::Reload { agent } => Event::ReloadAsked { agent, ticket },
+            Wish::Resize(to) => Event::ResizeAsked { to, ticket },
+            Wish::Restart => Event::RestartAsked { number, ticket },
+            Wish::Isolate => Event::IsolateAsked { number, ticket },
+            Wish::Rejoin => Event::RejoinAsked { number, ticket },
         }
     }
 

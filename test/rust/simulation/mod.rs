@@ -1,7 +1,7 @@
 //! A cluster's whole life in one thread and no time: a virtual clock, a model of processes, and a witness who keeps the books.
 //!
 //! One number decides everything. `plan` is what it decides, `world` the clock and the loop, `life` and `faults` what processes do
-//! and suffer, `witness`, `effects` and `reports` what must be true.
+//! and suffer, `witness`, `effects`, `reports` and `service` what must be true.
 
 mod chance;
 mod effects;
@@ -10,6 +10,7 @@ mod life;
 mod plan;
 mod process;
 mod reports;
+mod service;
 mod tally;
 mod witness;
 mod world;

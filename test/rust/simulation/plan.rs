@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use egg_clutch::supervisor::{IntensityEnd, RestartPolicy, SupervisorConfig};
+use egg_clutch::supervisor::{IntensityEnd, Resize, RestartPolicy, SupervisorConfig};
 
 use super::chance::Chance;
 
@@ -52,6 +52,16 @@ impl Rates {
     }
 }
 
+/// Something that is asked of the cluster; which worker is meant is decided when it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    Reload { agent: Option<bool> },
+    Resize(Resize),
+    Restart,
+    Isolate,
+    Rejoin,
+}
+
 /// Something that is done to the cluster from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -97,6 +107,7 @@ pub struct Plan {
     pub faults_until: Duration,
     pub faults: Vec<(Duration, Fault)>,
     pub reloads: Vec<Duration>,
+    pub wishes: Vec<(Duration, Wish)>,
     pub stops: Vec<Duration>,
     /// The last moment: the cluster must have found its feet long before.
     pub ends_at: Duration,
@@ -113,6 +124,7 @@ impl Plan {
             checks_health,
             shares_sockets: false,
             sticky_worker_port: None,
+            spares: 0,
             restart,
             ..self.config
         };
@@ -162,6 +174,7 @@ impl Plan {
             _ => vec![faults_until + calm - Duration::from_secs(30)],
         };
         let forks_at_once = chance.happens(50);
+        let (config, wishes) = draw_steering(config, faults_from, length);
         let sticky_port_is_taken = config.sticky_worker_port.is_some() && config.seed.is_multiple_of(5);
         Self {
             is_threads: false,
@@ -173,10 +186,50 @@ impl Plan {
             faults_until,
             faults,
             reloads,
+            wishes,
             stops,
             ends_at: faults_until + calm,
         }
     }
+}
+
+/// In every other life somebody steers. Decided by a number that is drawn anyway, with a source of chance of its own: so lives in which
+/// nobody steers stay what they were.
+fn draw_steering(
+    config: SupervisorConfig,
+    from: Duration,
+    length: Duration,
+) -> (SupervisorConfig, Vec<(Duration, Wish)>) {
+    let mut chance = Chance::new(config.seed.rotate_left(17));
+    if chance.happens(50) {
+        return (config, Vec::new());
+    }
+    let most = if chance.happens(50) { 3 } else { 12 };
+    let mut wish = || match chance.below(12) {
+        0..=2 => Wish::Reload { agent: chance.pick(&[None, Some(true), Some(false)]) },
+        3 | 4 => Wish::Resize(Resize::To(u32::try_from(chance.between(0, 6)).unwrap_or(1))),
+        5 => Wish::Resize(Resize::OneMore),
+        6 => Wish::Resize(Resize::OneLess),
+        7 | 8 => Wish::Restart,
+        9 | 10 => Wish::Isolate,
+        _ => Wish::Rejoin,
+    };
+    let kinds: Vec<Wish> = (0..8).map(|_| wish()).collect();
+    let until = u64::try_from(length.as_millis()).unwrap_or(0);
+    let wishes = (0..chance.below(most)).map(|_| (from + chance.millis(0, until), chance.pick(&kinds))).collect();
+    let restart = RestartPolicy {
+        then: if chance.happens(10) { IntensityEnd::Exit } else { IntensityEnd::Slow },
+        ..config.restart
+    };
+    let config = SupervisorConfig {
+        spares: chance.pick(&[0, 1, 1, 2]),
+        reload_concurrency: chance.pick(&[1, 1, 2, config.workers]),
+        reload_agent: chance.happens(20),
+        pre_stop_delay: Duration::from_millis(chance.pick(&[0, 0, 0, 300, 3_000])),
+        restart,
+        ..config
+    };
+    (config, wishes)
 }
 
 fn draw_config(chance: &mut Chance) -> SupervisorConfig {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use egg_clutch::message::address::{Occupant, WorkerId};
-use egg_clutch::supervisor::{Refork, Report};
+use egg_clutch::supervisor::{IntensityEnd, Refork, Report};
 
 use super::witness::Witness;
 
@@ -23,6 +23,9 @@ impl Witness {
                 Ok(())
             }
             Report::AppStarted { who, port, .. } => self.see_app_started(*who, *port),
+            Report::SpareReady { who, .. } => self.see_spare_ready(*who),
+            Report::Isolated { who, .. } => self.see_isolated(*who, true),
+            Report::Rejoined { who, .. } => self.see_isolated(*who, false),
             Report::AppDisconnected { number, refork, .. } => self.see_app_lost(0, *number, Some(*refork)),
             Report::AppExited { number, refork, .. } => {
                 self.answer.apps_exited += 1;
@@ -62,6 +65,25 @@ impl Witness {
                 self.capacity_lost = true;
                 self.tally.capacity_lost += 1;
             }
+            Report::ResizeStarted { from, to } => self.answer.closings += from.saturating_sub(*to),
+            Report::Degraded { .. } => self.tally.degraded += 1,
+            Report::RestartsExceeded { .. } if self.config.restart.then == IntensityEnd::Slow => {
+                return Err("it ends for too many restarts, which nobody wanted".to_owned());
+            }
+            Report::RestartsExceeded { .. } => {
+                self.gave_up = true;
+                self.tally.gave_up += 1;
+            }
+            Report::StopDelayed { .. } if self.config.pre_stop_delay.is_zero() => {
+                return Err("a stop waits that should not".to_owned());
+            }
+            Report::StopDelayed { .. } => {
+                self.is_leaving = true;
+                // What was going on goes to its own end.
+                (self.reload_is_on, self.reload_waits) = (false, false);
+                self.tally.stops_delayed += 1;
+            }
+            Report::StopHurried { .. } => self.is_hurried = true,
             Report::KilledByDebugger if !self.debugger_closes => {
                 return Err("the cluster closes for a debugger that killed nobody".to_owned());
             }
@@ -81,10 +103,30 @@ impl Witness {
             return Err(format!("{who:?} counts as started on port {port}"));
         }
         self.answer.apps_started += 1;
-        match self.entry(who).filter(|entry| entry.boots()) {
-            Some(entry) => entry.started = true,
-            None => return Err(format!("{who:?} started although it does not boot")),
+        let Some(entry) = self.entry(who).filter(|entry| entry.boots() || entry.is_spare) else {
+            return Err(format!("{who:?} started although it does not boot"));
+        };
+        entry.started = true;
+        if std::mem::take(&mut entry.is_spare) {
+            self.tally.takeovers += 1;
         }
+        Ok(())
+    }
+
+    fn see_spare_ready(&mut self, who: Occupant) -> Result<(), String> {
+        let Some(entry) = self.entry(who).filter(|entry| entry.boots()) else {
+            return Err(format!("{who:?} is a spare although it does not boot"));
+        };
+        (entry.started, entry.is_spare) = (true, true);
+        Ok(())
+    }
+
+    fn see_isolated(&mut self, who: Occupant, is_isolated: bool) -> Result<(), String> {
+        match self.entry(who).filter(|entry| entry.is_up() && !entry.is_spare && entry.is_isolated != is_isolated) {
+            Some(entry) => entry.is_isolated = is_isolated,
+            None => return Err(format!("{who:?} cannot be isolated or rejoin")),
+        }
+        self.tally.isolated += u64::from(is_isolated);
         Ok(())
     }
 

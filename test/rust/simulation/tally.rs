@@ -19,11 +19,21 @@ pub struct Tally {
     pub overdue: u64,
     pub closed_by_debugger: u64,
     pub sticky_ports: u64,
+    pub reloads_answered: u64,
+    pub resized: u64,
+    pub requests_done: u64,
+    pub boots_told_of: u64,
+    pub requests_refused: u64,
+    pub takeovers: u64,
+    pub isolated: u64,
+    pub degraded: u64,
+    pub gave_up: u64,
+    pub stops_delayed: u64,
 }
 
 impl Tally {
     /// Each of the numbers with its name.
-    pub fn rows(&self) -> [(&'static str, u64); 16] {
+    pub fn rows(&self) -> [(&'static str, u64); 26] {
         [
             ("events", self.events),
             ("became ready", self.became_ready),
@@ -41,6 +51,16 @@ impl Tally {
             ("overdue", self.overdue),
             ("closed by debugger", self.closed_by_debugger),
             ("sticky ports", self.sticky_ports),
+            ("reloads answered", self.reloads_answered),
+            ("resized", self.resized),
+            ("requests done", self.requests_done),
+            ("boots told of", self.boots_told_of),
+            ("requests refused", self.requests_refused),
+            ("takeovers", self.takeovers),
+            ("isolated", self.isolated),
+            ("degraded", self.degraded),
+            ("gave up", self.gave_up),
+            ("stops delayed", self.stops_delayed),
         ]
     }
 
@@ -61,5 +81,15 @@ impl Tally {
         self.overdue += other.overdue;
         self.closed_by_debugger += other.closed_by_debugger;
         self.sticky_ports += other.sticky_ports;
+        self.reloads_answered += other.reloads_answered;
+        self.resized += other.resized;
+        self.requests_done += other.requests_done;
+        self.boots_told_of += other.boots_told_of;
+        self.requests_refused += other.requests_refused;
+        self.takeovers += other.takeovers;
+        self.isolated += other.isolated;
+        self.degraded += other.degraded;
+        self.gave_up += other.gave_up;
+        self.stops_delayed += other.stops_delayed;
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use egg_clutch::message::address::{Generation, Occupant, Seat, WorkerId};
 use egg_clutch::slot::Exit;
-use egg_clutch::supervisor::{Event, Supervisor, SupervisorConfig};
+use egg_clutch::supervisor::{Event, RequestId, Supervisor, SupervisorConfig};
 
 use super::process::{ModelProcess, Tree};
 use super::tally::Tally;
@@ -36,6 +36,10 @@ pub struct Entry {
     pub is_dismissed: bool,
     /// Its loss has been counted as a reason to fork another one.
     pub is_counted: bool,
+    /// It is ready to take over, and has not.
+    pub is_spare: bool,
+    pub is_isolated: bool,
+    pub is_barred: bool,
 }
 
 impl Entry {
@@ -49,11 +53,17 @@ impl Entry {
     }
 
     pub fn is_listed(&self) -> bool {
-        self.started && self.is_there() && !self.closed && !self.abandoned
+        self.started && self.is_there() && !self.closed && !self.abandoned && !self.is_spare
+    }
+
+    /// Ready, in service or not.
+    pub fn is_up(&self) -> bool {
+        let is_open = self.started && self.is_there() && !self.closed && !self.abandoned;
+        is_open && self.terminated_at.is_none() && self.killed_at.is_none()
     }
 
     pub fn serves(&self) -> bool {
-        self.is_listed() && self.terminated_at.is_none() && self.killed_at.is_none()
+        self.is_up() && !self.is_spare && !self.is_isolated
     }
 
     pub fn boots(&self) -> bool {
@@ -75,6 +85,8 @@ pub struct Answer {
     pub ready: Vec<&'static str>,
     pub reload_started: bool,
     pub reload_failed: bool,
+    /// How many slots may be closed with those who serve there.
+    pub closings: u32,
 }
 
 /// The books of one life.
@@ -106,12 +118,22 @@ pub struct Witness {
     pub reload_waits: bool,
     pub has_reloaded: bool,
     pub sticky_port_is_open: bool,
+    /// Requests that wait for their answers.
+    pub asked: Vec<RequestId>,
+    pub may_renew_agent: bool,
+    pub has_restarted: bool,
+    pub is_leaving: bool,
+    pub is_hurried: bool,
+    pub gave_up: bool,
     /// How many processes there were when the event came.
     known_before: usize,
 }
 
 /// What the host may add to a time limit: forks that are under way, and news on its way.
 pub const HOST_SLACK: Duration = Duration::from_millis(200);
+
+/// No life has nearly as many slots.
+const SLOTS_LIMIT: u32 = 64;
 
 impl Witness {
     pub fn new(config: &SupervisorConfig) -> Self {
@@ -127,7 +149,7 @@ impl Witness {
             stopping_agent: false,
             exit: None,
             capacity_lost: false,
-            reasons: vec![1; config.workers as usize],
+            reasons: (0..SLOTS_LIMIT).map(|slot| u32::from(slot < config.workers + config.spares)).collect(),
             slack: HOST_SLACK,
             looks_at: None,
             bad_looks: 0,
@@ -138,6 +160,12 @@ impl Witness {
             reload_waits: false,
             has_reloaded: false,
             sticky_port_is_open: false,
+            asked: Vec::new(),
+            may_renew_agent: false,
+            has_restarted: false,
+            is_leaving: false,
+            is_hurried: false,
+            gave_up: false,
             known_before: 0,
         }
     }
@@ -165,6 +193,7 @@ impl Witness {
     /// Writes an event down, before the supervisor sees it.
     pub fn see_event(&mut self, event: &Event, now: Duration) {
         self.tally.events += 1;
+        self.see_request(event);
         let (is_debug, is_booting) = (self.config.is_debug, self.ready_at.is_none() && self.stopping_at.is_none());
         match event {
             Event::Spawned { who, pid } => {
@@ -208,11 +237,6 @@ impl Witness {
                 self.tally.sticky_ports += 1;
             }
             Event::StickyPortFailed => self.fatal |= is_booting,
-            Event::ReloadAsked { .. } if self.is_running() => {
-                self.reasons.iter_mut().for_each(|reason| *reason += 1);
-                self.reload_waits = self.reload_is_on;
-                self.has_reloaded = true;
-            }
             _ => {}
         }
     }
@@ -259,6 +283,7 @@ impl Witness {
         }
         self.check_reports(event)?;
         self.check_reload()?;
+        self.check_service(supervisor)?;
         let answer = &self.answer;
         let became_ready = !answer.ready.is_empty();
         if self.ready_at.is_some() && !is_stopping && answer.told_parent_of_death != exits {
@@ -281,10 +306,10 @@ impl Witness {
 
     /// A reload replaces those that boot, a failed one leaves those that serve alone, and one that waits has its turn.
     fn check_reload(&self) -> Result<(), String> {
-        if self.stopping_at.is_some() {
+        if self.stopping_at.is_some() || self.is_leaving {
             return Ok(());
         }
-        if self.reload_waits && !self.reload_is_on {
+        if self.reload_waits && !self.reload_is_on && !self.has_restarted {
             return Err("the reload that waited was forgotten".to_owned());
         }
         let booting = || self.entries[..self.known_before].iter().filter(|e| !e.who.is_agent() && e.boots());
@@ -340,7 +365,7 @@ impl Witness {
     }
 
     pub fn may_end_with_one(&self) -> bool {
-        self.fatal || self.capacity_lost
+        self.fatal || self.capacity_lost || self.gave_up
     }
 
     /// When a stop must be over.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use egg_clutch::message::address::Occupant;
 use egg_clutch::slot::{Exit, SlotState};
-use egg_clutch::supervisor::{Effect, Event, Supervisor};
+use egg_clutch::supervisor::{Effect, Event, Supervisor, View};
 
 use super::chance::Chance;
-use super::plan::{Fault, Plan};
+use super::plan::{Fault, Plan, Wish};
 use super::process::ModelProcess;
 use super::tally::Tally;
 use super::witness::Witness;
@@ -39,6 +39,7 @@ pub enum Happening {
     Event(Event),
     Step(usize, Step),
     Fault(Fault),
+    Wish(Wish),
     End,
 }
 
@@ -83,6 +84,7 @@ pub struct World {
     queue: BinaryHeap<Reverse<Due>>,
     order: u64,
     pids: u32,
+    pub tickets: u32,
     story: Option<String>,
 }
 
@@ -109,6 +111,7 @@ impl World {
             queue: BinaryHeap::new(),
             order: 0,
             pids: 100,
+            tickets: 0,
         };
         world.at(Duration::ZERO, Happening::Event(Event::StartAsked));
         for (at, fault) in world.plan.faults.clone() {
@@ -116,6 +119,9 @@ impl World {
         }
         for at in world.plan.reloads.clone() {
             world.at(at, Happening::Event(Event::ReloadAsked { agent: None, ticket: None }));
+        }
+        for (at, wish) in world.plan.wishes.clone() {
+            world.at(at, Happening::Wish(wish));
         }
         for at in world.plan.stops.clone() {
             world.at(at, Happening::Event(Event::StopAsked { signal: Some("SIGTERM".to_owned()) }));
@@ -173,6 +179,10 @@ impl World {
         self.pids
     }
 
+    pub fn supervisor_view(&self) -> View {
+        self.supervisor.view()
+    }
+
     pub fn find(&self, who: Occupant) -> Option<usize> {
         // The newest are asked for most.
         self.processes.iter().rposition(|process| process.who == who)
@@ -194,6 +204,10 @@ impl World {
             Happening::Event(event) => return self.feed(event),
             Happening::Step(index, step) => self.take_step(index, step),
             Happening::Fault(fault) => self.strike(fault),
+            Happening::Wish(wish) => {
+                let event = self.ask(wish);
+                return self.happen(Due { what: Happening::Event(event), ..due });
+            }
             Happening::End => {}
         }
         Ok(())
@@ -270,7 +284,10 @@ impl World {
         if let Some(app) = view.apps.iter().find(|app| app.state != SlotState::Ready) {
             return Err(format!("an app is neither ready nor gone: {app:?}"));
         }
-        let workers = self.plan.config.workers as usize;
+        if let Some(ticket) = self.witness.asked.first() {
+            return Err(format!("{ticket:?} was never answered"));
+        }
+        let workers = (view.target + self.plan.config.spares) as usize;
         if view.apps.len() > workers || (self.plan.config.refork && view.apps.len() < workers) {
             return Err(format!("{} of {workers} apps serve: {:?}", view.apps.len(), view.apps));
         }
