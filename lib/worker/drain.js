@@ -9,6 +9,8 @@ const net = require('net');
 // A client that keeps its connection may be about to use it: it is given a while (`timeouts.linger`) to learn of the end from an answer.
 // Looked for again and again, but not more often than this.
 const LEAST_LINGER_MS = 10;
+// So often it is put off because a connection that is idle now was used a moment ago: its client is about to be told, or to ask again.
+const MAX_PUT_OFF = 10;
 // A connection on which nothing was ever sent: its first request may still be on its way from far off.
 const SILENT_LINGER_MS = 1000;
 // A master that stands still must not hold up the rest.
@@ -18,19 +20,39 @@ const MASTER_ANSWER_MS = 500;
 class ServerDrain {
   #server;
   #connections = new Set();
+  /** Connections that have come in and are not yet what HTTP is spoken on. */
+  #handshakes = 0;
   #whenEmpty = null;
+  /** What each connection had read and written when it was last looked at. */
+  #bytes = new WeakMap();
+  #putOff = 0;
 
   /** @param {import('http').Server | import('https').Server} server */
   constructor(server) {
     this.#server = server;
-    // What HTTP is spoken on: with TLS that is not the connection itself.
-    server.on(server instanceof https.Server ? 'secureConnection' : 'connection', socket => {
+    // What HTTP is spoken on: with TLS that is not the connection itself, and comes after it or never.
+    const isSecure = server instanceof https.Server;
+    if (isSecure) {
+      server.on('connection', () => { this.#handshakes += 1; });
+      server.on('tlsClientError', () => this.#endHandshake());
+    }
+    server.on(isSecure ? 'secureConnection' : 'connection', socket => {
       this.#connections.add(socket);
+      if (isSecure) this.#endHandshake();
       socket.once('close', () => {
         this.#connections.delete(socket);
-        if (this.#connections.size === 0) this.#whenEmpty?.();
+        this.#look();
       });
     });
+  }
+
+  #endHandshake() {
+    this.#handshakes -= 1;
+    this.#look();
+  }
+
+  #look() {
+    if (this.#connections.size === 0 && this.#handshakes <= 0) this.#whenEmpty?.();
   }
 
   /** From now on every answer says that it is the last on its connection. */
@@ -54,19 +76,39 @@ class ServerDrain {
    * @param {number} lingerMs how long those that are idle are kept
    */
   async whenEmpty(lingerMs) {
-    if (this.#connections.size === 0) return;
+    if (this.#connections.size === 0 && this.#handshakes <= 0) return;
     // Again and again: an answer whose head went out before it could say that it is the last leaves its connection idle.
-    const idle = setInterval(() => this.#server.closeIdleConnections(), Math.max(lingerMs, LEAST_LINGER_MS));
+    this.#wereUsed();
+    const idle = setInterval(() => this.#closeIdle(), Math.max(lingerMs, LEAST_LINGER_MS));
     const silent = setTimeout(() => this.#closeSilent(), Math.max(lingerMs, SILENT_LINGER_MS));
     await new Promise(resolve => { this.#whenEmpty = resolve; });
     clearInterval(idle);
     clearTimeout(silent);
   }
 
+  /** Whether any connection that is idle now has been used since the last time. */
+  #wereUsed() {
+    let used = false;
+    for (const socket of this.#connections) {
+      const bytes = socket.bytesRead + socket.bytesWritten;
+      used ||= this.#bytes.get(socket) !== bytes && !socket._httpMessage;
+      this.#bytes.set(socket, bytes);
+    }
+    return used;
+  }
+
+  #closeIdle() {
+    if (this.#wereUsed() && this.#putOff < MAX_PUT_OFF) this.#putOff += 1;
+    else this.#server.closeIdleConnections();
+  }
+
   #closeSilent() {
     for (const socket of this.#connections) {
       if (socket.bytesRead === 0) socket.destroy();
     }
+    // Who has not come to an end with its handshake by now is not waited for.
+    this.#handshakes = 0;
+    this.#look();
   }
 }
 
