@@ -24,6 +24,9 @@ class Lane {
   #process;
   // Node's keys, by the master's numbers.
   #doors = [];
+  // Of which Node has the master's answer, and so a server; and the one whose answer is still on its way by the channel.
+  #answered = new Set();
+  #awaited = null;
   // The classes of Node's handles, with their ends counted; known from the first connection on.
   #Tcp = null;
   #Pipe = null;
@@ -52,7 +55,16 @@ class Lane {
     // After this the server is closed: what was handed over before must be in.
     proc.prependListener('internalMessage', message => {
       if (message?.cmd === 'NODE_CLUTCH' && message.act === 'drained') while (this.#takeRecord());
+      if (message?.cmd === 'NODE_CLUSTER' && message.ack !== undefined && message.key !== undefined) this.#noteAnswer(message.key);
     });
+  }
+
+  // Node takes it in after this.
+  #noteAnswer(key) {
+    this.#answered.add(key);
+    if (this.#awaited !== key) return;
+    this.#awaited = null;
+    setImmediate(() => this.#native.resume());
   }
 
   #takeTurn() {
@@ -72,6 +84,12 @@ class Lane {
     if (found === NAME) {
       const { door, key, unix } = this.#native.name();
       this.#doors[door] = { key, unix };
+      // A name comes before the first connection, which Node would refuse.
+      if (!this.#answered.has(key)) {
+        this.#awaited = key;
+        this.#native.pause();
+        return false;
+      }
     } else if (found === OUT_OF_DESCRIPTORS) {
       this.#rest();
     }
