@@ -181,7 +181,7 @@ export interface ClusterConfig {
   optionsJson: string
   /**
    * True where agent and apps are threads of this process: `onEvent` then asks for them (`thread-start`, `thread-post`,
-   * `thread-relay`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
+   * `thread-relay`, `thread-replay`, `thread-forget`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
    */
   threads: boolean
   /** True where several apps can listen on one port: processes always, threads with sockets that reuse it. */

@@ -24,8 +24,14 @@ export interface ClusterHTTPSSecureOptions {
 
 /** Of {@link ClusterOptions.messenger}. Sizes are bytes, or texts such as '64mb'. */
 export interface MessengerOptions {
-  /** Only the default is available in this version. @default 'json' */
-  serialization?: 'json' | null;
+  /**
+   * `'json'`: what arrives is what JSON makes of the data. `'advanced'`: it is a structured clone, so Buffer, typed arrays, Map, Set, Date,
+   * BigInt, Error and cycles arrive as what they are, and functions are refused with a DataCloneError. Each view arrives with memory of its
+   * own. What goes to the parent, and what the master sends before startCluster, is JSON all the same; between worker threads messages are
+   * cloned by `postMessage` with either.
+   * @default 'json'
+   */
+  serialization?: 'json' | 'advanced' | null;
   /**
    * Shared memory for the messages of each process, 1 MiB to 16 GiB; a message must fit into it. It is taken as it is needed, and given back.
    * @default '64mb'
@@ -227,7 +233,7 @@ export interface ParsedClusterOptions {
   plugins?: object | null;
   isDebug?: boolean;
   /** With all fields, sizes in bytes; only where it is given. */
-  messenger?: { serialization: 'json'; arena: number; maxQueue: number };
+  messenger?: { serialization: 'json' | 'advanced'; arena: number; maxQueue: number };
   [field: string]: unknown;
 }
 
@@ -315,7 +321,7 @@ export interface BroadcastResult {
 }
 
 export interface Broadcast {
-  /** To the agent and all apps, this process included. `data` travels as JSON; between worker threads it is cloned. */
+  /** To the agent and all apps, this process included. `data` travels as JSON, or as {@link MessengerOptions.serialization} says; between worker threads it is cloned. */
   (action: string, data?: unknown): Messenger;
   /**
    * The same, and resolves when all listeners have run everywhere, those that return promises included: one result for each receiver. A
@@ -370,7 +376,7 @@ export class Messenger extends EventEmitter {
   off(action: string, listener: (data: any) => void): this;
   /** To the agent and all apps, this process included; `broadcast.acked` tells what became of it. */
   broadcast: Broadcast;
-  /** To all apps. */
+  /** To all apps. Before `egg-ready` also to those that are not there yet: up to 1024 messages are kept for them. */
   sendToApp(action: string, data?: unknown): this;
   /** To the agent. */
   sendToAgent(action: string, data?: unknown): this;
@@ -554,7 +560,8 @@ export interface MessageDroppedEvent {
   to: { role: string | null; pid: number | null };
   /** Of the first; `(other)` where there were too many different ones. */
   action: string | null;
-  /** `queue-full`: it does not read, and maxQueue is reached. `too-big`: larger than the arena. `unreadable`: it is no message. */
+  /** `queue-full`: it does not read, and maxQueue is reached. `too-big`: larger than the arena. `unreadable`: it is no
+   * message. `not-started`: too many were sent to all apps before the cluster was ready. */
   reason: string;
   /** How many, since the last such event. */
   count: number;

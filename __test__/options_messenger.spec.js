@@ -14,6 +14,7 @@ const parse = messenger => parseOptions({ baseDir, workers: 1, messenger });
 test.each([
   [{}, { serialization: 'json', arena: 64 * MB, maxQueue: 256 * MB }],
   [{ serialization: 'json', arena: null }, { serialization: 'json', arena: 64 * MB, maxQueue: 256 * MB }],
+  [{ serialization: 'advanced' }, { serialization: 'advanced', arena: 64 * MB, maxQueue: 256 * MB }],
   [{ arena: '8mb', maxQueue: '1gb' }, { serialization: 'json', arena: 8 * MB, maxQueue: 1024 * MB }],
   [{ arena: 2 * MB, maxQueue: 3 * MB }, { serialization: 'json', arena: 2 * MB, maxQueue: 3 * MB }],
 ])('messenger: %j is %j', async (given, expected) => {

@@ -17,6 +17,7 @@ const { WorkerDrops } = require('./master/worker_drops');
 const { listenToParent, sendToParent } = require('./master/parent');
 const { Requests } = require('./master/requests');
 const { listenToSignals } = require('./master/signals');
+const { messengerSettings } = require('./options/messenger');
 
 // On the process object, not in this module: a second copy of the package must find it as well.
 const CLAIM = Symbol.for('egg-clutch.master');
@@ -162,6 +163,7 @@ class Master {
     this.#endpoint = this.#parts.masterEndpoint();
     this.#endpoint.messenger.listen();
     const { members } = this.#endpoint.transport;
+    this.#endpoint.transport.clones = messengerSettings(this.options).serialization === 'advanced';
     this.#members = new MemberList({ pid: proc.pid, members, deliver: text => this.#deliver('master', text) });
     const actions = {
       status: () => this.#status(),
@@ -319,6 +321,8 @@ class Master {
       case 'thread-start':
       case 'thread-post':
       case 'thread-relay':
+      case 'thread-replay':
+      case 'thread-forget':
       case 'thread-terminate':
         this.#threads.handle(type, fields);
         break;

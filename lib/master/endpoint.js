@@ -4,6 +4,7 @@
 // process, and it exists before the cluster does, so that `messenger` can be taken, listened to and used at any time.
 
 const { Members } = require('../messenger/members');
+const { packMessage, unpackMessage } = require('../messenger/packed');
 
 // Sends before a cluster is started are kept for it. A process that never starts one must not fill its memory with them.
 const MAX_WAITING = 1024;
@@ -18,15 +19,17 @@ class MasterTransport {
   #listeners = new Set();
 
   role = 'master';
+  /** Whether data travels as structured clone, and not as JSON; known when the cluster is started. */
+  clones = false;
   members = new Members();
 
   constructor(pid) {
     this.pid = pid;
   }
 
-  /** @throws {TypeError} where the data has no JSON form */
+  /** @throws {Error} where the data has no JSON form, or no clone */
   send(envelope, written) {
-    const text = JSON.stringify(envelope);
+    const text = JSON.stringify(this.clones ? packMessage(envelope) : envelope);
     if (this.#deliver) this.#deliver(text);
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(text);
     else this.#dropped += 1;
@@ -55,7 +58,8 @@ class MasterTransport {
 
   /** A message that the router has for this process. */
   receive(message) {
-    for (const listener of this.#listeners) listener(message);
+    const delivered = this.clones ? unpackMessage(message) : message;
+    for (const listener of this.#listeners) listener(delivered);
   }
 }
 

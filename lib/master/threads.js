@@ -6,12 +6,16 @@
 
 const { inspect } = require('util');
 const { Worker } = require('worker_threads');
+const { unpackMessage } = require('../messenger/packed');
+const { messengerSettings } = require('../options/messenger');
 const { formatError, isError } = require('../worker/format_error');
 
 class Threads {
   #master;
   #workers = new Map();
   #kept = new Map();
+  // To apps that have not been started yet as well, by ticket.
+  #early = new Map();
   #lastTicket = 0;
 
   /**
@@ -31,8 +35,10 @@ class Threads {
   handle(type, fields) {
     switch (type) {
       case 'thread-start': return this.#start(fields);
-      case 'thread-post': return this.#post(fields.message, [fields.thread]);
+      case 'thread-post': return this.#post(this.#unpacked(fields.message), [fields.thread]);
       case 'thread-relay': return this.#relay(fields);
+      case 'thread-replay': return this.#post(this.#early.get(fields.ticket), [fields.thread]);
+      case 'thread-forget': return void this.#early.delete(fields.ticket);
       case 'thread-terminate': return void this.#workers.get(fields.thread)?.terminate();
       default: throw new TypeError(`unknown event ${type}`);
     }
@@ -68,11 +74,12 @@ class Threads {
     this.#master.native.threadSaid(thread, this.#lastTicket, headerOf(message));
   }
 
-  #relay({ ticket, from, to, threads }) {
+  #relay({ ticket, from, to, threads, keep }) {
     const message = this.#kept.get(ticket);
     this.#kept.delete(ticket);
     if (to === null) return;
     Object.assign(message, { from, to });
+    if (keep) this.#early.set(ticket, message);
     if (to === 'parent') this.#master.toParent(message);
     else if (to === 'master') this.#master.toMaster(message);
     else this.#post(message, threads);
@@ -87,6 +94,12 @@ class Threads {
         this.#warn(`a message from ${message.from} was dropped: ${error.message}`);
       }
     }
+  }
+
+  // The master's own are text until here.
+  #unpacked(message) {
+    const { serialization } = messengerSettings(this.#master.options);
+    return serialization === 'advanced' ? unpackMessage(message) : message;
   }
 
   #warn(text) {

@@ -2,7 +2,6 @@
 
 // The option `messenger`: how messages are written, and how much memory they may take.
 
-const { ClutchError } = require('../errors');
 const { bad, isPlainObject } = require('./checks');
 const { size } = require('./size');
 
@@ -27,10 +26,6 @@ function parseMessenger(value) {
   const given = Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined && field !== null));
   const { serialization, arena, maxQueue } = { ...DEFAULTS, ...given };
   if (!SERIALIZATIONS.includes(serialization)) throw bad('options.messenger.serialization', serialization, "'json' or 'advanced'");
-  if (serialization !== 'json') {
-    throw new ClutchError('ERR_CLUTCH_OPTION',
-      `options.messenger.serialization is not available in this version as '${serialization}'; leave it out or give 'json'`);
-  }
   return {
     serialization,
     arena: size('options.messenger.arena', arena, ARENA),

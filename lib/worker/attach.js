@@ -4,6 +4,7 @@
 // is blocked. The first thing a worker script does. Without the addon (another platform, a plain test) a worker works as well.
 
 const { isMainThread } = require('worker_threads');
+const { cloneOverChannel } = require('./clone_channel');
 const { attachPulse } = require('./pulse');
 
 // Registered: the messenger that asks for it may be another copy of the package.
@@ -35,10 +36,12 @@ function attach(closeTimeout) {
 /**
  * Lets messages to other workers go by shared memory, where the master has a place for this process and the machine has such memory.
  * @param {'agent' | 'app'} role
- * @param {{ arena: number, maxQueue: number }} settings in bytes
+ * @param {{ serialization: 'json' | 'advanced', arena: number, maxQueue: number }} settings sizes in bytes
  * @param {{ warn: Function }} logger
  */
-function joinSwitchboard(role, { arena, maxQueue }, logger) {
+function joinSwitchboard(role, { serialization, arena, maxQueue }, logger) {
+  const clones = serialization === 'advanced';
+  if (clones && isMainThread && process.send) cloneOverChannel(process);
   const invitation = process.env.EGG_CLUTCH_SWITCHBOARD;
   // Not for the children of this process.
   delete process.env.EGG_CLUTCH_SWITCHBOARD;
@@ -48,7 +51,7 @@ function joinSwitchboard(role, { arena, maxQueue }, logger) {
     const { Switchboard } = require('./switchboard');
     const join = ({ headBytes, rowBytes, intake }, onMessages, onNews) => (
       new Endpoint(invitation, { arenaBytes: arena, maxQueueBytes: maxQueue }, headBytes, rowBytes, intake.bytes, onMessages, onNews));
-    globalThis[SWITCHBOARD] = new Switchboard({ join, role, proc: process, logger });
+    globalThis[SWITCHBOARD] = new Switchboard({ join, role, proc: process, logger, clones });
   } catch (error) {
     logger.warn('[messenger] messages go by the master: %s', error.message);
   }

@@ -32,7 +32,7 @@ pub struct ClusterConfig {
     /// The parsed options as compact JSON: the workers' argument and the data of `egg-ready`.
     pub options_json: String,
     /// True where agent and apps are threads of this process: `onEvent` then asks for them (`thread-start`, `thread-post`,
-    /// `thread-relay`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
+    /// `thread-relay`, `thread-replay`, `thread-forget`, `thread-terminate`), and the `thread…` methods answer. They go by a number that the event brings.
     pub threads: bool,
     /// True where several apps can listen on one port: processes always, threads with sockets that reuse it.
     pub shares_sockets: bool,

@@ -108,6 +108,7 @@ impl Shell {
                 // Behind it, so that what the caller of startCluster then sends to the parent comes later as well.
                 data["type"] = json!("ready");
                 (self.sink)(data.to_string());
+                self.end_early();
             }
             Notice::ReadyToApps => self.tell_apps_in_service("egg-ready", &self.config.options_json.clone()),
             Notice::ReadyToAgent => self.tell_agent("egg-ready", &self.config.options_json.clone()),

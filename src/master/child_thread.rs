@@ -98,7 +98,28 @@ pub(super) fn ask_for(sink: &Sink, key: ThreadKey, seat: Seat) {
 /// Says where a message goes that JavaScript keeps: to these threads, or by the word in `to` to the master or its parent.
 /// Nowhere, where there are no threads and no such word.
 pub(super) fn relay(sink: &Sink, ticket: Ticket, from: Origin, to: Option<Target>, threads: &[ThreadKey]) {
+    sink(relay_event(ticket, from, to, threads).to_string());
+}
+
+/// As [`relay`], of a message to apps that is kept for those that are started later: see [`replay`] and [`forget`].
+pub(super) fn relay_and_keep(sink: &Sink, ticket: Ticket, from: Origin, threads: &[ThreadKey]) {
+    let mut event = relay_event(ticket, from, Some(Target::Apps), threads);
+    event["keep"] = json!(true);
+    sink(event.to_string());
+}
+
+fn relay_event(ticket: Ticket, from: Origin, to: Option<Target>, threads: &[ThreadKey]) -> serde_json::Value {
     let threads: Vec<u32> = threads.iter().map(|thread| thread.0).collect();
     let (from, to) = (from.as_str(), to.map(Target::as_str));
-    sink(json!({ "type": "thread-relay", "ticket": ticket.0, "from": from, "to": to, "threads": threads }).to_string());
+    json!({ "type": "thread-relay", "ticket": ticket.0, "from": from, "to": to, "threads": threads })
+}
+
+/// Has a message that is kept sent to one thread more.
+pub(super) fn replay(sink: &Sink, ticket: Ticket, thread: ThreadKey) {
+    sink(json!({ "type": "thread-replay", "ticket": ticket.0, "thread": thread.0 }).to_string());
+}
+
+/// A message need not be kept any more.
+pub(super) fn forget(sink: &Sink, ticket: Ticket) {
+    sink(json!({ "type": "thread-forget", "ticket": ticket.0 }).to_string());
 }

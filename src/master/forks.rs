@@ -74,6 +74,7 @@ impl Shell {
                     self.watch.begin(who, number, pid, pulse);
                 }
                 self.running.insert(who, running);
+                self.hand_over_early(who);
                 Event::Spawned { who, pid }
             }
             Err(reason) => {

@@ -4,12 +4,14 @@ use bytes::Bytes;
 use serde_json::json;
 use tracing::{debug, warn};
 
-use super::children::Push;
+use super::child_thread::{forget, replay};
+use super::children::{Push, Running};
+use super::early::Kept;
 use super::shell::Shell;
 use super::threads::listening_address;
-use crate::message::address::{Occupant, Origin};
+use crate::message::address::{Occupant, Origin, Target};
 use crate::message::envelope::{Envelope, EnvelopeError};
-use crate::router::{Delivery, route};
+use crate::router::{Delivery, class_of, route};
 use crate::supervisor::Event;
 use crate::transport::channel::node_protocol::{self, Incoming};
 use crate::transport::channel::{Frame, Outgoing};
@@ -70,6 +72,9 @@ impl Shell {
         };
         if envelope.is_internal() {
             return;
+        }
+        if self.is_early(&envelope, origin) {
+            self.keep_early(Kept::Frame(envelope.frame(origin, Target::Apps)), who, origin, envelope.action());
         }
         match route(&envelope, origin, &self.roster()) {
             Delivery::Workers { receivers, to } => {
@@ -153,20 +158,84 @@ impl Shell {
         push
     }
 
+    /// Whether apps that are started later are to get this message, too.
+    pub(super) fn is_early(&self, envelope: &Envelope, origin: Origin) -> bool {
+        self.early.is_due() && class_of(envelope, origin) == Some(Target::Apps)
+    }
+
+    /// Keeps a message for them. Answers whether there was room.
+    pub(super) fn keep_early(
+        &mut self,
+        message: Kept,
+        who: Option<Occupant>,
+        origin: Origin,
+        action: Option<&str>,
+    ) -> bool {
+        if self.early.keep(message) {
+            return true;
+        }
+        self.dropped_messages += 1;
+        let event = self.dropped_event("not-started", (who, origin), None, action);
+        let given_up = self.early.give_up(event);
+        if given_up.is_power_of_two() {
+            warn!("[master] a message to apps that have not been started was given up ({given_up} so far)");
+        }
+        false
+    }
+
+    /// Gives an app that has just been started what was sent to all of them before.
+    pub(super) fn hand_over_early(&mut self, who: Occupant) {
+        if who.is_agent() {
+            return;
+        }
+        for message in self.early.all() {
+            match message {
+                Kept::Frame(frame) => drop(self.push(who, &frame)),
+                Kept::Ticket(ticket) => {
+                    if let Some(thread) = self.running.get(&who).and_then(Running::thread) {
+                        replay(&self.sink, ticket, thread);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The cluster is ready, and JavaScript knows it: nobody is waited for any more, and what was given up is told.
+    pub(super) fn end_early(&mut self) {
+        for message in self.early.all() {
+            if let Kept::Ticket(ticket) = message {
+                forget(&self.sink, ticket);
+            }
+        }
+        if let Some(event) = self.early.end() {
+            (self.sink)(event.to_string());
+        }
+    }
+
     /// Tells JavaScript of a message that was just dropped. Of many, one event speaks for those before it.
     fn tell_dropped(&mut self, sender: Option<Occupant>, origin: Origin, receiver: Occupant, action: Option<&str>) {
         self.untold_drops += 1;
         if self.dropped_messages > DROPS_TOLD_ONE_BY_ONE && !self.dropped_messages.is_multiple_of(DROPS_AN_EVENT) {
             return;
         }
-        let pid_of = |who: Occupant| self.running.get(&who).map(super::children::Running::pid);
-        let event = json!({
-            "type": "message-dropped", "reason": "queue-full", "action": action, "count": self.untold_drops,
-            "from": { "role": origin.as_str(), "pid": sender.and_then(pid_of) },
-            "to": { "role": Self::origin_of(receiver).as_str(), "pid": pid_of(receiver) },
-        });
-        self.untold_drops = 0;
+        let mut event = self.dropped_event("queue-full", (sender, origin), Some(receiver), action);
+        event["count"] = json!(std::mem::take(&mut self.untold_drops));
         (self.sink)(event.to_string());
+    }
+
+    fn dropped_event(
+        &self,
+        reason: &str,
+        (sender, origin): (Option<Occupant>, Origin),
+        receiver: Option<Occupant>,
+        action: Option<&str>,
+    ) -> serde_json::Value {
+        let pid_of = |who: Occupant| self.running.get(&who).map(Running::pid);
+        json!({
+            "type": "message-dropped", "reason": reason, "action": action,
+            "from": { "role": origin.as_str(), "pid": sender.and_then(pid_of) },
+            "to": { "role": receiver.map_or(Origin::App, Self::origin_of).as_str(), "pid": receiver.and_then(pid_of) },
+        })
     }
 
     pub(super) fn give_to_parent(&self, message: &[u8]) {

@@ -5,8 +5,9 @@
 //! events as JSON text. SIGCHLD and `waitpid(-1)` stay libuv's: exits are learned child by child.
 //!
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
-//! (channel, end) and `forks`, `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `requests`
-//! and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `lanes`, `sticky_port`, `own_sockets`, `acceptor`,
+//! (channel, end) and `forks`, `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `early` (for those who
+//! come later), `requests` and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `lanes`, `sticky_port`,
+//! `own_sockets`, `acceptor`,
 //! `console`, `line_writer`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` (status),
 //! `watch` (who stands still), `obituary` and `oom` (why one has died),
 //! `adopted` (orphans, where the master has pid 1).
@@ -19,6 +20,7 @@ mod child_thread;
 mod children;
 mod config;
 pub mod console;
+mod early;
 mod forks;
 mod lanes;
 mod line_writer;

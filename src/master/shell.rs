@@ -11,6 +11,7 @@ use tracing::{error, info};
 use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
+use super::early::Early;
 use super::forks::Environment;
 use super::lanes::LaneRecord;
 use super::listeners::Listeners;
@@ -90,6 +91,8 @@ pub(super) struct Shell {
     pub(super) dropped_messages: u64,
     /// Those among them of which no event has told yet.
     pub(super) untold_drops: u64,
+    /// For apps that are not there yet.
+    pub(super) early: Early,
     /// How many apps have been forked in the place of another.
     pub(super) reforks: u32,
     /// Who can be reached; made when asked for, and forgotten with every event, as most messages come between two events.
@@ -159,6 +162,7 @@ impl Shell {
         let seed = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(1, |time| u64::from(time.subsec_nanos()) ^ (u64::from(std::process::id()) << 32));
+        let early = Early::new(config.max_queue);
         Self {
             supervisor: Supervisor::new(config.supervisor(seed)),
             listeners: Listeners::new(
@@ -182,6 +186,7 @@ impl Shell {
             environment,
             dropped_messages: 0,
             untold_drops: 0,
+            early,
             reforks: 0,
             roster: None,
             started: Instant::now(),

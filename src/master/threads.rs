@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use tracing::{error, warn};
 
-use super::child_thread::{ChildThread, ThreadKey, ThreadNews, Ticket, ask_for, relay};
+use super::child_thread::{ChildThread, ThreadKey, ThreadNews, Ticket, ask_for, relay, relay_and_keep};
 use super::children::{Body, Running};
+use super::early::Kept;
 use super::shell::Shell;
 use crate::message::address::{Occupant, Origin, Target, WorkerId};
 use crate::message::envelope::Envelope;
@@ -42,6 +43,7 @@ impl Shell {
                 let Some((who, number)) = self.threads.seated.get(&thread).copied() else { return };
                 let body = Body::Thread(ChildThread::new(thread, id, self.sink.clone()));
                 self.running.insert(who, Running::new(number, body));
+                self.hand_over_early(who);
                 self.feed(Event::Spawned { who, pid: id });
             }
             ThreadNews::NotStarted { thread, reason } => {
@@ -68,6 +70,13 @@ impl Shell {
         };
         let origin = Self::origin_of(who);
         let (to, receivers) = match Envelope::parse(&header) {
+            Ok(envelope)
+                if self.is_early(&envelope, origin)
+                    && self.keep_early(Kept::Ticket(ticket), Some(who), origin, envelope.action()) =>
+            {
+                let apps: Vec<Occupant> = self.roster().apps.iter().map(|(app, _)| *app).collect();
+                return relay_and_keep(&self.sink, ticket, origin, &self.keys_of(&apps));
+            }
             Ok(envelope) => match route(&envelope, origin, &self.roster()) {
                 Delivery::Workers { receivers, to } => (Some(to), self.keys_of(&receivers)),
                 Delivery::Parent => (Some(Target::Parent), Vec::new()),

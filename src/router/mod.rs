@@ -5,4 +5,4 @@
 
 mod routes;
 
-pub use routes::{Delivery, Roster, route};
+pub use routes::{Delivery, Roster, class_of, route};

@@ -38,13 +38,17 @@ pub fn route(envelope: &Envelope, origin: Origin, roster: &Roster) -> Delivery {
     match envelope.receiver() {
         Some(Receiver::Pid(pid)) => by_pid(pid, roster),
         Some(Receiver::Nobody) => Delivery::NoReceiver,
-        None => {
-            let to = match envelope.to() {
-                Some(word) => Target::from_word(word),
-                None => default_target(origin),
-            };
-            to.map_or(Delivery::NoReceiver, |to| by_target(to, roster))
-        }
+        None => class_of(envelope, origin).map_or(Delivery::NoReceiver, |to| by_target(to, roster)),
+    }
+}
+
+/// The class of receivers that a message is for; none where it names one of them, or nobody.
+#[must_use]
+pub fn class_of(envelope: &Envelope, origin: Origin) -> Option<Target> {
+    match (envelope.receiver(), envelope.to()) {
+        (Some(_), _) => None,
+        (None, Some(word)) => Target::from_word(word),
+        (None, None) => default_target(origin),
     }
 }
 
@@ -112,6 +116,15 @@ mod tests {
         assert_eq!(routed(message, Origin::Agent, &roster()), workers(&[app(0), app(1)], Target::Apps));
         assert_eq!(routed(message, Origin::App, &roster()), workers(&[AGENT], Target::Agent));
         assert_eq!(routed(message, Origin::Parent, &roster()), Delivery::Master);
+    }
+
+    #[test]
+    fn a_message_is_for_a_class_unless_it_names_somebody() {
+        let class = |text: &'static str, origin| class_of(&Envelope::parse(&Bytes::from(text)).unwrap(), origin);
+        assert_eq!(class(r#"{"action":"a"}"#, Origin::Agent), Some(Target::Apps));
+        assert_eq!(class(r#"{"action":"a","to":"agent"}"#, Origin::Agent), Some(Target::Agent));
+        assert_eq!(class(r#"{"to":"app","receiverPid":"30"}"#, Origin::Agent), None);
+        assert_eq!(class(r#"{"to":"nowhere"}"#, Origin::Agent), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 'use strict';
 
 // What a message is on the switchboard: its kind, and how one is told to the native side and by it. What arrives is what would have
-// arrived by Node's channel, as JSON.
+// arrived by Node's channel: as JSON, or as a structured clone where the cluster is told so.
 
 const { Region } = require('../../codec/layout');
 
 /** The numbers of the native side's `Kind`. */
-const KIND = Object.freeze({ NOTHING: 1, NULL: 2, BOOLEAN: 3, NUMBER: 4, LATIN1: 5, UTF16: 6, JSON: 8, CODEC: 9 });
+const KIND = Object.freeze({ NOTHING: 1, NULL: 2, BOOLEAN: 3, NUMBER: 4, LATIN1: 5, UTF16: 6, BYTES: 7, JSON: 8, CODEC: 9, CLONE: 10 });
 const FLAG = Object.freeze({
   /** The receiver was named by its pid. */
   BY_PID: 1,
@@ -19,6 +19,8 @@ const FLAG = Object.freeze({
 const SENT = Object.freeze({ ALL: 0, WAITS: 1, REFUSED: -1, TOO_BIG: -2 });
 /** How it is when everything has been taken: there is news, or whatever comes calls, or memory for a message may never come. */
 const REST = Object.freeze({ NEWS: 0, QUIET: 1, KEPT_WAITING: 2 });
+/** What bytes arrive as; the number of such a message. */
+const VIEW = Object.freeze({ BUFFER: 0, UINT8_ARRAY: 1 });
 /** How the characters of a text lie in memory. */
 const ENCODING = Object.freeze({ LATIN1: 1, UTF16: 2 });
 
@@ -64,4 +66,4 @@ class Scratch {
   }
 }
 
-module.exports = { REST, SENT, KIND, FLAG, ENCODING, HEAD, MAX_RECEIVERS, ROW, ROW_VALUES, Desk, Scratch };
+module.exports = { REST, SENT, KIND, FLAG, VIEW, ENCODING, HEAD, MAX_RECEIVERS, ROW, ROW_VALUES, Desk, Scratch };

@@ -2,8 +2,9 @@
 
 // Reads messages that the native side has taken. Each stays as it lies until it is delivered, for nobody may want it.
 
+const { decodeClone } = require('../../codec/clone');
 const { Decoder } = require('../../codec/decoder');
-const { KIND, ENCODING, ROW, ROW_VALUES, Scratch } = require('./envelope');
+const { KIND, VIEW, ENCODING, ROW, ROW_VALUES, Scratch } = require('./envelope');
 
 // Memory that one large message needed is not kept for ever.
 const KEPT_BYTES = 1024 * 1024;
@@ -54,7 +55,7 @@ class EnvelopeReader {
 
   /**
    * What it carries; once.
-   * @throws {import('../../codec/decoder').MalformedValue}
+   * @throws {Error} where it is none
    */
   data(index) {
     const { rows } = this.#desk;
@@ -65,6 +66,8 @@ class EnvelopeReader {
       case KIND.UTF16: return this.#text(row, ENCODING.UTF16);
       case KIND.JSON: return JSON.parse(this.#text(row, rows[row + ROW.NUMBER]));
       case KIND.CODEC: return this.#decode(row);
+      case KIND.CLONE: return this.#clone(row);
+      case KIND.BYTES: return this.#bytes(row);
     }
     this.skip(index);
     switch (kind) {
@@ -100,14 +103,35 @@ class EnvelopeReader {
   }
 
   #decode(row) {
+    const { region, start, length } = this.#regionOf(row);
+    return this.#decoder.decode(region, start, length);
+  }
+
+  #clone(row) {
+    const { region, start, length } = this.#regionOf(row);
+    return decodeClone(region, start, length);
+  }
+
+  #regionOf(row) {
     const { rows, intake } = this.#desk;
     const start = rows[row + ROW.START];
     const length = rows[row + ROW.LENGTH];
-    if (start >= 0) return this.#decoder.decode(intake, start, length);
+    if (start >= 0) return { region: intake, start, length };
     this.#scratch.ensure(length);
     const { region } = this.#scratch;
     // What cannot be read any more is read as nothing, and refused.
-    return this.#decoder.decode(region, 0, this.#calls.takeBytes(region.bytes) ? length : 0);
+    return { region, start: 0, length: this.#calls.takeBytes(region.bytes) ? length : 0 };
+  }
+
+  #bytes(row) {
+    const { rows, intake } = this.#desk;
+    const start = rows[row + ROW.START];
+    const length = rows[row + ROW.LENGTH];
+    // Not from the pool: nobody else's bytes belong to this memory.
+    const bytes = Buffer.allocUnsafeSlow(length);
+    if (start >= 0) intake.bytes.copy(bytes, 0, start, start + length);
+    else if (!this.#calls.takeBytes(bytes)) throw new Error('bytes in shared memory cannot be read any more');
+    return rows[row + ROW.NUMBER] === VIEW.UINT8_ARRAY ? new Uint8Array(bytes.buffer) : bytes;
   }
 }
 

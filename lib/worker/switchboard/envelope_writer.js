@@ -2,8 +2,10 @@
 
 // Writes messages for the switchboard, and hands them to the native side.
 
+const { CloneEncoder } = require('../../codec/clone');
 const { Encoder } = require('../../codec/encoder');
-const { KIND, FLAG, ENCODING, HEAD, Scratch } = require('./envelope');
+const { isJsonSafe } = require('../../codec/json_safe');
+const { KIND, FLAG, VIEW, ENCODING, HEAD, Scratch } = require('./envelope');
 
 // Memory that one large message needed is not kept for ever.
 const KEPT_BYTES = 1024 * 1024;
@@ -11,6 +13,7 @@ const KEPT_BYTES = 1024 * 1024;
 /** Writes one message at a time: write() calls what JSON calls in the data, and post() sends it. */
 class EnvelopeWriter {
   #encoder = new Encoder();
+  #clones = null;
   #scratch = new Scratch();
   #desk;
   #calls;
@@ -19,11 +22,18 @@ class EnvelopeWriter {
   #number = 0;
   #text = null;
   #bytes = 0;
+  // What is sent from where it lies, in the place of what is written here.
+  #source = null;
 
-  /** @param {Record<string, Function>} calls of the native endpoint */
-  constructor(desk, calls) {
+  /**
+   * @param {import('./envelope').Desk} desk
+   * @param {Record<string, Function>} calls of the native endpoint
+   * @param {boolean} [clones] whether data is written as structured clone, and not as JSON has it
+   */
+  constructor(desk, calls, clones = false) {
     this.#desk = desk;
     this.#calls = calls;
+    if (clones) this.#clones = new CloneEncoder();
   }
 
   /** The bytes of what write() has written. */
@@ -35,13 +45,15 @@ class EnvelopeWriter {
   /**
    * @param {unknown} data
    * @param {string} key where it stands in the message, for its toJSON
-   * @throws what JSON.stringify throws
+   * @throws what JSON.stringify throws, or what structuredClone throws
    */
   write(data, key) {
     this.#number = 0;
     this.#encoding = 0;
     this.#text = null;
     this.#bytes = 0;
+    this.#source = null;
+    if (this.#clones !== null && this.#writeClone(data)) return undefined;
     switch (typeof data) {
       case 'string':
         return this.#writeText(data);
@@ -50,14 +62,15 @@ class EnvelopeWriter {
       case 'boolean':
         this.#number = data ? 1 : 0;
         this.#kind = KIND.BOOLEAN;
-        return;
+        return undefined;
       case 'undefined':
       case 'function':
       case 'symbol':
         return this.#writeNothing(data, key);
       default:
-        if (data === null) this.#kind = KIND.NULL;
-        else this.#writeObject(data, key);
+        if (data !== null) return this.#writeObject(data, key);
+        this.#kind = KIND.NULL;
+        return undefined;
     }
   }
 
@@ -83,12 +96,46 @@ class EnvelopeWriter {
       head[HEAD.CHARACTERS] = text.length;
       return this.#calls.sendText(text);
     }
-    return this.#kind === KIND.CODEC ? this.#calls.sendBytes(this.#scratch.region.bytes, this.#bytes) : this.#calls.sendBare();
+    const source = this.#source;
+    if (source === null) return this.#calls.sendBare();
+    this.#source = null;
+    return this.#calls.sendBytes(source, this.#bytes);
   }
 
   /** Gives memory back that was needed for large messages. */
   tidy() {
     this.#scratch.shrink(KEPT_BYTES);
+  }
+
+  /** @returns {boolean} false where the clone is what JSON makes of it */
+  #writeClone(data) {
+    if (typeof data === 'number') {
+      // Any: the bits of a double travel.
+      this.#number = data;
+      this.#kind = KIND.NUMBER;
+      return true;
+    }
+    if (data === undefined || isJsonSafe(data)) return false;
+    if (isPlainBytes(data)) this.#writeBytes(data);
+    else this.#writeByV8(data);
+    return true;
+  }
+
+  #writeBytes(data) {
+    this.#kind = KIND.BYTES;
+    this.#number = Buffer.isBuffer(data) ? VIEW.BUFFER : VIEW.UINT8_ARRAY;
+    this.#source = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    this.#bytes = data.byteLength;
+  }
+
+  #writeByV8(data) {
+    const clones = this.#clones;
+    clones.encode(data);
+    this.#kind = KIND.CLONE;
+    this.#bytes = clones.size;
+    this.#scratch.ensure(this.#bytes);
+    clones.writeTo(this.#scratch.region);
+    this.#source = this.#scratch.region.bytes;
   }
 
   // What JSON leaves out, unless it has a toJSON.
@@ -124,6 +171,7 @@ class EnvelopeWriter {
     this.#bytes = encoder.size;
     this.#scratch.ensure(this.#bytes);
     encoder.writeTo(this.#scratch.region, 0);
+    this.#source = this.#scratch.region.bytes;
   }
 
   #writeJson(data) {
@@ -137,6 +185,12 @@ class EnvelopeWriter {
     this.#number = this.#encoding;
     this.#kind = KIND.JSON;
   }
+}
+
+/** Bytes that nobody else may write to meanwhile. */
+function isPlainBytes(data) {
+  if (!(data instanceof Uint8Array) || data.buffer instanceof SharedArrayBuffer) return false;
+  return Buffer.isBuffer(data) || Object.getPrototypeOf(data) === Uint8Array.prototype;
 }
 
 module.exports = { EnvelopeWriter, FLAG };

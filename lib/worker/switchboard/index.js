@@ -39,8 +39,10 @@ class Switchboard {
   #desk = new Desk();
   #writer;
   #isWriting = false;
+  #clones;
   #reader;
   #numbers = new Map();
+  #isReady = false;
   #isTurnDue = false;
   // Messages that have been taken and not been delivered yet.
   #pending = 0;
@@ -54,7 +56,6 @@ class Switchboard {
   // Those that have ended, until all that they sent is taken.
   #leaving = new Map();
 
-  dropped = 0;
   audience;
 
   /**
@@ -63,9 +64,11 @@ class Switchboard {
    * @param {'agent' | 'app'} options.role
    * @param {NodeJS.Process} options.proc
    * @param {{ warn: Function }} options.logger
+   * @param {boolean} [options.clones] whether data travels as structured clone, and not as JSON
    */
-  constructor({ join, role, proc, logger }) {
+  constructor({ join, role, proc, logger, clones = false }) {
     this.audience = new Audience(proc);
+    this.#clones = clones;
     this.#role = role;
     this.#process = proc;
     this.#logger = logger;
@@ -73,14 +76,17 @@ class Switchboard {
     this.#endpoint = join(this.#desk, () => this.#turn(), () => this.#noteNews());
     const tell = envelope => this.#sendByChannel(envelope, undefined, undefined, () => {});
     /** Counts what goes this way, and what does not. */
-    this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell });
+    this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, logger });
     this.#calls = this.#endpoint.calls();
-    this.#writer = new EnvelopeWriter(this.#desk, this.#calls);
+    this.#writer = new EnvelopeWriter(this.#desk, this.#calls, clones);
     this.#reader = new EnvelopeReader(this.#desk, this.#calls, number => this.#endpoint.action(number));
     proc.send = (message, handle, options, callback) => this.send(message, handle, options, callback);
     this.#emit = proc.emit.bind(proc);
     proc.emit = (...args) => {
-      if (args[0] === 'message') this.#catchUp();
+      if (args[0] === 'message') {
+        this.#catchUp();
+        if (args[1]?.action === 'egg-ready') this.#isReady = true;
+      }
       return this.#emit(...args);
     };
     proc.prependListener('internalMessage', message => this.#noteInternal(message));
@@ -92,7 +98,8 @@ class Switchboard {
 
   /** In the place of process.send(), with its arguments, its answers and its errors. */
   send(message, handle, options, callback) {
-    if (!this.#process.connected) return this.#sendByChannel(message, handle, options, callback);
+    // Before egg-ready the master keeps what is for apps that are not there yet, so it must see it.
+    if (!this.#process.connected || !this.#isReady) return this.#sendByChannel(message, handle, options, callback);
     if (handle && typeof handle !== 'function') return this.#sendWithHandle(message, handle, options, callback);
     if (!this.#route(message)) return this.#sendByChannel(message, handle, options, callback);
     if (handle !== undefined || options !== undefined || callback !== undefined) confirm(handle, options, callback);
@@ -155,7 +162,7 @@ class Switchboard {
   #sendTo(receivers, action, data, flags, message) {
     // Nobody has joined yet: the channel brings it to all.
     if (receivers.places === null && !receivers.members.some(member => member.isJoined)) return false;
-    const writer = this.#isWriting ? new EnvelopeWriter(this.#desk, this.#calls) : this.#writer;
+    const writer = this.#isWriting ? new EnvelopeWriter(this.#desk, this.#calls, this.#clones) : this.#writer;
     const wasWriting = this.#isWriting;
     this.#isWriting = true;
     try {
@@ -210,11 +217,7 @@ class Switchboard {
   }
 
   #noteUnsent(action, reason, places, text = 'so many wait for a process that does not read') {
-    this.#drop(text);
-    for (const place of places) {
-      const { role = null, pid = null } = this.#roster.at(place) ?? {};
-      this.meter.noteDropped(action, reason, { role, pid });
-    }
+    this.meter.noteDropped({ action, reason, text, receivers: places.map(place => this.#roster.at(place)) });
   }
 
   #retryLater() {
@@ -224,12 +227,6 @@ class Switchboard {
       if (!this.#endpoint.flush()) this.#retryLater();
       this.meter.backlog.look();
     });
-  }
-
-  #drop(reason) {
-    this.dropped += 1;
-    // One line for the first and then for every power of two.
-    if (Number.isInteger(Math.log2(this.dropped))) this.#logger.warn(`[messenger] a message was dropped: ${reason} (${this.dropped} so far)`);
   }
 
   #later(ms, act) {
@@ -381,8 +378,8 @@ class Switchboard {
       if (flags & FLAG.WHOLE && !isPlainObject(data)) throw new TypeError('it is no object');
     } catch (error) {
       reader.skip(index);
-      this.#drop(error.message);
-      this.meter.noteDropped(action, 'unreadable', { role: this.#role, pid: String(this.#process.pid) });
+      const self = { role: this.#role, pid: String(this.#process.pid) };
+      this.meter.noteDropped({ action, reason: 'unreadable', text: error.message, receivers: [self] });
       return undefined;
     }
     this.meter.traffic.noteReceived(flags & FLAG.WHOLE ? data?.action : action);

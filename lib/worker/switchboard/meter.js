@@ -10,6 +10,8 @@ class Meter {
   #endpoint;
   #reports;
   #watchers = new Set();
+  #logger;
+  #count = 0;
 
   traffic = new Traffic();
   backlog;
@@ -19,8 +21,10 @@ class Meter {
    * @param {{ load: () => object, pressure: () => number, takeRefused: () => number[] }} parts.endpoint
    * @param {{ pid: string, role: string }} parts.who
    * @param {(envelope: object) => void} parts.tell to the master, by the channel
+   * @param {{ warn: Function }} parts.logger
    */
-  constructor({ endpoint, who, tell }) {
+  constructor({ endpoint, who, tell, logger }) {
+    this.#logger = logger;
     this.#endpoint = endpoint;
     this.#reports = new DropReports(who, tell);
     this.backlog = new Backlog(() => endpoint.pressure());
@@ -31,11 +35,22 @@ class Meter {
     this.#watchers.add(watcher);
   }
 
-  /** @param {{ role: string | null, pid: string | null }} to */
-  noteDropped(action, reason, to) {
-    this.traffic.noteDropped(action);
-    this.#reports.note({ action, reason, to });
-    for (const watcher of this.#watchers) watcher({ action, reason, pid: to.pid });
+  /**
+   * @param {object} drop one message
+   * @param {string} drop.action
+   * @param {string} drop.reason a word
+   * @param {string} drop.text the same, for the log
+   * @param {Array<{ role: string, pid: string } | undefined>} drop.receivers who did not get it
+   */
+  noteDropped({ action, reason, text, receivers }) {
+    this.#count += 1;
+    // One line for the first and then for every power of two.
+    if (Number.isInteger(Math.log2(this.#count))) this.#logger.warn(`[messenger] a message was dropped: ${text} (${this.#count} so far)`);
+    for (const { role = null, pid = null } of receivers.map(receiver => receiver ?? {})) {
+      this.traffic.noteDropped(action);
+      this.#reports.note({ action, reason, to: { role, pid } });
+      for (const watcher of this.#watchers) watcher({ action, reason, pid });
+    }
   }
 
   load() {

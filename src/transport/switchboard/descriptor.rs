@@ -28,10 +28,12 @@ pub enum Kind {
     Json = 8,
     /// A value as `lib/codec` writes it.
     Codec = 9,
+    /// A structured clone as `lib/codec` writes it.
+    Clone = 10,
 }
 
 impl Kind {
-    const LAST: u16 = Self::Codec as u16;
+    const LAST: u16 = Self::Clone as u16;
 
     /// The kind with this number.
     #[must_use]
@@ -50,6 +52,7 @@ impl Kind {
             7 => Self::Bytes,
             8 => Self::Json,
             9 => Self::Codec,
+            10 => Self::Clone,
             _ => return Err(Refused { what: What::Kind, found: number.into(), limit: Self::LAST.into() }),
         })
     }

@@ -1,0 +1,150 @@
+'use strict';
+
+// Structured clone with the bytes out of line: V8 writes what is not bytes, and typed arrays, Buffers and DataViews lie behind that as
+// they are, so they are copied and never encoded.
+//
+//   header   4 words: bytes of V8's part, number of views, nothing, nothing
+//   table    2 words for each view: what it is, and how many bytes it has
+//   V8       what v8.Serializer wrote, with the number of a view in the place of each
+//   bytes    of each view, each beginning at a multiple of 8
+
+const v8 = require('v8');
+const { BYTES_PER_WORD } = require('./layout');
+
+const HEADER_WORDS = 4;
+const ENTRY_WORDS = 2;
+const ALIGNMENT = 8;
+
+// The place in this list is what the table says; BigInt arrays and Float16Array where this Node has them.
+const VIEWS = [
+  Buffer, Uint8Array, Int8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
+  BigInt64Array, BigUint64Array, DataView, globalThis.Float16Array,
+].map(View => View ?? class Missing {});
+
+function align(bytes) {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+function kindOf(view) {
+  if (Buffer.isBuffer(view)) return 0;
+  const kind = VIEWS.findIndex((View, index) => index > 0 && Object.getPrototypeOf(view) === View.prototype);
+  if (kind > 0) return kind;
+  // A class derived from one of them arrives as what it is derived from.
+  const base = VIEWS.findIndex((View, index) => index > 0 && view instanceof View);
+  if (base > 0) return base;
+  throw new TypeError('a view of an unknown kind cannot be cloned');
+}
+
+class CloneSerializer extends v8.Serializer {
+  views = [];
+
+  constructor() {
+    super();
+    // As v8.DefaultSerializer does: otherwise V8 writes the bytes among the rest.
+    this._setTreatArrayBufferViewsAsHostObjects(true);
+  }
+
+  _writeHostObject(view) {
+    if (!ArrayBuffer.isView(view)) throw this._getDataCloneError(`${Object.prototype.toString.call(view)} could not be cloned.`);
+    this.writeUint32(this.views.push({ kind: kindOf(view), bytes: Buffer.from(view.buffer, view.byteOffset, view.byteLength) }) - 1);
+  }
+}
+// V8 calls it, too. As structuredClone() says it.
+CloneSerializer.prototype._getDataCloneError = message => new DOMException(message, 'DataCloneError');
+
+class CloneDeserializer extends v8.Deserializer {
+  #views;
+
+  constructor(bytes, views) {
+    super(bytes);
+    this.#views = views;
+  }
+
+  _readHostObject() {
+    const view = this.#views[this.readUint32()];
+    if (view === undefined) throw new RangeError('a view that is not there');
+    return view;
+  }
+}
+
+/** Writes a value: encode() takes it down, and writeTo() puts it where it goes. */
+class CloneEncoder {
+  #head = null;
+  #views = [];
+
+  /** The bytes that writeTo() will write. */
+  size = 0;
+
+  /** @throws {DOMException | Error} where the value has no clone, such as a function */
+  encode(value) {
+    const serializer = new CloneSerializer();
+    serializer.writeHeader();
+    serializer.writeValue(value);
+    this.#head = serializer.releaseBuffer();
+    this.#views = serializer.views;
+    this.size = align((HEADER_WORDS + this.#views.length * ENTRY_WORDS) * BYTES_PER_WORD) + align(this.#head.length);
+    for (const { bytes } of this.#views) this.size += align(bytes.length);
+  }
+
+  /** @param {import('./layout').Region} region with `size` bytes */
+  writeTo({ words, bytes: memory }) {
+    let at = 0;
+    for (const word of [this.#head.length, this.#views.length, 0, 0]) words[at++] = word;
+    for (const { kind, bytes } of this.#views) {
+      words[at++] = kind;
+      words[at++] = bytes.length;
+    }
+    let place = align(at * BYTES_PER_WORD);
+    for (const bytes of [this.#head, ...this.#views.map(view => view.bytes)]) {
+      memory.set(bytes, place);
+      place += align(bytes.length);
+    }
+    this.#head = null;
+    this.#views = [];
+  }
+}
+
+/**
+ * Reads what CloneEncoder wrote; the views get memory of their own.
+ * @param {import('./layout').Region} region
+ * @param {number} offset in bytes, a multiple of 8
+ * @param {number} size in bytes
+ * @throws {RangeError} where that is nothing that CloneEncoder wrote
+ */
+function decodeClone({ words, bytes: memory }, offset, size) {
+  const at = offset / BYTES_PER_WORD;
+  const [headBytes, count] = [words[at], words[at + 1]];
+  const end = offset + size;
+  let place = offset + align((HEADER_WORDS + count * ENTRY_WORDS) * BYTES_PER_WORD);
+  if (!(size >= HEADER_WORDS * BYTES_PER_WORD && headBytes >= 0 && count >= 0 && place <= end)) throw new RangeError('a clone is malformed');
+  const take = length => {
+    if (length < 0 || place + length > end) throw new RangeError('a clone is malformed');
+    const taken = memory.subarray(place, place + length);
+    place += align(length);
+    return taken;
+  };
+  const head = take(headBytes);
+  const views = [];
+  for (let entry = at + HEADER_WORDS; views.length < count; entry += ENTRY_WORDS) {
+    views.push(viewOf(words[entry], take(words[entry + 1])));
+  }
+  const deserializer = new CloneDeserializer(head, views);
+  try {
+    deserializer.readHeader();
+    return deserializer.readValue();
+  } catch (cause) {
+    throw new RangeError(`a clone is malformed: ${cause.message}`, { cause });
+  }
+}
+
+function viewOf(kind, bytes) {
+  // Not from the pool: nobody else's bytes belong to this memory.
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  if (kind === 0) return own;
+  const View = VIEWS[kind];
+  if (View === undefined) throw new RangeError('a view of an unknown kind');
+  return new View(own.buffer);
+}
+
+module.exports = { CloneEncoder, decodeClone };
