@@ -58,6 +58,11 @@ export declare class Cluster {
    * each time on another turn of the event loop.
    */
   reapAdopted(): void
+  /**
+   * Notes from now on who sends this process a signal: a stop that one asks for says so. To be called when all who listen for signals
+   * are there.
+   */
+  watchSignals(): void
   /** To be called from process 'exit': logs the exit code and removes the pid file. */
   exiting(code: number): void
 }

@@ -206,6 +206,7 @@ class Master {
 
   #start() {
     try {
+      this.#native.watchSignals();
       this.#native.start();
     } catch (error) {
       throw ClutchError.from(error, 'ERR_CLUTCH_SPAWN');

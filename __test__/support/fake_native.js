@@ -33,6 +33,7 @@ class FakeCluster {
   log(...args) { this.#record('log', ...args); }
   request(...args) { this.#record('request', ...args); }
   setEnvironment(...args) { this.#record('setEnvironment', ...args); }
+  watchSignals() {}
   exiting(...args) { this.#record('exiting', ...args); }
   status() { this.#record('status'); return JSON.stringify({ pid: 1, ready: true, workers: [], droppedMessages: 2 }); }
 

@@ -271,6 +271,13 @@ impl Cluster {
         self.handle.reap_adopted().map_err(|error| to_js(&error))
     }
 
+    /// Notes from now on who sends this process a signal: a stop that one asks for says so. To be called when all who listen for signals
+    /// are there.
+    #[napi]
+    pub fn watch_signals(&self) {
+        self.handle.watch_signals();
+    }
+
     /// To be called from process 'exit': logs the exit code and removes the pid file.
     #[napi]
     pub fn exiting(&self, code: i32) {

@@ -60,6 +60,7 @@ use crate::error::{ClusterError, chain};
 use crate::message::address::{Origin, WorkerId};
 use crate::supervisor::Event;
 
+use crate::sys::signal_senders;
 use pid_file::PidFile;
 
 /// How the door hears of events: called on the master's thread with one event as JSON text; must not block.
@@ -165,6 +166,7 @@ impl MasterHandle {
     /// # Errors
     /// [`ClusterError::Closed`] when the master's thread has ended.
     pub fn stop(&self, signal: Option<String>, lines: Vec<String>) -> Result<(), ClusterError> {
+        let lines = sender_of(signal.as_deref()).into_iter().chain(lines).collect();
         self.send(Command::Stop { signal, lines })
     }
 
@@ -229,6 +231,12 @@ impl MasterHandle {
         self.send(Command::ReapAdopted)
     }
 
+    /// Notes from now on who sends this process a signal: a stop that one asks for says so. To be called when all who listen for signals
+    /// are there.
+    pub fn watch_signals(&self) {
+        signal_senders::record_here();
+    }
+
     /// Logs one line; written when this returns.
     pub fn log(&self, level: tracing::Level, text: &str) {
         tracing::dispatcher::with_default(&self.console, || match level {
@@ -255,6 +263,17 @@ impl MasterHandle {
     fn send(&self, command: Command) -> Result<(), ClusterError> {
         self.commands.send(command).map_err(|_| ClusterError::Closed)
     }
+}
+
+/// A line that says who has sent the signal by which the master is stopped.
+fn sender_of(signal: Option<&str>) -> Option<String> {
+    let sent = signal_senders::last().filter(|sent| Some(sent.signal) == signal)?;
+    let by = match sent.pid {
+        0 => "the kernel, or from outside of this container".to_owned(),
+        pid if sent.name.is_empty() => format!("process {pid}, which is gone by now, of user {}", sent.uid),
+        pid => format!("process {pid} ({}) of user {}", sent.name, sent.uid),
+    };
+    Some(format!("[master] {} was sent by {by}", sent.signal))
 }
 
 /// An exiting process waits for its threads, for ever where one is blocked outside of JavaScript.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nix::errno::Errno;
 use nix::libc;
 
+use super::child::signal_name;
 use super::pulse::{self, PulseWriter, Word};
 
 /// Signals that are sent by others to end a process, or to have it do something. Not those of faults: they have no sender.
@@ -34,6 +35,39 @@ pub fn record(page: PulseWriter) {
     for signal in SIGNALS {
         stand_in_front(signal);
     }
+}
+
+/// As [`record`], for a process that has no page: who has sent a signal is kept here.
+pub fn record_here() {
+    record(*PAGE.get_or_init(PulseWriter::unread));
+}
+
+/// The last signal that was caught, and who sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Such as `SIGTERM`.
+    pub signal: &'static str,
+    /// The sender's pid; 0 for the kernel, or somebody outside of our pid namespace.
+    pub pid: u64,
+    /// The sender's user.
+    pub uid: u64,
+    /// The sender's name; empty where it was gone already.
+    pub name: String,
+}
+
+/// The last signal that this process caught.
+#[must_use]
+pub fn last() -> Option<Sent> {
+    let page = PAGE.get()?;
+    let number = i32::try_from(page.get(Word::Signal)).ok().filter(|number| *number > 0)?;
+    let name = [page.get(Word::SignalName), page.get(Word::SignalNameEnd)].map(u64::to_ne_bytes).concat();
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    Some(Sent {
+        signal: signal_name(number),
+        pid: page.get(Word::SignalPid),
+        uid: page.get(Word::SignalUid),
+        name: String::from_utf8_lossy(&name[..end]).into_owned(),
+    })
 }
 
 fn stand_in_front(signal: c_int) {

@@ -2,7 +2,7 @@
 // Each death has its cause on record: an event for code, a line for people, and the last of each place in the status.
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawn } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const { startFolder, started, master } = require('../helpers/folder_cluster');
@@ -118,6 +118,19 @@ describe('the cause of a death', () => {
   it("is the agent's as well", async () => {
     const cause = await mortal.death(mortal.cluster.agentPid(), pid => { tell(mortal.cluster, pid, 'exitInTimer', 3); });
     assert.deepEqual([cause.kind, cause.role, cause.slot, cause.code], ['exited', 'agent', null, 3]);
+  });
+});
+
+describe('the stop of a master', () => {
+  it('is told together with who sent the signal', async () => {
+    const cluster = await startFolder('dies_in_many_ways');
+    await cluster.ready();
+    // It must be there when the signal arrives, and gone with this test.
+    const shell = spawn('/bin/sh', ['-c', `kill -TERM ${cluster.pid}; read end`], { stdio: ['pipe', 'ignore', 'inherit'] });
+    await cluster.output('SIGTERM was sent by');
+    shell.stdin.end();
+    assert.deepEqual(await cluster.exit(), { code: 0, signal: null });
+    assert.match(cluster.stdout, new RegExp(`master is killed by signal SIGTERM, closing\n.*\\[master\\] SIGTERM was sent by process \\d+ \\(sh\\) of user ${process.getuid()}\n`));
   });
 });
 
