@@ -235,6 +235,8 @@ export interface ClusterConfig {
   announceAgentPid: boolean
   /** What becomes of processes that stand still; absent where they are not watched. */
   stuck?: StuckOptions
+  /** When workers are renewed; absent where they are not. */
+  recycle?: RecycleOptions
   /** The files of our cgroups that count kills for want of memory. */
   oomFiles: Array<string>
   /** How long a process may boot, in milliseconds. */
@@ -293,6 +295,20 @@ export declare function leaveWord(about: string, text: string, code?: number | u
 
 /** A debugger can attach to this process from now on. */
 export declare function noteInspector(): void
+
+/** When a worker is renewed. What is absent does not count. */
+export interface RecycleOptions {
+  /** Resident memory of one worker, in bytes. */
+  memory?: number
+  /** Resident memory of agent and workers together, in bytes. */
+  clusterMemory?: number
+  /** Requests of one worker. */
+  requests?: number
+  /** Age of one worker, in milliseconds. */
+  ageMs?: number
+  /** By how large a share the limits of each worker differ. */
+  jitter: number
+}
 
 /** Looks again who handles which signal: to be called when the first listener of a signal has come, or the last has gone. */
 export declare function renewSignals(): void

@@ -168,8 +168,12 @@ export interface ClusterOptions {
     /** `'slow'`: each further one waits for the longest delay. `'exit'`: the master ends with code 1. @default 'slow' */
     then?: 'slow' | 'exit' | null;
   } | null;
-  /** Not available in this version: only `false` is allowed. */
-  recycle?: false | Record<string, never> | null;
+  /**
+   * When a worker has served long enough: it is replaced, one at a time, the new process first, and by choice at a moment at which it has
+   * no request in hand. Not with `startMode: 'worker_threads'`.
+   * @default false
+   */
+  recycle?: false | RecycleOptions | null;
   /** How workers are renewed: by {@link Cluster.reload}, SIGHUP, and the message `reload-worker`. */
   reload?: {
     /** How many places at once; threads with ports of their own one by one. @default 1 */
@@ -214,6 +218,20 @@ export interface StuckOptions {
 
 /** Milliseconds, or a text such as `'250ms'`, `'1.5s'`, `'10m'`, `'2h'`. */
 export type Duration = number | string;
+
+export interface RecycleOptions {
+  /**
+   * Resident memory of one worker (`'512mb'`, or bytes); or a share (`'80%'`) of the memory of the container for the agent and all workers
+   * together, beyond which the largest worker goes. It is looked at every two seconds.
+   */
+  memory?: number | string;
+  /** HTTP requests that one worker has begun. */
+  requests?: number;
+  /** Time since one worker was started: milliseconds, or a text such as `'12h'`. */
+  age?: number | string;
+  /** The limits of each worker are up to such a share higher or lower, so that not all reach them together. @default 0.1 */
+  jitter?: number;
+}
 
 /** What {@link parseOptions} resolves with. */
 export interface ParsedClusterOptions {

@@ -15,6 +15,7 @@ const { parseHttps } = require('./options/https');
 const { refuseLater } = require('./options/later');
 const { defaultWorkers, checkHeapBudget } = require('./options/memory_plan');
 const { parseMessenger } = require('./options/messenger');
+const { checkRecycle } = require('./options/recycle');
 const { checkStuck } = require('./options/stuck');
 const { supervision } = require('./options/supervision');
 const { parseThreads } = require('./options/threads');
@@ -124,6 +125,7 @@ async function parse(options = {}) {
   checkTogether(given);
   checkStuck(given);
   checkHeapBudget(given);
+  checkRecycle(given);
 
   const ports = parsePorts(given);
   const threads = parseThreads(given, ports.debugPort);

@@ -10,6 +10,7 @@ const { PACKAGE_DIR } = require('../flavour');
 const { isProduction, isQuiet } = require('../options/environment');
 const { heapBudget, oomFiles } = require('../options/memory_plan');
 const { messengerSettings } = require('../options/messenger');
+const { recycleOptions } = require('../options/recycle');
 const { stuckOptions } = require('../options/stuck');
 const { supervision } = require('../options/supervision');
 
@@ -104,6 +105,7 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     host: environment.host,
     announceAgentPid: flavour === 3,
     stuck: threads ? undefined : stuckOptions(options.stuck),
+    recycle: recycleOptions(options.recycle),
     oomFiles: oomFiles(),
   };
 }

@@ -6,10 +6,6 @@
 const { ClutchError } = require('../errors');
 const { bad, show, isPlainObject } = require('./checks');
 
-function isEmptyObject(value) {
-  return isPlainObject(value) && Object.keys(value).length === 0;
-}
-
 function isToday(...values) {
   return value => values.includes(value);
 }
@@ -24,12 +20,6 @@ const LATER = {
     known: isPlainObject,
     allowed: "true, false or { by: 'address' | 'proxy-protocol' | { header } | { cookie } }",
     instead: "give true: connections are kept together by the client's address",
-  },
-  recycle: {
-    today: value => value === false || isEmptyObject(value),
-    known: isPlainObject,
-    allowed: 'false or an object with memory, requests, age, jitter',
-    instead: 'leave it out or give false: workers are not renewed while they are healthy',
   },
   control: {
     today: isToday(false),

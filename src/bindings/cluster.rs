@@ -11,8 +11,8 @@ use napi_derive::napi;
 
 use crate::error::ClusterError;
 use crate::master::{
-    Balance, IntensityEnd, MasterConfig, MasterHandle, Request, RequestId, Resize, RestartPolicy, StuckConfig,
-    ThreadKey, ThreadNews, Ticket,
+    Balance, IntensityEnd, MasterConfig, MasterHandle, RecyclePolicy, Request, RequestId, Resize, RestartPolicy,
+    StuckConfig, ThreadKey, ThreadNews, Ticket,
 };
 use crate::message::address::{Origin, WorkerId};
 
@@ -80,6 +80,8 @@ pub struct ClusterConfig {
     pub announce_agent_pid: bool,
     /// What becomes of processes that stand still; absent where they are not watched.
     pub stuck: Option<StuckOptions>,
+    /// When workers are renewed; absent where they are not.
+    pub recycle: Option<RecycleOptions>,
     /// The files of our cgroups that count kills for want of memory.
     pub oom_files: Vec<String>,
     /// How long a process may boot, in milliseconds.
@@ -94,6 +96,21 @@ pub struct ClusterConfig {
     pub pre_stop_delay_ms: u32,
     /// When lost processes are replaced.
     pub restart: RestartConfig,
+}
+
+/// When a worker is renewed. What is absent does not count.
+#[napi(object)]
+pub struct RecycleOptions {
+    /// Resident memory of one worker, in bytes.
+    pub memory: Option<f64>,
+    /// Resident memory of agent and workers together, in bytes.
+    pub cluster_memory: Option<f64>,
+    /// Requests of one worker.
+    pub requests: Option<u32>,
+    /// Age of one worker, in milliseconds.
+    pub age_ms: Option<u32>,
+    /// By how large a share the limits of each worker differ.
+    pub jitter: f64,
 }
 
 /// How long a process in service may run without coming back to its event loop.
@@ -290,6 +307,20 @@ pub(super) fn to_js(error: &ClusterError) -> Error<String> {
     Error::new(error.code().to_owned(), error.to_string())
 }
 
+impl From<RecycleOptions> for RecyclePolicy {
+    fn from(options: RecycleOptions) -> Self {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes; out of range saturates")]
+        let bytes = |bytes: f64| bytes as u64;
+        Self {
+            memory: options.memory.map(bytes),
+            cluster_memory: options.cluster_memory.map(bytes),
+            requests: options.requests.map(u64::from),
+            age: options.age_ms.map(|ms| Duration::from_millis(u64::from(ms))),
+            jitter: options.jitter,
+        }
+    }
+}
+
 impl TryFrom<ClusterConfig> for MasterConfig {
     type Error = ClusterError;
 
@@ -343,6 +374,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             shown_host: config.host.unwrap_or_else(|| "127.0.0.1".to_owned()),
             announce_agent_pid: config.announce_agent_pid,
             oom_files: config.oom_files,
+            recycle: config.recycle.map(Into::into),
             stuck: config.stuck.map(|stuck| StuckConfig {
                 steer_after: Duration::from_millis(u64::from(stuck.steer_after_ms)),
                 kill_after: Duration::from_millis(u64::from(stuck.kill_after_ms)),

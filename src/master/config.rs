@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::watch::StuckConfig;
 use crate::listen::balance::Balance;
+use crate::slot::RecyclePolicy;
 use crate::supervisor::{RestartPolicy, SupervisorConfig};
 
 /// Everything the master needs to run a cluster.
@@ -71,6 +72,8 @@ pub struct MasterConfig {
     pub announce_agent_pid: bool,
     /// What becomes of processes that stand still; none where they are not watched.
     pub stuck: Option<StuckConfig>,
+    /// When workers are renewed; none where they are not.
+    pub recycle: Option<RecyclePolicy>,
     /// The files of our cgroups that count kills for want of memory.
     pub oom_files: Vec<String>,
     /// How long a process may boot.

@@ -9,7 +9,7 @@
 //! come later), `requests` and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `lanes`, `sticky_port`,
 //! `own_sockets`, `acceptor`,
 //! `console`, `line_writer`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` (status),
-//! `watch` (who stands still), `obituary` and `oom` (why one has died),
+//! `watch` (who stands still), `renewal` (who has served long enough), `obituary` and `oom` (why one has died),
 //! `adopted` (orphans, where the master has pid 1).
 
 mod acceptor;
@@ -30,6 +30,7 @@ mod obituary;
 mod oom;
 mod own_sockets;
 mod pid_file;
+mod renewal;
 mod reports;
 mod requests;
 mod service_reports;
@@ -43,6 +44,7 @@ mod threads;
 mod watch;
 
 pub use crate::listen::balance::Balance;
+pub use crate::slot::RecyclePolicy;
 pub use crate::supervisor::{IntensityEnd, RequestId, Resize, RestartPolicy};
 pub use child_thread::{ThreadKey, ThreadNews, Ticket};
 pub use config::MasterConfig;

@@ -15,6 +15,7 @@ use super::early::Early;
 use super::forks::Environment;
 use super::lanes::LaneRecord;
 use super::listeners::Listeners;
+use super::renewal::Recycling;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
 use super::watch::Watch;
@@ -80,6 +81,8 @@ pub(super) struct Shell {
     pub(super) listeners: Listeners,
     pub(super) switchboard: Switchboard,
     pub(super) watch: Watch,
+    /// None where nobody is renewed for having served long.
+    pub(super) recycling: Option<Recycling>,
     /// Ended processes that were adopted, as they were seen last.
     pub(super) zombies: BTreeSet<Zombie>,
     /// Why the last process of each place has ended.
@@ -173,7 +176,8 @@ impl Shell {
                 config.lanes,
             ),
             switchboard: Switchboard::new(happenings.clone(), config.switchboard),
-            watch: Watch::new(config.stuck, &config.oom_files),
+            watch: Watch::new(config.stuck, &config.oom_files, config.recycle.is_some()),
+            recycling: config.recycle.map(Recycling::new),
             zombies: BTreeSet::new(),
             deaths: BTreeMap::new(),
             config,

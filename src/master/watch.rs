@@ -27,6 +27,10 @@ const STACK_LOOK: Duration = Duration::from_millis(10);
 /// How often memory is looked at, and how many looks are kept: the last two minutes.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(10);
 const SAMPLES: usize = 12;
+/// How often it is asked who has served long enough, where nothing else is looked at more often.
+const RECYCLE_PERIOD: Duration = Duration::from_secs(1);
+/// How often memory is looked at then.
+const RECYCLE_SAMPLE_PERIOD: Duration = Duration::from_secs(2);
 
 /// What becomes of processes that stand still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub(super) struct Life {
     pub(super) core_dumped: bool,
     /// The master has sent it SIGKILL.
     pub(super) was_killed: bool,
+    /// Since when it has served for longer than it should.
+    pub(super) beyond_since: Option<Duration>,
 }
 
 struct Member {
@@ -91,19 +97,22 @@ pub(super) struct Watch {
     next_look: Option<Duration>,
     /// When memory is looked at again.
     next_sample: Duration,
+    /// Whether somebody may have served long enough.
+    recycles: bool,
     pub(super) oom: OomKills,
 }
 
 impl Watch {
     /// Without a config nobody is watched for standing still; their memory is looked at all the same. `oom_files` are the cgroups'
     /// counters of kills.
-    pub(super) fn new(config: Option<StuckConfig>, oom_files: &[String]) -> Self {
+    pub(super) fn new(config: Option<StuckConfig>, oom_files: &[String], recycles: bool) -> Self {
         let oom = OomKills::new(oom_files);
-        Self { config, members: HashMap::new(), next_look: None, next_sample: Duration::ZERO, oom }
+        Self { config, members: HashMap::new(), next_look: None, next_sample: Duration::ZERO, recycles, oom }
     }
 
     fn period(&self) -> Duration {
-        self.config.map_or(SAMPLE_PERIOD, |config| config.steer_after)
+        let period = if self.recycles { RECYCLE_PERIOD } else { SAMPLE_PERIOD };
+        self.config.map_or(period, |config| config.steer_after)
     }
 
     /// A process has been forked, with a page.
@@ -118,6 +127,7 @@ impl Watch {
             cpu: Duration::ZERO,
             core_dumped: false,
             was_killed: false,
+            beyond_since: None,
         };
         self.members.insert(who, Member { life, delay: RunDelay::of(pid), standstill: None });
     }
@@ -134,6 +144,16 @@ impl Watch {
         if let Some(Member { life, .. }) = self.members.get_mut(&who) {
             (life.core_dumped, life.peak, life.cpu) = (core_dumped, usage.peak_memory, usage.cpu);
         }
+    }
+
+    /// All of those that have not been buried.
+    pub(super) fn lives(&self) -> impl Iterator<Item = &Life> {
+        self.members.values().map(|member| &member.life)
+    }
+
+    /// As [`Watch::life`], to change it.
+    pub(super) fn life_mut(&mut self, who: Occupant) -> Option<&mut Life> {
+        self.members.get_mut(&who).map(|member| &mut member.life)
     }
 
     /// What is known of a process that has not been buried.
@@ -186,7 +206,7 @@ impl Watch {
         if now < self.next_sample {
             return;
         }
-        self.next_sample = now + SAMPLE_PERIOD;
+        self.next_sample = now + if self.recycles { RECYCLE_SAMPLE_PERIOD } else { SAMPLE_PERIOD };
         for Member { life, .. } in self.members.values_mut() {
             if life.memory.len() == SAMPLES {
                 life.memory.pop_front();
@@ -200,7 +220,7 @@ impl Shell {
     /// A look at everybody in service.
     pub(super) fn take_look(&mut self) {
         let view = self.supervisor.view();
-        let processes = view.agent.into_iter().chain(view.apps);
+        let processes = view.agent.into_iter().chain(view.apps.iter().copied());
         let in_service: Vec<_> = processes.filter(|process| process.state == SlotState::Ready).collect();
         for (who, finding) in self.watch.look(&in_service) {
             match finding {
@@ -211,6 +231,7 @@ impl Shell {
             }
         }
         self.deal_connections();
+        self.recycle(&view);
     }
 
     fn note_standstill(&mut self, who: Occupant, time: Duration) {

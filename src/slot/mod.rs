@@ -5,6 +5,7 @@
 mod cause;
 mod exit;
 mod process;
+mod recycle;
 mod role;
 mod standstill;
 mod state;
@@ -12,6 +13,7 @@ mod state;
 pub use cause::{Cause, Circumstances, OomPlace, Sender};
 pub use exit::{Exit, ExitReason};
 pub use process::{ClusterState, Ladder, Process};
+pub use recycle::{Limit, RecyclePolicy, Worn};
 pub use role::{Duty, Role};
 pub use standstill::{Doing, Finding, Hindrance, Standstill, StuckPolicy};
 pub use state::{ProcessEvent, SlotState, Transition};
