@@ -29,4 +29,9 @@ function shallow(text) {
   return text.replace(/node_modules\/(@[^/\s]+\/)?[^/\s]+\/(?=node_modules\/)/g, '');
 }
 
-module.exports = { workerScripts, withoutOverrides, withoutUnusedReusePort, withoutConnectionListeners, shallow };
+/** Our master says who sent the signal that stops it. */
+function withoutSender(text) {
+  return text.replace(/^.*\[master\] SIG[A-Z]+ was sent by .*\n?/gm, '');
+}
+
+module.exports = { workerScripts, withoutOverrides, withoutUnusedReusePort, withoutConnectionListeners, withoutSender, shallow };

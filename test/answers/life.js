@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { assertAlike } = require('./alike');
-const { withoutOverrides, shallow } = require('./differences');
+const { withoutOverrides, withoutSender, shallow } = require('./differences');
 const { bySpeaker, entriesOf } = require('./log_lines');
 const { listFiles, readDumps } = require('./written_files');
 
@@ -23,7 +23,7 @@ function firstWords(text) {
 
 /** Two apps go at the same time, in whichever order. */
 function lastWords(text) {
-  return bySpeaker(text.replace(/current workers: \[[^\]]*\]/g, 'current workers: [<ids>]'));
+  return bySpeaker(withoutSender(text).replace(/current workers: \[[^\]]*\]/g, 'current workers: [<ids>]'));
 }
 
 /**
