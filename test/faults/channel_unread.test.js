@@ -21,7 +21,7 @@ async function dropped(cluster) {
 }
 
 describe('a worker that does not read its channel', () => {
-  it('is sent messages up to its bound and no further, keeps its connection, and serves again when it reads', async () => {
+  it('is sent messages up to its bound and no further, keeps no connection from the other, and serves again when it reads', async () => {
     // Otherwise the messages of workers would pass the channels by.
     const env = { EGG_CLUTCH_SWITCHBOARD: 'off' };
     const cluster = await startFolder('writes_junk', {}, { starter: master('tells_status'), env });
@@ -35,15 +35,14 @@ describe('a worker that does not read its channel', () => {
     await cluster.output(new RegExp(`worker ${stopped} does not read its messages, its queue is full \\(1 dropped so far\\)`));
     assert.ok(await dropped(cluster) >= 1);
     assert.ok(memory(cluster.pid) < before + QUEUE_LIMIT + SLACK, `${memory(cluster.pid) / MB} MB, before ${before / MB} MB`);
-    // One of these is handed to the one that stands still, behind all the messages, and waits there.
-    const early = [askOnce(port, '/'), askOnce(port, '/')];
-    assert.equal((await Promise.race(early)).body, String(busy));
+    // One of these is handed to the one that stands still, and taken back.
+    const early = await Promise.all([askOnce(port, '/'), askOnce(port, '/')]);
+    assert.deepEqual(early.map(({ body, error }) => error ?? Number(body)), [busy, busy]);
     const traffic = new Traffic(port, { clients: 2, paths: ['/', '/round'] });
     await cluster.waitFor(() => traffic.answered > 20, { what: 'twenty answers beside the one that stands still' });
     await traffic.stop();
     assert.deepEqual(traffic.failures, []);
     process.kill(stopped, 'SIGCONT');
-    assert.deepEqual((await Promise.all(early)).map(({ body }) => Number(body)).sort(), [busy, stopped].sort());
     await until(() => memory(cluster.pid) < before + SLACK / 2, 'the memory of the master comes back');
     await until(async () => (await askOnce(port, '/')).body === String(stopped), 'the one that stood still serves again');
     assert.deepEqual(startedPids(cluster), [busy, stopped]);
