@@ -13,7 +13,8 @@ const ROUNDS = 6;
 const ENDS = { return: 0, exit: 3, throw: 1, terminate: 1 };
 
 const CONFIG = {
-  execPath: '/bin/false', execArgv: [], agentScript: 'a', appScript: 'b', env: [], optionsJson: '{}', threads: false, switchboard: true, maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 1,
+  execPath: '/bin/false', execArgv: [], agentScript: 'a', appScript: 'b', env: [], optionsJson: '{}', threads: false,
+  switchboard: true, lanes: true, balance: 'least-busy', maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 1,
   frameworkName: 'none', production: false, quiet: true, logLevel: 'NONE', isDebug: false, protocol: 'http',
   appCloseTimeoutMs: 1, agentCloseTimeoutMs: 1, announceAgentPid: false, oomFiles: [],
   bootTimeoutMs: 1000, spares: 0, reloadConcurrency: 1, reloadAgent: false, preStopDelayMs: 0,
