@@ -7,6 +7,7 @@ const net = require('node:net');
 const { once } = require('node:events');
 const { startFolder, started } = require('../helpers/folder_cluster');
 const { order, attempt, tell } = require('../helpers/orders');
+const { until } = require('../helpers/waiting');
 
 describe('raw IPC', () => {
   let cluster;
@@ -20,6 +21,8 @@ describe('raw IPC', () => {
   });
   after(() => cluster.stop());
   beforeEach(async () => {
+    // One that has lost its channel may take a moment longer to end than its successor to start.
+    await until(() => cluster.appPids().length === 2, 'only those are left that serve');
     look();
     for (const pid of [agent, ...apps]) await order(cluster, pid, 'heard');
   });
