@@ -19,6 +19,18 @@ impl Shell {
         }
     }
 
+    /// A worker's channel has been read to its end, so whatever it sent by the switchboard may be read: it may have gone before the fence
+    /// that it sent for that was passed on, or before it could send one. Those that it sent to hear of its end by another way, and wait for this.
+    pub(super) fn pass_last_fences(&mut self, who: Occupant) {
+        let Some(sender) = self.switchboard.peer(who) else { return };
+        for other in self.switchboard.others(who) {
+            if let Some(running) = self.running.get(&other).filter(|running| running.has_channel) {
+                // One that takes nothing any more needs no fence.
+                let _ = running.push_own(Outgoing::new(node_protocol::fence(sender.place.0, sender.generation.0)));
+            }
+        }
+    }
+
     /// A request of Node's cluster protocol.
     pub(super) fn note_request(&mut self, who: Occupant, request: PrimaryRequest) {
         match request {

@@ -273,9 +273,10 @@ impl Shell {
     fn note_channel_ended(&mut self, who: Occupant, fault: Option<String>) {
         let Some(running) = self.running.get_mut(&who) else { return };
         let was_open = std::mem::replace(&mut running.has_channel, false);
-        self.roster = None;
-        self.switchboard.part(who);
         let (number, pid, exit) = (running.number, running.pid(), running.exit);
+        self.roster = None;
+        self.pass_last_fences(who);
+        self.switchboard.part(who);
         match fault.filter(|_| was_open) {
             Some(fault) => {
                 self.listeners.give_up_on_worker(who);

@@ -200,6 +200,12 @@ impl Switchboard {
         }
     }
 
+    /// Those that may have been sent something by this one.
+    pub(super) fn others(&self, who: Occupant) -> Vec<Occupant> {
+        let is_meant = |(other, member): &(&Occupant, &Member)| **other != who && member.memory.is_some();
+        self.members.iter().filter(is_meant).map(|(other, _)| *other).collect()
+    }
+
     /// A worker's end of the socket is closed, or it is gone: the others are told. Its place stays taken until it is buried.
     pub(super) fn part(&mut self, who: Occupant) {
         if let Some(member) = self.members.get_mut(&who) {

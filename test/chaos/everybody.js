@@ -12,6 +12,7 @@ class Everybody {
   #cluster;
   /** By pid, in the order in which they came up: 'agent' or 'app'. */
   #up = new Map();
+  #killed = new Set();
   #isGoing = false;
   #seen = 0;
 
@@ -50,7 +51,8 @@ class Everybody {
   #take({ action, data: { pid, role, count, text } }) {
     if (action === 'talk-violation') this.violations.push(`${pid}: ${text}`);
     if (action === 'talk-count') this.taken += count;
-    if (action !== 'talk-up') return;
+    // Its last words may come after it was killed.
+    if (action !== 'talk-up' || this.#killed.has(pid)) return;
     this.#up.set(pid, role);
     this.#tellPeers();
   }
@@ -84,6 +86,7 @@ class Everybody {
 
   kill(pid) {
     this.#up.delete(pid);
+    this.#killed.add(pid);
     process.kill(pid, 'SIGKILL');
     this.#tellPeers();
   }

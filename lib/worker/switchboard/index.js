@@ -9,6 +9,7 @@ const { FLAG, MAX_RECEIVERS, REST, SENT, Desk } = require('./envelope');
 const { EnvelopeReader } = require('./envelope_reader');
 const { EnvelopeWriter } = require('./envelope_writer');
 const { confirm, flagsOf, isPlainObject, isPlainEnvelope } = require('./message_form');
+const { Leaving } = require('./leaving');
 const { Meter } = require('./meter');
 const { Roster } = require('./roster');
 
@@ -53,8 +54,7 @@ class Switchboard {
   #logger;
   #emit;
   #deliver = index => this.#deliverOne(index);
-  // Those that have ended, until all that they sent is taken.
-  #leaving = new Map();
+  #leaving = new Leaving();
 
   audience;
 
@@ -248,7 +248,10 @@ class Switchboard {
   #noteInternal(message) {
     if (message?.cmd !== 'NODE_CLUTCH' || message.act !== 'fence') return;
     this.#hear();
-    this.#endpoint.open(message.place, message.generation);
+    const { place, generation } = message;
+    const member = this.#roster.at(place) ?? this.#leaving.at(place);
+    if (member?.generation === generation) member.isOpen = true;
+    this.#endpoint.open(place, generation);
     this.#takeTurn();
   }
 
@@ -260,7 +263,8 @@ class Switchboard {
 
   #hear() {
     for (const news of this.#endpoint.hear()) {
-      if (news.kind !== 'expected' && news.kind !== 'joined') this.#part(news);
+      if (news.kind === 'expected' || news.kind === 'joined') this.#leaving.forget(news.place);
+      else this.#part(news);
       this.#roster.note(news);
     }
   }
@@ -268,7 +272,7 @@ class Switchboard {
   /** Whether something that a process sent may still come, although its end is known otherwise. */
   hasUnread(pid) {
     if (this.#roster.withPid(pid)?.members[0].isJoined) return true;
-    return [...this.#leaving.values()].some(member => member.pid === pid);
+    return this.#leaving.has(pid);
   }
 
   #part({ kind, place, generation }) {
@@ -278,7 +282,7 @@ class Switchboard {
       this.#logger.warn(`[messenger] messages to and from ${member.pid} go by the master from now on, those in shared memory are lost`);
     }
     if (kind !== 'gone' || !member.isJoined) return;
-    this.#leaving.set(place, member);
+    this.#leaving.add(member);
     this.#takeTurn();
   }
 
@@ -327,8 +331,7 @@ class Switchboard {
 
   #letGo(count) {
     if (count > 0) return this.#takeTurn();
-    for (const place of this.#leaving.keys()) this.#endpoint.letGo(place);
-    this.#leaving.clear();
+    for (const place of this.#leaving.takeDone()) this.#endpoint.letGo(place);
   }
 
   /**
@@ -389,7 +392,7 @@ class Switchboard {
     if (flags & FLAG.BY_PID) message.receiverPid = String(this.#process.pid);
     if (flags & FLAG.BY_WORKER_ID) message.receiverWorkerId = String(this.#process.pid);
     message.to = this.#role;
-    message.from = this.#roster.at(place)?.role ?? this.#leaving.get(place)?.role;
+    message.from = this.#roster.at(place)?.role ?? this.#leaving.at(place)?.role;
     return message;
   }
 }

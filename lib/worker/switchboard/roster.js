@@ -10,6 +10,7 @@
  * @property {string} pid
  * @property {boolean} isJoined whether it can be sent to by the switchboard
  * @property {boolean} isFenced whether it has been told that what comes from here comes by the switchboard
+ * @property {boolean} isOpen whether it has told the same
  */
 
 /** Those that are named together in a message. */
@@ -53,8 +54,8 @@ class Roster {
   }
 
   note({ kind, place, generation, role, pid }) {
-    if (kind === 'expected') this.#add({ place, generation, role, pid: String(pid), isJoined: false, isFenced: false });
-    else if (kind === 'joined') this.#add({ place, generation, role, pid: String(pid), isJoined: true, isFenced: false });
+    if (kind === 'expected') this.#add({ place, generation, role, pid: String(pid), isJoined: false, isFenced: false, isOpen: false });
+    else if (kind === 'joined') this.#add({ place, generation, role, pid: String(pid), isJoined: true, isFenced: false, isOpen: false });
     else this.#remove(place, generation, kind);
   }
 
