@@ -78,7 +78,7 @@ describe('a cluster that is stopped', () => {
   });
 
   it('says nothing about a socket that it has closed and that its app has not, however long the stop takes', async () => {
-    const { cluster, port, pids } = await start({}, { EGG_APP_CLOSE_TIMEOUT: '500' });
+    const { cluster, port, pids } = await start({}, { EGG_APP_CLOSE_TIMEOUT: '2000' });
     for (const pid of pids) await order(cluster, pid, 'listen', { port: await freePort() });
     const neverAnswered = assert.rejects(get(port, '/held'), { code: 'ECONNRESET' });
     await taken(cluster, '/held', 1);
