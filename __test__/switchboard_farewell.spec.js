@@ -36,6 +36,12 @@ class Ring extends LoopbackEndpoint {
   rest() {
     return REST.QUIET;
   }
+
+  flush() {
+    return true;
+  }
+
+  tidy() {}
 }
 
 const turns = async () => {
