@@ -29,7 +29,7 @@ use super::steering::Bars;
 use super::sticky_port::StickyPort;
 use crate::listen::balance::Balance;
 use crate::listen::dealer::{Dealer, HandoverIds};
-use crate::listen::open;
+use crate::listen::open::{self, Opened};
 use crate::message::address::Occupant;
 use crate::supervisor::ListeningAddress;
 use crate::sys::socket::{LocalAddress, SocketKind};
@@ -155,17 +155,7 @@ impl Listeners {
             }
         };
         let data = (query.data.get() != "null").then(|| query.data.clone());
-        self.last_number += 1;
-        let number = DoorNumber(self.last_number);
-        Ok(Listener {
-            opened,
-            number,
-            dealer: Dealer::default(),
-            data,
-            acceptor,
-            slots: SlotSockets::default(),
-            is_first: true,
-        })
+        Ok(Listener { data, acceptor, ..self.listener(opened) })
     }
 
     /// As [`Listeners::open`], for workers that get a socket each.
@@ -176,17 +166,21 @@ impl Listeners {
         let socket = std::mem::replace(&mut opened.socket, nothing.into());
         let mut slots = SlotSockets::default();
         slots.add(who.seat, key, socket, &self.happenings)?;
+        Ok(Listener { slots, is_first: query.index == 0, ..self.listener(opened) })
+    }
+
+    /// One that nobody serves yet, under a number of its own.
+    fn listener(&mut self, opened: Opened) -> Listener {
         self.last_number += 1;
-        let number = DoorNumber(self.last_number);
-        Ok(Listener {
+        Listener {
             opened,
-            number,
+            number: DoorNumber(self.last_number),
             dealer: Dealer::default(),
             data: None,
             acceptor: None,
-            slots,
-            is_first: query.index == 0,
-        })
+            slots: SlotSockets::default(),
+            is_first: true,
+        }
     }
 
     /// The answer that makes a socket a worker's own; our copy goes when it is sent.
