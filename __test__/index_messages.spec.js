@@ -1,5 +1,7 @@
 'use strict';
 
+const { setImmediate: nextTurn } = require('timers/promises');
+
 const { MAX_WAITING } = require('../lib/master/endpoint');
 const { appDir, removeAll } = require('./support/app_dir');
 const { parts, boot: bootFake, booted: bootedFake } = require('./support/fake_native');
@@ -15,8 +17,22 @@ describe('the parent', () => {
   test('is sent what the native half has for it', async () => {
     const { native, proc } = await booted();
     proc.connect();
-    native.event({ type: 'parent', message: { action: 'egg-ready', data: { port: 7001 } } });
-    expect(proc.sent).toEqual([{ action: 'egg-ready', data: { port: 7001 } }]);
+    native.event({ type: 'parent', message: { action: 'app-worker-died' } });
+    expect(proc.sent).toEqual([{ action: 'app-worker-died' }]);
+  });
+
+  test('finds the caller of startCluster listening, however soon it answers to readiness', async () => {
+    const { native, proc, ready } = await boot();
+    const seen = [];
+    proc.connect(() => {
+      seen.push('told');
+      setImmediate(() => seen.push('answered'));
+    });
+    ready.then(() => seen.push('listens'));
+    native.event({ type: 'ready', address: 'x', toParent: { action: 'egg-ready' } });
+    await ready;
+    await nextTurn();
+    expect(seen).toEqual(['told', 'listens', 'answered']);
   });
 
   test('may not exist, be gone, or go while it is written to', async () => {

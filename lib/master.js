@@ -297,6 +297,7 @@ class Master {
     switch (type) {
       case 'ready':
         this.#cluster.address = fields.address;
+        this.#sendToParent(fields.toParent);
         this.#connect();
         this.#settle(null);
         break;

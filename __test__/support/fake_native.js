@@ -92,7 +92,7 @@ async function boot(options, given = parts()) {
 
 async function booted(options, given) {
   const running = await boot(options, given);
-  running.native.event({ type: 'ready', port: 7001, address: 'http://127.0.0.1:7001', protocol: 'http' });
+  running.native.event({ type: 'ready', address: 'http://127.0.0.1:7001', toParent: { action: 'egg-ready' } });
   return { ...running, cluster: await running.ready };
 }
 

@@ -101,13 +101,15 @@ impl Shell {
     fn tell(&mut self, notice: Notice) {
         match notice {
             Notice::ReadyToParent { port, address, protocol } => {
-                let debug_port = self.config.debug_port;
-                let mut data =
-                    json!({ "port": port, "debugPort": debug_port, "address": address, "protocol": protocol });
-                self.tell_parent("egg-ready", "master", Some(&without_nulls(data.clone())));
-                // Behind it, so that what the caller of startCluster then sends to the parent comes later as well.
-                data["type"] = json!("ready");
-                (self.sink)(data.to_string());
+                let data = json!({
+                    "port": port, "debugPort": self.config.debug_port, "address": address, "protocol": protocol,
+                });
+                let message = layer_message("egg-ready", "master", Target::Parent, Some(&without_nulls(data)));
+                // One event for both: what the parent answers at once must find the caller of startCluster listening, and what
+                // that caller sends to the parent must come behind this message.
+                let message = String::from_utf8_lossy(&message);
+                let address = json!(address);
+                (self.sink)(format!(r#"{{"type":"ready","address":{address},"toParent":{message}}}"#));
                 self.end_early();
             }
             Notice::ReadyToApps => self.tell_apps_in_service("egg-ready", &self.config.options_json.clone()),
