@@ -6,6 +6,7 @@ const path = require('path');
 
 const { parseOptions } = require('..');
 const { appDir, removeAll } = require('./support/app_dir');
+const { refusal } = require('./support/refusal');
 
 const { env, execArgv } = process;
 let v2;
@@ -33,7 +34,7 @@ const parse = options => parseOptions({ baseDir: v2, workers: 1, ...options });
 const parse3 = options => parseOptions({ baseDir: v3, workers: 1, ...options });
 
 async function optionError(options, ...parts) {
-  const error = await parse(options).then(() => { throw new Error('was taken'); }, thrown => thrown);
+  const error = await refusal(parse(options));
   expect(error).toMatchObject({ name: 'ClutchError', code: 'ERR_CLUTCH_OPTION' });
   for (const part of parts) expect(error.message).toContain(part);
 }

@@ -3,13 +3,14 @@
 const { parseOptions } = require('..');
 const { LATER } = require('../lib/options/later');
 const { appDir, removeAll } = require('./support/app_dir');
+const { refusal } = require('./support/refusal');
 
 let baseDir;
 beforeAll(() => { baseDir = appDir(); });
 afterAll(removeAll);
 
 const parse = options => parseOptions({ baseDir, workers: 1, ...options });
-const errorOf = options => parse(options).then(() => { throw new Error('was taken'); }, error => error);
+const errorOf = options => refusal(parse(options));
 
 // By option: what asks for what happens anyway, what this version cannot do, and what has no meaning at all.
 const VALUES = {

@@ -3,13 +3,14 @@
 const { parseOptions } = require('..');
 const { stuckOptions } = require('../lib/options/stuck');
 const { appDir, removeAll } = require('./support/app_dir');
+const { refusal } = require('./support/refusal');
 
 let baseDir;
 beforeAll(() => { baseDir = appDir(); });
 afterAll(removeAll);
 
 const parse = options => parseOptions({ baseDir, workers: 1, ...options });
-const errorOf = options => parse(options).then(() => { throw new Error('was taken'); }, error => error);
+const errorOf = options => refusal(parse(options));
 
 test('the watch is on by default, and false turns it off', () => {
   expect(stuckOptions(undefined)).toEqual({ steerAfterMs: 1000, killAfterMs: 30000, stack: true });

@@ -3,12 +3,13 @@
 const { parseOptions } = require('..');
 const { supervision, timeouts } = require('../lib/options/supervision');
 const { appDir, removeAll } = require('./support/app_dir');
+const { refusal } = require('./support/refusal');
 
 let baseDir;
 beforeAll(() => { baseDir = appDir(); });
 afterAll(removeAll);
 
-const errorOf = options => parseOptions({ baseDir, workers: 1, ...options }).then(() => { throw new Error('was taken'); }, error => error);
+const errorOf = options => refusal(parseOptions({ baseDir, workers: 1, ...options }));
 
 test('without any of the options, the supervisor has its defaults', () => {
   expect(supervision({})).toEqual({

@@ -2,6 +2,7 @@
 
 const { parseOptions } = require('..');
 const { appDir, removeAll } = require('./support/app_dir');
+const { refusal } = require('./support/refusal');
 
 let baseDir;
 let egg4;
@@ -13,7 +14,6 @@ afterAll(removeAll);
 
 const parse = options => parseOptions({ baseDir, ...options });
 const threads = options => parse({ startMode: 'worker_threads', ...options });
-const errorOf = promise => promise.then(() => { throw new Error('was taken'); }, error => error);
 
 test('processes are the default', async () => {
   expect(await parse({ workers: 1 })).toMatchObject({ startMode: 'process', ports: [] });
@@ -50,11 +50,11 @@ test.each([
   [{ ports: [7001, 7002], debugPort: 7003 }, /^options\.debugPort is not possible with startMode 'worker_threads'/],
   [{ ports: [7001], debugPort: 7001 }, /^options\.debugPort must be another port than those in options\.ports, got 7001$/],
 ])('threads with %p are refused', async (given, text) => {
-  expect(await errorOf(threads(given))).toMatchObject({ code: 'ERR_CLUTCH_OPTION', message: expect.stringMatching(text) });
+  expect(await refusal(threads(given))).toMatchObject({ code: 'ERR_CLUTCH_OPTION', message: expect.stringMatching(text) });
 });
 
 test.each([['sticky', true], ['balance', 'kernel']])('%s: %p is refused, as threads share no socket', async (name, value) => {
-  const error = await errorOf(threads({ [name]: value }));
+  const error = await refusal(threads({ [name]: value }));
   expect(error.code).toBe('ERR_CLUTCH_OPTION');
   expect(error.message).toMatch(new RegExp(`^options\\.${name} is not `));
 });
@@ -83,7 +83,7 @@ describe('reusePort', () => {
 });
 
 test('ports are refused where processes share one', async () => {
-  expect(await errorOf(parse({ ports: [7001] }))).toMatchObject({
+  expect(await refusal(parse({ ports: [7001] }))).toMatchObject({
     code: 'ERR_CLUTCH_OPTION', message: expect.stringMatching(/^options\.ports belongs to startMode 'worker_threads' \(got \[ 7001 \]\); .{10,}/),
   });
 });
