@@ -3,26 +3,15 @@
 
 const assert = require('node:assert/strict');
 const { master } = require('../helpers/folder_cluster');
-const { freePort } = require('../helpers/free_port');
 const { orderMaster } = require('../helpers/master_order');
 const { ask } = require('../helpers/probe');
 const { Subject } = require('./shared/subject');
+const { WAYS } = require('./shared/ways');
 
 const INSTALL_LIMIT_MS = 300000;
-const THREAD_AGENT = 1;
 const MB = 1024 * 1024;
 
-const WAYS = {
-  'through shared memory': { name: 'embedded' },
-  'by Node\'s channel': { name: 'embedded', env: { EGG_CLUTCH_SWITCHBOARD: 'off' } },
-  'on egg 3': { name: 'egg 3' },
-  'between threads': {
-    name: 'embedded', options: async () => ({ startMode: 'worker_threads', ports: [await freePort(), await freePort()] }),
-    meet: async cluster => ({ agent: THREAD_AGENT, apps: (await ask(cluster, THREAD_AGENT, 'when', { action: 'egg-pids' })).at(-1) }),
-  },
-};
-
-for (const [way, { name, env = {}, options = async () => ({}), meet }] of Object.entries(WAYS)) {
+for (const [way, { name, env, options, meet, hasThreads }] of Object.entries(WAYS)) {
   describe(`structured clone ${way}`, () => {
     const subject = new Subject(name);
     let cluster;
@@ -35,8 +24,7 @@ for (const [way, { name, env = {}, options = async () => ({}), meet }] of Object
       cluster = await subject.start(
         { messenger: { serialization: 'advanced' }, ...await options() },
         { env: { ...env, PROBE_PACKAGE: packageDir }, starter: master('asks_and_replies') });
-      await cluster.ready();
-      ({ agent, apps } = meet ? await meet(cluster) : { agent: cluster.agentPid(), apps: cluster.appPids() });
+      ({ agent, apps } = await meet(cluster));
     });
     after(() => cluster.stop());
 
@@ -44,7 +32,7 @@ for (const [way, { name, env = {}, options = async () => ({}), meet }] of Object
       for (const [from, target] of [[apps[0], 'agent'], [agent, apps[1]], [apps[0], apps[0]], [apps[1], 'master'], [agent, 'master']]) {
         const shown = await ask(cluster, from, 'askCloneables', { target });
         // A thread's message makes a Buffer a Uint8Array, as postMessage does it.
-        const same = meet ? text => text.replace(/<Buffer [^>]*>|Uint8Array\(\d+\) \[[^\]]*\]/g, 'bytes') : text => text;
+        const same = hasThreads ? text => text.replace(/<Buffer [^>]*>|Uint8Array\(\d+\) \[[^\]]*\]/g, 'bytes') : text => text;
         for (const [sent, answered] of shown) assert.equal(same(answered), same(sent), `${from} → ${target}`);
       }
       const { result } = await orderMaster(cluster, 'requestMap', apps[0]);
@@ -70,7 +58,7 @@ for (const [way, { name, env = {}, options = async () => ({}), meet }] of Object
         const { isEqual, byteLength, isBuffer } = await ask(cluster, apps[0], 'askBytes', { target: 'agent', bytes });
         assert.ok(isEqual, `${bytes}`);
         assert.equal(byteLength, bytes);
-        assert.equal(isBuffer, !meet);
+        assert.equal(isBuffer, !hasThreads);
       }
     });
   });

@@ -5,31 +5,16 @@ const assert = require('node:assert/strict');
 const { master } = require('../helpers/folder_cluster');
 const { orderMaster } = require('../helpers/master_order');
 const { ask } = require('../helpers/probe');
-const { freePort } = require('../helpers/free_port');
 const { Subject } = require('./shared/subject');
+const { WAYS, processes } = require('./shared/ways');
 
 const INSTALL_LIMIT_MS = 300000;
-const THREAD_AGENT = 1;
 const COUNT = 50;
-
-const WAYS = {
-  'on the embedded framework': { name: 'embedded' },
-  'by Node\'s channel': { name: 'embedded', env: { EGG_CLUTCH_SWITCHBOARD: 'off' } },
-  'on egg 3': { name: 'egg 3' },
-  'in threads': {
-    name: 'embedded', options: async () => ({ startMode: 'worker_threads', ports: [await freePort(), await freePort()] }),
-    meet: async cluster => ({ agent: THREAD_AGENT, apps: (await ask(cluster, THREAD_AGENT, 'when', { action: 'egg-pids' })).at(-1) }),
-  },
-};
-
-async function processes(cluster) {
-  return { agent: cluster.agentPid(), apps: cluster.appPids() };
-}
 
 const placesFrom = (news, sender) => news.filter(entry => entry.sender === sender).map(({ place }) => place);
 const all = Array.from({ length: COUNT }, (_, place) => place);
 
-for (const [way, { name, env = {}, options = async () => ({}), meet = processes }] of Object.entries(WAYS)) {
+for (const [way, { name, env, options, meet }] of Object.entries(WAYS)) {
   describe(`messages before egg-ready ${way}`, function () {
     this.timeout(INSTALL_LIMIT_MS);
 
@@ -41,7 +26,6 @@ for (const [way, { name, env = {}, options = async () => ({}), meet = processes 
         { role: 'app', method: 'sendToApp', count: COUNT },
       ]);
       const cluster = await subject.start(await options(), { env: { ...env, PROBE_EARLY: early } });
-      await cluster.ready();
       const { agent, apps } = await meet(cluster);
       // Behind all that was sent before.
       for (const sender of [agent, ...apps]) await ask(cluster, sender, 'send', { method: 'broadcast', args: ['fence', { sender, place: 0 }] });
@@ -61,7 +45,6 @@ describe('too many messages before egg-ready', () => {
     const subject = new Subject('embedded');
     const early = JSON.stringify([{ role: 'agent', method: 'sendToApp', count: 1500 }]);
     const cluster = await subject.start({}, { env: { PROBE_EARLY: early }, starter: master('asks_and_replies') });
-    await cluster.ready();
     const { agent, apps } = await processes(cluster);
     await cluster.waitFor(() => cluster.messages.some(message => message?.action === 'master-dropped'), { what: 'the event' });
     const { data } = cluster.messages.find(message => message?.action === 'master-dropped');

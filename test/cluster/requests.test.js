@@ -3,37 +3,15 @@
 // own messenger.
 
 const assert = require('node:assert/strict');
-const { freePort } = require('../helpers/free_port');
 const { master } = require('../helpers/folder_cluster');
 const { orderMaster } = require('../helpers/master_order');
 const { ask, told } = require('../helpers/probe');
 const { Subject } = require('./shared/subject');
+const { WAYS, processes } = require('./shared/ways');
 
 const INSTALL_LIMIT_MS = 300000;
-const THREAD_AGENT = 1;
 
-async function processes(cluster) {
-  await cluster.ready();
-  return { agent: cluster.agentPid(), apps: cluster.appPids() };
-}
-
-async function threads(cluster) {
-  await cluster.ready();
-  const [pids] = (await ask(cluster, THREAD_AGENT, 'when', { action: 'egg-pids' })).slice(-1);
-  return { agent: THREAD_AGENT, apps: pids };
-}
-
-const WAYS = {
-  'through shared memory': { name: 'embedded', meet: processes },
-  'by Node\'s channel': { name: 'embedded', settings: { env: { EGG_CLUTCH_SWITCHBOARD: 'off' } }, meet: processes },
-  'between threads': {
-    name: 'embedded', meet: threads,
-    options: async () => ({ startMode: 'worker_threads', ports: [await freePort(), await freePort()] }),
-  },
-  'beside the messenger of egg 3': { name: 'egg 3', meet: processes },
-};
-
-for (const [way, { name, options = async () => ({}), settings = {}, meet }] of Object.entries(WAYS)) {
+for (const [way, { name, env, options, meet }] of Object.entries(WAYS)) {
   describe(`requests ${way}`, () => {
     const subject = new Subject(name);
     let cluster;
@@ -44,7 +22,7 @@ for (const [way, { name, options = async () => ({}), settings = {}, meet }] of O
       this.timeout(INSTALL_LIMIT_MS);
       const { packageDir } = await subject.lay();
       cluster = await subject.start(await options(), {
-        ...settings, starter: master('asks_and_replies'), env: { ...settings.env, PROBE_PACKAGE: packageDir },
+        starter: master('asks_and_replies'), env: { ...env, PROBE_PACKAGE: packageDir },
       });
       ({ agent, apps } = await meet(cluster));
     });
