@@ -439,6 +439,46 @@ export interface ProcessStatus {
   state: 'starting' | 'ready' | 'draining' | 'killing' | 'exited';
   /** Whether its channel to the master is open. */
   connected: boolean;
+  /** How it is; `null` for threads, and where the machine has no shared memory. */
+  vitals: Vitals | null;
+}
+
+/** How a process is at the moment: read from memory that it shares with the master, and from `/proc/<pid>`; it is not asked itself. */
+export interface Vitals {
+  /** Since it was forked, in milliseconds. */
+  uptimeMs: number;
+  /** On a processor so far, all its threads together, in milliseconds. */
+  cpuMs: number;
+  /** Resident memory in bytes. */
+  rss: number;
+  /** As `process.memoryUsage()` has them, in bytes, after the last garbage collection; 0 before the first. */
+  heapUsed: number;
+  heapTotal: number;
+  external: number;
+  eventLoop: {
+    state: 'unknown' | 'waits' | 'runs';
+    /** For how long it has been running something now, in milliseconds: what comes now waits at least as long. */
+    lagMs: number;
+    /** What came at any moment of the last minute waited no longer than this in 99 of 100 cases; right within a factor of 1.5. */
+    lagP99Ms: number;
+    /** The longest turn of its life. */
+    longestTurnMs: number;
+    /** The share of the last minute in which it ran something, from 0 to 1. */
+    utilization: number;
+  };
+  /** HTTP requests to the server of an app worker, since the process was forked. */
+  requests: {
+    total: number;
+    inFlight: number;
+    '2xx': number;
+    '3xx': number;
+    '4xx': number;
+    '5xx': number;
+    /** Whose answer did not reach its end. */
+    brokenOff: number;
+  };
+  /** Open connections; `null` where nobody counts them: in the agent, and where a worker has a socket of its own. */
+  connections: number | null;
 }
 
 export interface WorkerStatus extends ProcessStatus {

@@ -6,9 +6,13 @@
 const diagnostics = require('diagnostics_channel');
 const inspector = require('inspector');
 
-// Numbers on the page, where Rust and the master read them: requests that were begun, and those that are done with.
+// Numbers on the page, where Rust and the master read them, each the lower half of a word: requests that were begun, those that are done
+// with, and what became of these.
 const BEGUN = 0;
 const DONE = 2;
+const ANSWERED_2XX = 4;
+const ANSWERED_5XX = 10;
+const BROKEN_OFF = 12;
 let counts = null;
 
 const FRAMES = 50;
@@ -84,10 +88,19 @@ function attachPulse(binding, proc = process) {
   return null;
 }
 
+/** Where a request is counted that is done with. */
+function outcomeOf({ writableFinished, statusCode }) {
+  if (!writableFinished) return BROKEN_OFF;
+  return Math.min(Math.max(ANSWERED_2XX, 2 * Math.floor(statusCode / 100)), ANSWERED_5XX);
+}
+
 /** Counts the requests of a server from now on. */
 function countRequests(server) {
   if (!counts) return;
-  const done = () => { counts[DONE] += 1; };
+  function done() {
+    counts[DONE] += 1;
+    counts[outcomeOf(this)] += 1;
+  }
   // No listener of the server's own: apps can see who listens to it.
   diagnostics.subscribe('http.server.request.start', ({ response, server: of }) => {
     if (of !== server) return;
@@ -96,4 +109,4 @@ function countRequests(server) {
   });
 }
 
-module.exports = { attachPulse, countRequests, takeStack };
+module.exports = { attachPulse, countRequests, outcomeOf, takeStack };

@@ -75,12 +75,13 @@ impl LoopCallback {
     }
 }
 
-/// The counts of requests that were begun and that are done with, where JavaScript counts them on the page itself: at 0 and at 2.
+/// The counts of requests, from [`pulse::Word::Requests`] to [`pulse::Word::BrokenOff`], where JavaScript counts them on the page itself:
+/// each has two places, of which it uses the first.
 pub(super) fn request_counts() -> Option<Uint32Array> {
     let begun = pulse::place_of(pulse::Word::Requests)?;
-    // SAFETY: the two words lie one behind the other on a page that stays for the rest of the process. Whatever else reads them reads
+    // SAFETY: the seven words lie one behind the other on a page that stays for the rest of the process. Whatever else reads them reads
     // whole words that have a half each of what JavaScript writes.
-    Some(unsafe { Uint32Array::with_external_data(begun.as_ptr().cast(), 4, |_, _| {}) })
+    Some(unsafe { Uint32Array::with_external_data(begun.as_ptr().cast(), 14, |_, _| {}) })
 }
 
 /// A function of JavaScript's that answers with the stack it is called on.

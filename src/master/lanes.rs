@@ -149,6 +149,11 @@ impl Lanes {
         }
     }
 
+    /// How many connections a worker with a lane has, as the last look has found.
+    pub(super) fn connections_of(&self, who: Occupant) -> Option<u64> {
+        self.lanes.get(&who).filter(|lane| lane.closed.is_some()).map(|lane| lane.book.load())
+    }
+
     /// What nobody counts for is taken to be as busy as the others.
     fn mean_load(&self) -> u64 {
         let loads = self.lanes.values().filter(|lane| lane.closed.is_some()).map(|lane| lane.book.load());

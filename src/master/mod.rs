@@ -8,7 +8,7 @@
 //! (channel, end) and `forks`, `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `early` (for those who
 //! come later), `requests` and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `lanes`, `sticky_port`,
 //! `own_sockets`, `acceptor`,
-//! `console`, `line_writer`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` (status),
+//! `console`, `line_writer`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` and `vitals` (status),
 //! `watch` (who stands still), `renewal` (who has served long enough), `obituary` and `oom` (why one has died),
 //! `adopted` (orphans, where the master has pid 1).
 
@@ -41,6 +41,7 @@ mod sticky_port;
 mod switchboard;
 mod thread_reports;
 mod threads;
+mod vitals;
 mod watch;
 
 pub use crate::listen::balance::Balance;

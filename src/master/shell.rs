@@ -18,6 +18,7 @@ use super::listeners::Listeners;
 use super::renewal::Recycling;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
+use super::vitals::vitals;
 use super::watch::Watch;
 use super::{Command, Sink, snapshot};
 use crate::message::address::{Occupant, Origin, Seat};
@@ -235,9 +236,16 @@ impl Shell {
             Command::Request { request, ticket } => self.request(request, ticket),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.
-                let _ = answer.send(snapshot::status(&self.supervisor.view(), self.dropped_messages, &self.deaths));
+                let _ = answer.send(self.status());
             }
         }
+    }
+
+    fn status(&mut self) -> String {
+        self.listeners.lanes.look();
+        let (listeners, watch) = (&self.listeners, &self.watch);
+        let vitals = |who| watch.life(who).map(|life| vitals(life, listeners.connections_of(who)));
+        snapshot::status(&self.supervisor.view(), self.dropped_messages, &self.deaths, vitals)
     }
 
     fn note(&mut self, happening: Happening) {

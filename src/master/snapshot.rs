@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::message::address::Seat;
+use crate::message::address::{Occupant, Seat};
 use crate::slot::{Duty, SlotState};
 use crate::supervisor::{ProcessView, View};
 
-/// A snapshot as JSON text.
-pub(super) fn status(view: &View, dropped_messages: u64, deaths: &BTreeMap<Seat, Value>) -> String {
+/// A snapshot as JSON text. `vitals` tells how a process is, where that is known.
+pub(super) fn status(
+    view: &View,
+    dropped_messages: u64,
+    deaths: &BTreeMap<Seat, Value>,
+    vitals: impl Fn(Occupant) -> Option<Value>,
+) -> String {
+    let process = |view: &ProcessView| process(view, vitals(view.who));
     json!({
         "pid": std::process::id(),
         "ready": view.is_running && !view.is_leaving,
@@ -20,9 +26,9 @@ pub(super) fn status(view: &View, dropped_messages: u64, deaths: &BTreeMap<Seat,
         "target": view.target,
         "serving": view.apps.iter().filter(|app| is_in_service(app)).count(),
         "address": view.address,
-        "agent": view.agent.as_ref().map(process),
-        "workers": view.apps.iter().filter(|app| app.duty != Duty::Spare).map(process).collect::<Vec<_>>(),
-        "spares": view.apps.iter().filter(|app| app.duty == Duty::Spare).map(process).collect::<Vec<_>>(),
+        "agent": view.agent.as_ref().map(&process),
+        "workers": view.apps.iter().filter(|app| app.duty != Duty::Spare).map(&process).collect::<Vec<_>>(),
+        "spares": view.apps.iter().filter(|app| app.duty == Duty::Spare).map(&process).collect::<Vec<_>>(),
         "droppedMessages": dropped_messages,
         "lastDeaths": deaths.values().collect::<Vec<_>>(),
     })
@@ -33,7 +39,7 @@ fn is_in_service(app: &ProcessView) -> bool {
     app.state == SlotState::Ready && app.duty == Duty::Serves
 }
 
-fn process(view: &ProcessView) -> serde_json::Value {
+fn process(view: &ProcessView, vitals: Option<Value>) -> Value {
     let mut value = json!({
         "id": view.number.0,
         "pid": view.pid,
@@ -45,5 +51,6 @@ fn process(view: &ProcessView) -> serde_json::Value {
         value["slot"] = json!(slot.0);
         value["isolated"] = json!(view.duty == Duty::Isolated);
     }
+    value["vitals"] = vitals.into();
     value
 }

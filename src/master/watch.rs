@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::Sink;
 use super::oom::OomKills;
 use super::shell::{Happening, Shell, spawn_task};
+use super::vitals::LoopMarks;
 use crate::message::address::{Occupant, Seat, WorkerId};
 use crate::slot::{Doing, Finding, Hindrance, SlotState, Standstill, StuckPolicy};
 use crate::supervisor::{Event, ProcessView};
@@ -54,6 +55,8 @@ pub(super) struct Life {
     pub(super) started_at: Duration,
     /// Its resident memory from time to time, the oldest first.
     pub(super) memory: VecDeque<(Duration, u64)>,
+    /// What its event loop had done at the same times.
+    pub(super) marks: LoopMarks,
     /// The most resident memory and the time on a processor, once it has ended.
     pub(super) peak: u64,
     pub(super) cpu: Duration,
@@ -123,6 +126,7 @@ impl Watch {
             pulse,
             started_at: pulse::now(),
             memory: VecDeque::new(),
+            marks: LoopMarks::default(),
             peak: 0,
             cpu: Duration::ZERO,
             core_dumped: false,
@@ -212,6 +216,7 @@ impl Watch {
                 life.memory.pop_front();
             }
             life.memory.push_back((now, resident_memory(life.pid)));
+            life.marks.set(&life.pulse, now);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The JavaScript engine of this thread, as far as Node's own interface does not go: being told before JavaScript is entered, having
-//! a function called in the middle of JavaScript that does not come back, and being told when the heap is nearly full.
+//! a function called in the middle of JavaScript that does not come back, and being told when garbage was collected or the heap is nearly
+//! full.
 //!
 //! V8 is part of the node binary, which exports its public functions (v8-isolate.h); their names are those of C++. The ones that are
 //! used here have kept their signatures from V8 10.2 (Node 18) to 13.6 (Node 24). Where one is missing the caller goes without.
@@ -21,10 +22,33 @@ pub type Interruption = extern "C" fn(isolate: *mut c_void, data: *mut c_void);
 /// Called on the isolate's thread with the present and the initial limit of the heap in bytes; answers the new limit.
 pub type NearHeapLimit = extern "C" fn(data: *mut c_void, current: usize, initial: usize) -> usize;
 
+/// Called on the isolate's thread after each garbage collection (`GCType`, `GCCallbackFlags`).
+pub type AfterCollection = extern "C" fn(isolate: *mut c_void, kind: u32, flags: u32);
+
 type GetCurrent = unsafe extern "C" fn() -> *mut c_void;
 type AddBeforeCall = unsafe extern "C" fn(isolate: *mut c_void, callback: BeforeJavaScript);
 type RequestInterrupt = unsafe extern "C" fn(isolate: *mut c_void, callback: Interruption, data: *mut c_void);
 type AddNearHeapLimit = unsafe extern "C" fn(isolate: *mut c_void, callback: NearHeapLimit, data: *mut c_void);
+type AddAfterCollection = unsafe extern "C" fn(isolate: *mut c_void, callback: AfterCollection, kinds: u32);
+type GetHeapStatistics = unsafe extern "C" fn(isolate: *mut c_void, statistics: *mut HeapStatistics);
+
+/// Each kind of collection (`GCType`) that there has been in the versions of V8 named above has one of these bits.
+const ALL_KINDS: u32 = 0b1_1111;
+
+/// `v8::HeapStatistics` (v8-statistics.h): words, of which the first have kept their order. More room than any version has needed.
+#[repr(C)]
+struct HeapStatistics([usize; 64]);
+
+/// What the heap of an isolate takes, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeapUse {
+    /// In use.
+    pub used: usize,
+    /// Taken from the system.
+    pub total: usize,
+    /// Outside of the heap, held by its objects.
+    pub external: usize,
+}
 
 fn find(name: &CStr) -> Result<NonNull<c_void>, SysError> {
     // SAFETY: the name is a C string; looking a symbol up runs no code of the library.
@@ -83,6 +107,32 @@ impl Isolate {
         Ok(())
     }
 
+    /// Has `callback` called after each garbage collection, until the process ends. It must neither run JavaScript nor allocate in the
+    /// heap.
+    ///
+    /// # Errors
+    /// When V8 has no such function.
+    pub fn after_collection(self, callback: AfterCollection) -> Result<(), SysError> {
+        let address = find(c"_ZN2v87Isolate21AddGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEES2_")?;
+        // SAFETY: v8-isolate.h declares `void AddGCEpilogueCallback(void (*)(Isolate*, GCType, GCCallbackFlags), GCType)`; both
+        // enumerations are as large as an int.
+        let add = unsafe { transmute::<NonNull<c_void>, AddAfterCollection>(address) };
+        // SAFETY: the isolate lives as long as its thread's JavaScript, which is where we are.
+        unsafe { add(self.0.as_ptr(), callback, ALL_KINDS) };
+        Ok(())
+    }
+
+    /// What measures the heap. It may be used where [`Isolate::after_collection`] calls, as Node's own `v8.GCProfiler` does.
+    ///
+    /// # Errors
+    /// When V8 has no such function.
+    pub fn heap_meter(self) -> Result<HeapMeter, SysError> {
+        let address = find(c"_ZN2v87Isolate17GetHeapStatisticsEPNS_14HeapStatisticsE")?;
+        // SAFETY: v8-isolate.h declares `void GetHeapStatistics(HeapStatistics*)`.
+        let measure = unsafe { transmute::<NonNull<c_void>, GetHeapStatistics>(address) };
+        Ok(HeapMeter { isolate: self, measure })
+    }
+
     /// Has `callback` called when the heap comes near its limit. Only the last one that was added is asked.
     ///
     /// # Errors
@@ -94,5 +144,24 @@ impl Isolate {
         // SAFETY: the isolate lives as long as its thread's JavaScript, which is where we are.
         unsafe { add(self.0.as_ptr(), callback, std::ptr::null_mut()) };
         Ok(())
+    }
+}
+
+/// Measures the heap of one isolate, on its thread.
+#[derive(Clone, Copy, Debug)]
+pub struct HeapMeter {
+    isolate: Isolate,
+    measure: GetHeapStatistics,
+}
+
+impl HeapMeter {
+    /// What the heap takes now. To be called on the isolate's thread.
+    #[must_use]
+    pub fn read(&self) -> HeapUse {
+        let mut statistics = HeapStatistics([0; 64]);
+        // SAFETY: the isolate lives as long as its thread; V8 fills the first words of what is twice as large as its own type.
+        unsafe { (self.measure)(self.isolate.0.as_ptr(), &raw mut statistics) };
+        let HeapStatistics([total, _, _, _, used, _, _, external, ..]) = statistics;
+        HeapUse { used, total, external }
     }
 }

@@ -42,6 +42,7 @@ pub mod spawn;
 #[cfg(test)]
 mod spawn_tests;
 pub mod this_process;
+pub mod turn_lengths;
 pub mod unix_socket;
 #[cfg(test)]
 pub(crate) mod watchdog;

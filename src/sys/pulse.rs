@@ -15,6 +15,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::error::Named;
 use super::shared_memory::{self, OwnMapping, PeerMapping, SharedMemoryError};
+use super::turn_lengths::{self, TurnLengths};
 use super::{SysError, event::Event};
 
 const WORD: usize = size_of::<u64>();
@@ -30,7 +31,7 @@ pub const TEXT_BYTES: usize = (PAGE_BYTES / WORD - WORDS) / Text::ALL.len() * WO
 pub enum Word {
     /// What the event loop does, and since when: see [`Loop`].
     Loop,
-    /// How often the loop has waited for events.
+    /// How many turns of it have run something.
     Turns,
     /// The longest turn so far, in nanoseconds.
     LongestTurn,
@@ -58,9 +59,30 @@ pub enum Word {
     Requests,
     /// HTTP requests that were answered, or broken off.
     RequestsDone,
+    /// Of those, the ones that were answered with a status below 300.
+    Answered2xx,
+    /// With 300 to 399.
+    Answered3xx,
+    /// With 400 to 499.
+    Answered4xx,
+    /// With 500 and more.
+    Answered5xx,
+    /// Those whose answer did not reach its end.
+    BrokenOff,
     /// One more than the exit code, once the process leaves by itself.
     ExitCode,
+    /// For how long the loop has run something, in nanoseconds; without the turn that it is in.
+    Busy,
+    /// Bytes of JavaScript's heap that were in use after the last garbage collection; 0 before the first.
+    HeapUsed,
+    /// Bytes that the heap took from the system by then.
+    HeapTotal,
+    /// Bytes outside of the heap that its objects held by then.
+    External,
 }
+
+/// Where the counts of turns by their length lie, before the heads of the texts.
+const TURNS_AT: usize = 48 - turn_lengths::CLASSES;
 
 /// A text on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +204,14 @@ impl PulseReader {
         self.words().get(word as usize).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
+    /// How long its turns have taken so far.
+    #[must_use]
+    pub fn turn_lengths(&self) -> TurnLengths {
+        let words = self.words();
+        let count = |class: usize| words.get(TURNS_AT + class).map_or(0, |word| word.load(Ordering::Relaxed));
+        TurnLengths(std::array::from_fn(count))
+    }
+
     /// The name of the last signal's sender; empty where it is not known.
     #[must_use]
     pub fn signal_name(&self) -> String {
@@ -252,6 +282,23 @@ impl PulseWriter {
     pub fn set(self, word: Word, value: u64) {
         if let Some(word) = self.words.get(word as usize) {
             word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// The loop has come to the end of a turn that took so many nanoseconds.
+    pub fn note_turn(self, nanos: u64) {
+        self.add(Word::Turns as usize, 1);
+        self.add(Word::Busy as usize, nanos);
+        self.add(TURNS_AT + turn_lengths::class_of(nanos), 1);
+        if nanos > self.get(Word::LongestTurn) {
+            self.set(Word::LongestTurn, nanos);
+        }
+    }
+
+    /// No more than a load and a store: nobody else writes.
+    fn add(self, place: usize, value: u64) {
+        if let Some(word) = self.words.get(place) {
+            word.store(word.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
         }
     }
 
@@ -341,6 +388,21 @@ mod tests {
         }
         reader.ask_for_stack().unwrap();
         assert!(bell.silence().unwrap());
+    }
+
+    #[test]
+    fn turns_are_counted_by_their_length() {
+        let (reader, writer, _bell) = pair();
+        let turns = [1_u64, 1000, 1 << 20, 1 << 30, u64::from(u32::MAX) * 16];
+        let mut expected = TurnLengths::default();
+        for nanos in turns {
+            writer.note_turn(nanos);
+            expected.note(Duration::from_nanos(nanos));
+        }
+        assert_eq!(reader.turn_lengths(), expected);
+        let words = [Word::Turns, Word::Busy, Word::LongestTurn, Word::External].map(|word| reader.word(word));
+        assert_eq!(words, [5, turns.iter().sum(), turns[4], 0]);
+        assert_eq!(reader.text(Text::Stack), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use super::endpoint::EventLoop;
 use crate::sys::event::Event;
 use crate::sys::event_loop::watch_turns;
-use crate::sys::isolate::{Interruption, Isolate};
+use crate::sys::isolate::{HeapMeter, HeapUse, Interruption, Isolate};
 use crate::sys::pulse::{self, Loop, PulseWriter};
 pub use crate::sys::pulse::{Text, Word};
 use crate::sys::shared_memory::SharedMemoryError;
@@ -40,6 +40,7 @@ struct Attached {
     page: PulseWriter,
     bell: Event,
     isolate: Isolate,
+    heap: Option<HeapMeter>,
 }
 
 static ATTACHED: OnceLock<Attached> = OnceLock::new();
@@ -59,12 +60,17 @@ pub fn attach(invitation: &str, event_loop: EventLoop) -> Result<(), PulseError>
     let (page, bell) = (page.ok_or_else(unreadable)?, bell.ok_or_else(unreadable)?);
     let isolate = Isolate::current()?;
     let (page, bell) = PulseWriter::claim(page, bell)?;
-    if ATTACHED.set(Attached { page, bell, isolate }).is_err() {
+    let heap = isolate.heap_meter().ok();
+    if ATTACHED.set(Attached { page, bell, isolate, heap }).is_err() {
         return Ok(());
     }
     signal_senders::record(page);
     watch_turns(event_loop, before_poll, after_poll)?;
     isolate.before_javascript(before_javascript)?;
+    // Without these the master knows nothing of the heap, and of everything else as much as before.
+    if heap.is_some() {
+        let _ = isolate.after_collection(after_collection);
+    }
     Ok(())
 }
 
@@ -131,12 +137,8 @@ extern "C" fn before_poll(_handle: *mut c_void) {
     let Some(Attached { page, .. }) = ATTACHED.get() else { return };
     let now = pulse::now();
     if let Loop::Runs(since) = page.event_loop() {
-        let took = u64::try_from(now.saturating_sub(since).as_nanos()).unwrap_or(u64::MAX);
-        if took > page.get(Word::LongestTurn) {
-            page.set(Word::LongestTurn, took);
-        }
+        page.note_turn(u64::try_from(now.saturating_sub(since).as_nanos()).unwrap_or(u64::MAX));
     }
-    page.set(Word::Turns, page.get(Word::Turns).wrapping_add(1));
     page.set_loop(Loop::Waits(now));
 }
 
@@ -154,6 +156,15 @@ fn begin_turn() {
         && let Loop::Waits(_) = page.event_loop()
     {
         page.set_loop(Loop::Runs(pulse::now()));
+    }
+}
+
+extern "C" fn after_collection(_isolate: *mut c_void, _kind: u32, _flags: u32) {
+    if let Some(Attached { page, heap: Some(heap), .. }) = ATTACHED.get() {
+        let HeapUse { used, total, external } = heap.read();
+        page.set(Word::HeapUsed, used as u64);
+        page.set(Word::HeapTotal, total as u64);
+        page.set(Word::External, external as u64);
     }
 }
 

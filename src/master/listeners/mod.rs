@@ -218,6 +218,11 @@ impl Listeners {
         self.wishes.has(who, query)
     }
 
+    /// How many connections a worker has; none where nobody counts them: without a lane, or where it accepts its own.
+    pub(super) fn connections_of(&self, who: Occupant) -> Option<u64> {
+        if self.has_own_socket(who) { None } else { self.lanes.connections_of(who) }
+    }
+
     pub(super) fn has_own_socket(&self, who: Occupant) -> bool {
         self.by_key.values().any(|listener| listener.slots.is_any() && listener.dealer.has(who))
     }
