@@ -41,7 +41,7 @@ describe('the packed package', () => {
     const addons = packed.files.filter(file => file.endsWith('.node'));
     assert.equal(addons.length, 1, `one addon, of this platform: ${addons}`);
     assert.deepEqual([...top].sort(), [
-      'CHANGELOG.md', 'LICENSE', 'README.md', 'binding.d.ts', 'binding.js', 'dist', addons[0], 'index.d.ts', 'index.js', 'lib', 'node_modules',
+      'CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'binding.d.ts', 'binding.js', 'dist', addons[0], 'index.d.ts', 'index.js', 'lib', 'node_modules',
       'package.json',
     ].sort());
   });
@@ -56,6 +56,18 @@ describe('the packed package', () => {
   it('lays none of its own dependencies beside those of the app, which may rely on other versions', () => {
     const laid = fs.readdirSync(path.join(project, 'node_modules')).filter(name => !name.startsWith('.'));
     assert.deepEqual(laid, ['egg-clutch']);
+  });
+
+  it('brings its command, also where it stands in by another name', async () => {
+    const other = path.join(project, 'by-another-name');
+    fs.mkdirSync(other);
+    fs.writeFileSync(path.join(other, 'package.json'), JSON.stringify({ name: 'other', private: true, dependencies: { 'egg-cluster': `file:${packed.tarball}` } }));
+    await npm(['install', '--no-audit', '--no-fund'], { cwd: other, env });
+    const { version } = JSON.parse(fs.readFileSync(path.join(other, 'node_modules', 'egg-cluster', 'package.json'), 'utf8'));
+    for (const folder of [project, other]) {
+      const command = path.join(folder, 'node_modules', '.bin', 'egg-clutch');
+      assert.equal(execFileSync(process.execPath, [command, '--version'], { cwd: folder, env, encoding: 'utf8' }), `${version}\n`);
+    }
   });
 
   it('can be imported as an ES module', () => {
