@@ -59,7 +59,7 @@ test('a status tells why processes died, unless they were asked to leave', () =>
 
 test('columns of which nothing is known are left out, and unknown cells are a dash', () => {
   const [first, second] = STATUS.workers;
-  const text = statusText({ ...STATUS, workers: [{ ...first, uptimeMs: 61000 }, second] }, plain);
+  const text = statusText({ ...STATUS, workers: [{ ...first, vitals: { uptimeMs: 61000 } }, second] }, plain);
   expect(text).toContain('ID     STATE     PID  GEN  UP\n');
   expect(text).toContain('1      ready     101    1  1m\n');
   expect(text).toContain('3      isolated  103    2   -\n');

@@ -3,24 +3,35 @@
 // What the commands read out of a status: the one place that knows the names of its fields. A field that a cluster does not tell is
 // undefined, and shown as unknown. Pure.
 
+/** Counted since the process was forked; 0 before V8 has told it for the first time. */
+function vitalFacts(vitals) {
+  const { eventLoop = {} } = vitals;
+  return {
+    uptimeMs: vitals.uptimeMs,
+    cpuMs: vitals.cpuMs,
+    memory: vitals.rss,
+    heap: vitals.heapUsed || undefined,
+    lagMs: eventLoop.lagMs,
+    lagP99Ms: eventLoop.lagP99Ms,
+    loop: eventLoop.utilization,
+    connections: vitals.connections ?? undefined,
+  };
+}
+
+/** An agent serves no requests. */
+function requestFacts({ requests }) {
+  return { requests: requests?.total, inFlight: requests?.inFlight, failed: requests?.['5xx'] };
+}
+
 /** Of one process: agent, worker or spare. */
 function processFacts(found, role) {
-  const { pid, id, slot, generation, state, isolated = false, connected } = found;
+  const { pid, id, slot, generation, state, isolated = false } = found;
+  const vitals = found.vitals ?? {};
   return {
-    role,
-    key: role === 'agent' ? 'agent' : id,
-    id, pid, slot, generation, connected,
+    role, key: role === 'agent' ? 'agent' : id, id, pid, slot, generation,
     state: isolated ? 'isolated' : state,
-    isStuck: found.stuck === true,
-    uptimeMs: found.uptimeMs,
-    lagMs: found.lagMs,
-    lagP99Ms: found.lagP99Ms,
-    cpu: found.cpu,
-    memory: found.rss,
-    heap: found.heapUsed,
-    connections: found.connections,
-    inFlight: found.inFlight,
-    requests: found.requests,
+    ...vitalFacts(vitals),
+    ...(role !== 'agent' && requestFacts(vitals)),
   };
 }
 

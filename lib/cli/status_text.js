@@ -4,8 +4,9 @@
 
 const { knownColumns, table } = require('./columns');
 const { allProcesses, conditionOf } = require('./facts');
+const { visible } = require('./visible');
 
-const COLOURS = { ready: 'green', degraded: 'red', stuck: 'red', reloading: 'cyan', starting: 'yellow', isolated: 'yellow' };
+const COLOURS = { ready: 'green', degraded: 'red', reloading: 'cyan', starting: 'yellow', isolated: 'yellow' };
 
 function colourOf(word) {
   return COLOURS[word] ?? 'yellow';
@@ -27,7 +28,7 @@ function headline(status, paint) {
 
 function deathLine({ role, slot, id, words, phase }, paint) {
   const who = role === 'agent' ? 'agent' : `worker ${id}${slot === null || slot === undefined ? '' : ` in place ${slot}`}`;
-  return `  ${paint('dim', who)} ${words}${phase === 'boot' ? ' (while it booted)' : ''}`;
+  return `  ${paint('dim', who)} ${visible(words)}${phase === 'boot' ? ' (while it booted)' : ''}`;
 }
 
 /** @param {object} status of the control socket @param {(colour: string, text: string) => string} paint */
@@ -36,8 +37,8 @@ function statusText(status, paint) {
   const { head, rows } = table(processes, knownColumns(processes));
   const deaths = (status.lastDeaths ?? []).filter(({ kind }) => kind !== 'asked');
   const painted = rows.map((row, place) => {
-    const { state, isStuck } = processes[place];
-    return isStuck || state !== 'ready' ? paint(colourOf(isStuck ? 'stuck' : state), row) : row;
+    const { state } = processes[place];
+    return state === 'ready' ? row : paint(colourOf(state), row);
   });
   return [
     headline(status, paint), '',

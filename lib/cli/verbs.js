@@ -53,6 +53,17 @@ const VERBS = {
     examples: [['egg-clutch status', 'a table'], ['egg-clutch status --json | jq .serving', 'how many workers serve']],
     load: () => require('./verbs/status').status,
   },
+  'top': {
+    about: 'the cluster as a live screen: sort, select a worker, act on it',
+    operands: ['[baseDir]'],
+    flags: { ...FIND, interval: { type: 'string', value: '<time>', about: 'how often to look (default: 1s)' } },
+    teaches: [
+      'Arrow up and down select a process, left and right the column to sort by. r restarts the selected one, i isolates it, j lets it join again, ' +
+      's shows its stack, R reloads all; each but the stack asks first. h lists all keys, q leaves. NO_COLOR is honoured.',
+    ],
+    examples: [['egg-clutch top', ''], ['egg-clutch top --interval 250ms', 'look four times a second']],
+    load: () => require('./verbs/top').top,
+  },
   'reload': {
     about: 'new workers for old ones, without losing a request',
     operands: ['[baseDir]'],
