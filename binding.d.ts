@@ -210,6 +210,8 @@ export interface ClusterConfig {
   quiet: boolean
   /** The least level that is logged, by egg's names (`INFO`). */
   logLevel: string
+  /** True where lines of the log are JSON objects. */
+  logsJson: boolean
   /** True where a debugger is meant to be attached. */
   isDebug: boolean
   /** The agent's inspect port; 5800 if absent. */

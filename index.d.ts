@@ -198,8 +198,14 @@ export interface ClusterOptions {
    * @default 0
    */
   preStopDelay?: Duration | null;
-  /** Only the default is available in this version. @default 'egg' */
-  log?: 'egg' | null;
+  /**
+   * How the master logs: lines as egg prints them, or a JSON object a line, which tells the process that it is about (`role`, `worker`,
+   * `workerPid`, `slot`, `generation`), the `cause` of its death, the `phase` in which it happens (`boot`, `reload`, `drain`), and how long
+   * each of these took. The embedded framework's logger follows; what apps and other frameworks print goes on as it is. Levels come
+   * from the environment, as ever (`EGG_MASTER_LOGGER_LEVEL`).
+   * @default 'egg'
+   */
+  log?: 'egg' | 'json' | null;
   [field: string]: unknown;
 }
 

@@ -215,3 +215,20 @@ describe('framework errors', () => {
     expect(textOf(customError())).toContain('mock error [ https://help.test/customPlugin_00 ]');
   });
 });
+
+test('lines are JSON objects once that is asked for', () => {
+  const script = `
+    const { ConsoleLogger } = require('./lib/worker/console_logger');
+    ConsoleLogger.writeJson({ role: 'app', worker: 3 });
+    const logger = new ConsoleLogger({ level: 'INFO' });
+    logger.info('two\\nlines of %s', 'text');
+    logger.debug('not this');
+    logger.error(Object.assign(new TypeError('boom'), { code: 'E_BOOM' }));`;
+  const { stdout, stderr, pid } = runNode(['-e', script]);
+  const { time, ...said } = JSON.parse(stdout);
+  expect(said).toEqual({ level: 'info', pid, role: 'app', worker: 3, message: 'two\nlines of text' });
+  expect(new Date(time).toISOString()).toBe(time);
+  expect(JSON.parse(stderr)).toMatchObject({
+    level: 'error', pid, message: 'boom', errorName: 'TypeError', code: 'E_BOOM', stack: expect.stringMatching(/^TypeError: boom\n +at /),
+  });
+});

@@ -17,7 +17,6 @@ const VALUES = {
   sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
   control: { today: [false], later: ['run/clutch.sock'], bad: [true, 5, ''] },
   admin: { today: [false], later: [{ port: 9000 }], bad: [true, 9000] },
-  log: { today: ['egg'], later: ['json'], bad: ['text', 1] },
 };
 
 const rows = kind => Object.entries(VALUES).flatMap(([name, values]) => values[kind].map(value => [name, value]));

@@ -10,7 +10,7 @@ const { ClutchError } = require('./errors');
 const { flavour } = require('./flavour');
 const { loadFramework } = require('./framework_entry');
 const { findFramework } = require('./framework_path');
-const { bad, string, boolean, object, count, port } = require('./options/checks');
+const { bad, oneOf, string, boolean, object, count, port } = require('./options/checks');
 const { parseHttps } = require('./options/https');
 const { refuseLater } = require('./options/later');
 const { defaultWorkers, checkHeapBudget } = require('./options/memory_plan');
@@ -22,7 +22,8 @@ const { parseThreads } = require('./options/threads');
 
 const HTTPS_PORT = 8443;
 const MAX_WORKERS = 1024;
-const BALANCES = ['least-busy', 'round-robin', 'kernel'];
+// By option: the words that it takes.
+const WORDS = { balance: ['least-busy', 'round-robin', 'kernel'], log: ['egg', 'json'] };
 
 /** A field without a value counts as not given. `fromEntries` defines its keys, so one named `__proto__` stays a key. */
 function dropEmpty(options) {
@@ -36,6 +37,9 @@ function checkFields(given) {
   if (Object.hasOwn(given, 'plugins')) object('options.plugins', given.plugins);
   for (const name of ['isDebug', 'reusePort']) {
     if (Object.hasOwn(given, name)) boolean(`options.${name}`, given[name]);
+  }
+  for (const [name, words] of Object.entries(WORDS)) {
+    if (Object.hasOwn(given, name)) oneOf(`options.${name}`, given[name], words);
   }
 }
 
@@ -119,7 +123,6 @@ async function parse(options = {}) {
   if (options === null) options = {};
   const given = dropEmpty(object('options', options));
   checkFields(given);
-  if (Object.hasOwn(given, 'balance') && !BALANCES.includes(given.balance)) throw bad('options.balance', given.balance, "'least-busy', 'round-robin' or 'kernel'");
   refuseLater(given);
   supervision(given);
   checkTogether(given);

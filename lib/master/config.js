@@ -91,6 +91,7 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     production: isProduction(options.env, environment.nodeEnv),
     quiet: isQuiet(options.env, environment.nodeEnv),
     logLevel: environment.logLevel,
+    logsJson: options.log === 'json',
     isDebug: options.isDebug === true,
     agentInspectPort: environment.agentInspectPort,
     inspectPort: debugPort,

@@ -27,6 +27,12 @@ function boolean(name, value) {
   return value;
 }
 
+function oneOf(name, value, words) {
+  const quoted = words.map(word => `'${word}'`);
+  if (!words.includes(value)) throw bad(name, value, `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`);
+  return value;
+}
+
 function isPlainObject(value) {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
@@ -53,4 +59,4 @@ function port(name, value) {
   return count(name, value, MAX_PORT, `a TCP port from 1 to ${MAX_PORT} (or 0 for none)`);
 }
 
-module.exports = { MAX_PORT, show, bad, string, boolean, object, isPlainObject, count, port };
+module.exports = { MAX_PORT, show, bad, oneOf, string, boolean, object, isPlainObject, count, port };

@@ -33,12 +33,6 @@ const LATER = {
     allowed: 'false or an object with port, host',
     instead: 'leave it out or give false, and read Cluster#status()',
   },
-  log: {
-    today: isToday('egg'),
-    known: isToday('json'),
-    allowed: "'egg' or 'json'",
-    instead: "leave it out or give 'egg'",
-  },
 };
 
 /** Throws ERR_CLUTCH_OPTION for the first option that this version cannot honour. */

@@ -3,6 +3,7 @@
 // What both worker scripts do before their ways part: options from the command line, the app's code, the instance, and its
 // orderly end. The scripts decide what happens when the instance is ready.
 
+const cluster = require('cluster');
 const { isMainThread, parentPort, threadId } = require('worker_threads');
 const { attach, introduce, joinLane, joinSwitchboard } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
@@ -42,6 +43,7 @@ const DRAIN_SHARE = 0.7;
 function bootWorker({ exportName, label, logLevel, script, constructed }) {
   const role = exportName === 'Agent' ? 'agent' : 'app';
   const options = JSON.parse(process.argv[2]);
+  if (options.log === 'json') ConsoleLogger.writeJson({ role, worker: cluster.worker?.id });
   const closeTimeout = closeTimeoutMs(role, options);
   const attachError = attach(closeTimeout);
   const logger = new ConsoleLogger({ level: logLevel });

@@ -1,7 +1,7 @@
 'use strict';
 
-// Log lines in egg's console format: `YYYY-MM-DD HH:mm:ss,SSS LEVEL <pid> <text>`, errors to stderr, the rest to stdout, each
-// line out of the process before the call returns. Used by the worker scripts, the messenger and the embedded framework.
+// Log lines in egg's console format, `YYYY-MM-DD HH:mm:ss,SSS LEVEL <pid> <text>`, or as JSON objects; errors to stderr, the rest to
+// stdout, each line out of the process before the call returns. Used by the worker scripts, the messenger and the embedded framework.
 
 const fs = require('fs');
 const util = require('util');
@@ -12,7 +12,18 @@ const LEVELS = { ALL: -Infinity, DEBUG: 0, INFO: 1, WARN: 2, ERROR: 3, NONE: Inf
 const FULL_PIPE_PATIENCE_MS = 2000;
 const FULL_PIPE_NAP_MS = 5;
 
+// With the option `log: 'json'`: what each line of this process or thread says besides its text; null for egg's format.
+let about = null;
+
 class ConsoleLogger {
+  /**
+   * Has all lines of this process or thread written as JSON from now on.
+   * @param {object} fields what each says besides its text
+   */
+  static writeJson(fields) {
+    about = fields;
+  }
+
   #level;
   #stdout;
   #stderr;
@@ -56,9 +67,8 @@ class ConsoleLogger {
 
   #log(level, args) {
     if (this.#level === LEVELS.NONE || LEVELS[level] < this.#level) return;
-    const text = isError(args[0]) ? formatError(args[0]) : util.format(...args);
     const sink = level === 'ERROR' ? this.#stderr : this.#stdout;
-    sink.write(`${timestamp(new Date())} ${level} ${process.pid} ${text}\n`);
+    sink.write(about ? jsonLine(level, args) : eggLine(level, args));
   }
 }
 
@@ -70,6 +80,22 @@ function parseLevel(level) {
 function defaultLevel() {
   return parseLevel(process.env.NODE_CONSOLE_LOGGRE_LEVEL)
     ?? (process.env.NODE_ENV === 'production' ? LEVELS.INFO : LEVELS.WARN);
+}
+
+function eggLine(level, args) {
+  const text = isError(args[0]) ? formatError(args[0]) : util.format(...args);
+  return `${timestamp(new Date())} ${level} ${process.pid} ${text}\n`;
+}
+
+/** As the master writes them. */
+function jsonLine(level, args) {
+  const [error] = args;
+  const line = { time: new Date().toISOString(), level: level.toLowerCase(), pid: process.pid, ...about };
+  if (isError(error)) {
+    const { message, name: errorName, code, stack } = error;
+    return `${JSON.stringify({ ...line, message: String(message), errorName, code, stack })}\n`;
+  }
+  return `${JSON.stringify({ ...line, message: util.format(...args) })}\n`;
 }
 
 function timestamp(date) {

@@ -11,8 +11,8 @@ use napi_derive::napi;
 
 use crate::error::ClusterError;
 use crate::master::{
-    Balance, IntensityEnd, MasterConfig, MasterHandle, RecyclePolicy, Request, RequestId, Resize, RestartPolicy,
-    StuckConfig, ThreadKey, ThreadNews, Ticket,
+    Balance, IntensityEnd, LogFormat, MasterConfig, MasterHandle, RecyclePolicy, Request, RequestId, Resize,
+    RestartPolicy, StuckConfig, ThreadKey, ThreadNews, Ticket,
 };
 use crate::message::address::{Origin, WorkerId};
 
@@ -54,6 +54,8 @@ pub struct ClusterConfig {
     pub quiet: bool,
     /// The least level that is logged, by egg's names (`INFO`).
     pub log_level: String,
+    /// True where lines of the log are JSON objects.
+    pub logs_json: bool,
     /// True where a debugger is meant to be attached.
     pub is_debug: bool,
     /// The agent's inspect port; 5800 if absent.
@@ -361,6 +363,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             production: config.production,
             quiet: config.quiet,
             log_level: config.log_level,
+            log_format: if config.logs_json { LogFormat::Json } else { LogFormat::Egg },
             is_debug: config.is_debug,
             agent_inspect_port: config.agent_inspect_port.unwrap_or(5800),
             inspect_port: config.inspect_port.unwrap_or(9229),

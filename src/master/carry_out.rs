@@ -72,7 +72,9 @@ impl Shell {
         if matches!(report, Report::AppRefilled { .. }) {
             self.reforks += 1;
         }
-        reports::log(report, &self.config, self.reforks);
+        self.phases.begin(report);
+        self.span_around(report).in_scope(|| reports::log(report, &self.config, self.reforks));
+        self.phases.end(report);
         match report {
             Report::StopStarted { .. } => {
                 self.log_stop_lines();

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::console::LogFormat;
 use super::watch::StuckConfig;
 use crate::listen::balance::Balance;
 use crate::slot::RecyclePolicy;
@@ -46,6 +47,8 @@ pub struct MasterConfig {
     pub quiet: bool,
     /// The least level that is logged, by egg's names.
     pub log_level: String,
+    /// How lines of the log look.
+    pub log_format: LogFormat,
     /// True where a debugger is meant to be attached.
     pub is_debug: bool,
     /// The agent's inspect port.

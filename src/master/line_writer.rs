@@ -45,20 +45,27 @@ pub struct LineWriter {
 }
 
 impl LineWriter {
-    /// Starts the thread; `write` is called on it with one line at a time, and may block.
+    /// Starts the thread; `write` is called on it with one line at a time, and may block. `lost` is the line in the place of so many.
     ///
     /// # Errors
     /// When there is no room for another thread.
-    pub fn start(write: impl FnMut(&str) + Send + 'static) -> std::io::Result<Self> {
-        Self::start_with(PATIENCE, write)
+    pub fn start(
+        lost: impl Fn(u64) -> String + Send + 'static,
+        write: impl FnMut(&str) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        Self::start_with(PATIENCE, lost, write)
     }
 
-    fn start_with(patience: Duration, write: impl FnMut(&str) + Send + 'static) -> std::io::Result<Self> {
+    fn start_with(
+        patience: Duration,
+        lost: impl Fn(u64) -> String + Send + 'static,
+        write: impl FnMut(&str) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let of_the_thread = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("clutch-log".to_owned())
-            .spawn(move || of_the_thread.write_until_closed(write))?;
+            .spawn(move || of_the_thread.write_until_closed(lost, write))?;
         Ok(Self { shared, patience })
     }
 
@@ -104,7 +111,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_until_closed(&self, mut write: impl FnMut(&str)) {
+    fn write_until_closed(&self, lost: impl Fn(u64) -> String, mut write: impl FnMut(&str)) {
         while let Some(entry) = self.next() {
             let lines = match &entry {
                 Entry::Line(line) => {
@@ -112,7 +119,7 @@ impl Shared {
                     1
                 }
                 Entry::Lost(lines) => {
-                    write(&format!("(the reader of this log stood still: {lines} lines were lost)\n"));
+                    write(&lost(*lines));
                     *lines
                 }
             };
@@ -145,11 +152,15 @@ mod tests {
         let (allow, allowed) = mpsc::channel();
         let taken = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&taken);
-        let writer = LineWriter::start_with(patience, move |line| {
-            // The test is over when it cannot allow any more.
-            let _ = allowed.recv();
-            lines.lock().unwrap().push(line.to_owned());
-        });
+        let writer = LineWriter::start_with(
+            patience,
+            |lines| format!("{lines} lost\n"),
+            move |line| {
+                // The test is over when it cannot allow any more.
+                let _ = allowed.recv();
+                lines.lock().unwrap().push(line.to_owned());
+            },
+        );
         (writer.unwrap(), allow, taken)
     }
 
@@ -204,7 +215,7 @@ mod tests {
         writer.write("last\n".to_owned());
         drop(allow);
         let lines = wait_until(&taken, 5);
-        assert_eq!(lines[3], "(the reader of this log stood still: 5 lines were lost)\n");
+        assert_eq!(lines[3], "5 lost\n");
         assert_eq!(lines[4], "last\n");
     }
 

@@ -8,7 +8,7 @@
 //! (channel, end) and `forks`, `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `early` (for those who
 //! come later), `requests` and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `lanes`, `sticky_port`,
 //! `own_sockets`, `acceptor`,
-//! `console`, `line_writer`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` and `vitals` (status),
+//! `console`, `json_line`, `line_writer`, `phases`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` and `vitals` (status),
 //! `watch` (who stands still), `renewal` (who has served long enough), `obituary` and `oom` (why one has died),
 //! `adopted` (orphans, where the master has pid 1).
 
@@ -22,6 +22,7 @@ mod config;
 pub mod console;
 mod early;
 mod forks;
+mod json_line;
 mod lanes;
 mod line_writer;
 mod listeners;
@@ -29,6 +30,7 @@ mod messages;
 mod obituary;
 mod oom;
 mod own_sockets;
+mod phases;
 mod pid_file;
 mod renewal;
 mod reports;
@@ -49,6 +51,7 @@ pub use crate::slot::RecyclePolicy;
 pub use crate::supervisor::{IntensityEnd, RequestId, Resize, RestartPolicy};
 pub use child_thread::{ThreadKey, ThreadNews, Ticket};
 pub use config::MasterConfig;
+pub use console::LogFormat;
 pub use watch::StuckConfig;
 
 use std::ffi::OsString;
@@ -137,7 +140,7 @@ impl MasterHandle {
         if !crate::sys::this_process::is_main_thread() {
             return Err(ClusterError::NotMainThread);
         }
-        let console = console::dispatch(console::level_named(&config.log_level))
+        let console = console::dispatch(console::level_named(&config.log_level), config.log_format)
             .map_err(|source| ClusterError::Thread { source })?;
         let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
         let (commands, receiver) = mpsc::unbounded_channel();

@@ -157,6 +157,9 @@ impl Shell {
     pub(super) fn note_death(&mut self, who: Occupant, exit: Exit, reason: ExitReason) -> Option<Value> {
         let oom = if exit.signal() == Some("SIGKILL") { self.watch.oom.take() } else { None };
         let obituary = Obituary::write(who, self.watch.life(who)?, (exit, reason), oom);
+        let span = self.span_of(who);
+        span.record("cause", obituary.cause.as_str());
+        let _around = span.entered();
         if obituary.cause == Cause::Asked {
             debug!("[master] {}", obituary.words);
         } else {

@@ -64,7 +64,7 @@ impl Shell {
             Limit::Requests => format!("it has had {} requests", worn.requests),
             Limit::Age => format!("it is {} s old", worn.age.as_secs()),
         };
-        info!("[master] {} is renewed: {why}", name_of(who, number, pid));
+        self.span_of(who).in_scope(|| info!("[master] {} is renewed: {why}", name_of(who, number, pid)));
         if let Some(recycling) = &mut self.recycling {
             recycling.renewed = Some(number);
         }

@@ -15,6 +15,7 @@ use super::early::Early;
 use super::forks::Environment;
 use super::lanes::LaneRecord;
 use super::listeners::Listeners;
+use super::phases::Phases;
 use super::renewal::Recycling;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
@@ -99,6 +100,7 @@ pub(super) struct Shell {
     pub(super) early: Early,
     /// How many apps have been forked in the place of another.
     pub(super) reforks: u32,
+    pub(super) phases: Phases,
     /// Who can be reached; made when asked for, and forgotten with every event, as most messages come between two events.
     roster: Option<Rc<Roster>>,
     started: Instant,
@@ -193,6 +195,7 @@ impl Shell {
             untold_drops: 0,
             early,
             reforks: 0,
+            phases: Phases::default(),
             roster: None,
             started: Instant::now(),
             has_ended: false,
@@ -222,7 +225,10 @@ impl Shell {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Start => self.feed(Event::StartAsked),
+            Command::Start => {
+                self.phases.begin_boot();
+                self.feed(Event::StartAsked);
+            }
             Command::Stop { signal, lines } => {
                 if self.stop_lines.is_empty() {
                     self.stop_lines = lines;

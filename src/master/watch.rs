@@ -241,6 +241,7 @@ impl Shell {
 
     fn note_standstill(&mut self, who: Occupant, time: Duration) {
         self.listeners.note_still(who, true);
+        let _around = self.span_of(who).entered();
         let Some(member) = self.watch.members.get(&who) else { return };
         let consequence = if who.is_agent() { "" } else { ", and gets no new connections" };
         warn!(
@@ -253,6 +254,7 @@ impl Shell {
 
     fn note_goes_on(&mut self, who: Occupant, time: Duration) {
         self.listeners.note_still(who, false);
+        let _around = self.span_of(who).entered();
         let Some(member) = self.watch.members.get(&who) else { return };
         info!("[master] {} goes on after it stood still for {}", name(who, member), seconds(time));
         (self.sink)(stuck_event("over", who, member, time).to_string());
@@ -272,6 +274,7 @@ impl Shell {
 
     /// It has been explained as far as it can be, and is replaced.
     pub(super) fn note_explained(&mut self, who: Occupant, time: Duration, stack: Option<String>) {
+        let _around = self.span_of(who).entered();
         let Some(member) = self.watch.members.get(&who).filter(|member| member.stands_still()) else { return };
         // What has gone on while it was asked is let go on; the next look says so.
         if !matches!(member.life.pulse.event_loop(), Loop::Runs(_)) {

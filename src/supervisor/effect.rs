@@ -231,6 +231,36 @@ pub enum Report {
     StopDone,
 }
 
+impl Report {
+    /// The process that this is about: whether it is the agent, and its number.
+    #[must_use]
+    pub fn process(&self) -> Option<(bool, WorkerId)> {
+        match *self {
+            Self::AgentForked { number, .. }
+            | Self::AgentStarted { number, .. }
+            | Self::AgentDied { number, .. }
+            | Self::AgentRetired { number, .. }
+            | Self::AgentStartFailed { number, .. } => Some((true, number)),
+            Self::AppForked { number, .. }
+            | Self::AppListening { number, .. }
+            | Self::AppStarted { number, .. }
+            | Self::AppDisconnected { number, .. }
+            | Self::AppExited { number, .. }
+            | Self::AppDied { number, .. }
+            | Self::AppStartFailed { number, .. }
+            | Self::SlotRefillPlanned { number, .. }
+            | Self::SpareTookOver { number, .. } => Some((false, number)),
+            Self::ReloadFailed { who, number, .. }
+            | Self::SpareReady { who, number, .. }
+            | Self::Isolated { who, number, .. }
+            | Self::Rejoined { who, number, .. }
+            | Self::Overdue { who, number, .. } => Some((who.is_agent(), number)),
+            Self::Abandoned { number, is_agent, .. } => Some((is_agent, number)),
+            _ => None,
+        }
+    }
+}
+
 /// What a worker's disconnect or exit means for its slot; the fork library's log lines tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refork {
