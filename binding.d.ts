@@ -43,6 +43,11 @@ export declare class Cluster {
    * Throws `ERR_CLUTCH_OPTION` where the request is none, `ERR_CLUTCH_CLOSED`.
    */
   request(request: ClusterRequest): void
+  /**
+   * Starts a new master in the place of this one. What is absent in `plan` is as it was for this one. An `answer` event with this `ticket`
+   * follows.
+   */
+  upgrade(plan: MasterPlan, ticket: number): void
   /** Answers an `environment` event: the environment that processes are forked with, `K=V`. */
   setEnvironment(env: Array<string>): void
   /** A snapshot of the cluster as JSON text. */
@@ -228,6 +233,12 @@ export interface ClusterConfig {
   debugPort?: number
   /** Where to write the master's pid. */
   pidFile?: string
+  /** The node binary by which a new master in the place of this one is started. */
+  ownExecPath: string
+  /** All arguments behind it, Node's own first. */
+  ownArgs: Array<string>
+  /** The descriptor by which the master before this one tells what it leaves (env `EGG_CLUTCH_UPGRADE`); absent where there was none. */
+  inherited?: number
   /** How long apps may take to leave, in milliseconds. */
   appCloseTimeoutMs: number
   /** How long the agent may take to leave, in milliseconds. */
@@ -258,7 +269,7 @@ export interface ClusterConfig {
 
 /** What is asked of a running cluster; see the methods of index.d.ts. */
 export interface ClusterRequest {
-  /** `reload`, `scale`, `grow`, `shrink`, `restart`, `isolate` or `rejoin`. */
+  /** `reload`, `scale`, `grow`, `shrink`, `restart`, `isolate`, `rejoin` or `upgrade`. */
   kind: string
   /** An `answer` event with this number follows, where it is given. */
   ticket?: number
@@ -295,6 +306,18 @@ export interface LaneDoor {
  * the process leaves by itself.
  */
 export declare function leaveWord(about: string, text: string, code?: number | undefined | null): void
+
+/** How a new master is started. */
+export interface MasterPlan {
+  /** The node binary. */
+  execPath?: string
+  /** All arguments behind it, Node's own first. */
+  args?: Array<string>
+  /** The whole environment, `K=V`. */
+  env?: Array<string>
+  /** How long it may take until it is ready, in milliseconds. */
+  timeoutMs?: number
+}
 
 /** A debugger can attach to this process from now on. */
 export declare function noteInspector(): void

@@ -509,6 +509,8 @@ export interface ClusterStatus {
   degraded: boolean;
   /** True while workers are renewed. */
   reloading: boolean;
+  /** True while a new master boots. */
+  upgrading: boolean;
   address: string | null;
   agent: ProcessStatus | null;
   workers: WorkerStatus[];
@@ -631,6 +633,31 @@ export interface MessageDroppedEvent {
   count: number;
 }
 
+/** How a new master is started. What is left out is as it was for this one. */
+export interface UpgradeOptions {
+  /**
+   * The node binary. By default the name that this master was called by, looked up anew: where a link leads to another version, or the file was
+   * replaced, that one is used.
+   */
+  execPath?: string;
+  /** All arguments behind it: Node's own, the script, the script's. */
+  args?: string[];
+  /** The whole environment; by default the master's as it is now. */
+  env?: Record<string, string | undefined>;
+  /** How long it may take until all its workers are ready: milliseconds, or a text such as '1m'. By default `timeouts.boot`. */
+  timeout?: number | string;
+}
+
+/** The `cause` of an upgrade that has failed: the new master, which did not take over. */
+export interface UpgradeFailureFacts {
+  /** `null` where it could not be started. */
+  pid: number | null;
+  code: number | null;
+  signal: string | null;
+  /** Whether it was ended because it had not been ready in time. */
+  overdue: boolean;
+}
+
 /** The `cause` of an ERR_CLUTCH_RELOAD: the new process that did not get ready. */
 export interface BootFailureFacts {
   id: number;
@@ -689,6 +716,17 @@ export class Cluster extends EventEmitter {
   /** Gives an isolated app worker connections again. @throws ClutchError ERR_CLUTCH_OPTION */
   rejoin(id: number): Promise<void>;
   /**
+   * Starts a new master in the place of this one: another process, with a new Node, a new addon, new options and new code, as far as there are
+   * any. It gets the listening sockets, and boots its agent and its workers beside these. When all are ready it takes over, with the pid file;
+   * then it is answered, the parent gets `egg-upgraded`, and this cluster drains and **this process exits** with code 0, as after a SIGTERM.
+   * If the new master does not get ready, this one goes on as if nothing had been asked. The new one has no channel to the parent.
+   * @throws ClutchError ERR_CLUTCH_SPAWN where it could not be started, ERR_CLUTCH_BOOT where it ended, ERR_CLUTCH_TIMEOUT where it was not
+   *   ready in time, with {@link UpgradeFailureFacts} as `cause`; ERR_CLUTCH_RELOAD while workers are renewed, their number changes, or another
+   *   upgrade is under way; ERR_CLUTCH_PLATFORM where nobody can take this master's place: it has pid 1, systemd would end the service with it,
+   *   or the apps are its threads; ERR_CLUTCH_OPTION; ERR_CLUTCH_CLOSED
+   */
+  upgrade(options?: UpgradeOptions): Promise<{ pid: number }>;
+  /**
    * Stops all app workers, then the agent, within `options.timeouts.drain` each, after `options.preStopDelay`.
    * Resolves when all are gone; then **this process exits** with code 0, as after a SIGTERM.
    */
@@ -703,6 +741,8 @@ export class Cluster extends EventEmitter {
   on(event: 'reload-done', listener: (reload: { count: number; agent: boolean }) => void): this;
   /** By the new process that did not get ready. */
   on(event: 'reload-failed', listener: (worker: WorkerEvent) => void): this;
+  on(event: 'upgraded', listener: (upgrade: { pid: number }) => void): this;
+  on(event: 'upgrade-failed', listener: (upgrade: { reason: string }) => void): this;
   on(event: 'degraded' | 'recovered', listener: (capacity: { serving: number; target: number }) => void): this;
   /** The delay before a stop has begun. */
   on(event: 'stopping', listener: (stop: { signal: string | null; delay: number }) => void): this;
@@ -716,6 +756,8 @@ export class Cluster extends EventEmitter {
   once(event: 'reload-done', listener: (reload: { count: number; agent: boolean }) => void): this;
   /** By the new process that did not get ready. */
   once(event: 'reload-failed', listener: (worker: WorkerEvent) => void): this;
+  once(event: 'upgraded', listener: (upgrade: { pid: number }) => void): this;
+  once(event: 'upgrade-failed', listener: (upgrade: { reason: string }) => void): this;
   once(event: 'degraded' | 'recovered', listener: (capacity: { serving: number; target: number }) => void): this;
   /** The delay before a stop has begun. */
   once(event: 'stopping', listener: (stop: { signal: string | null; delay: number }) => void): this;

@@ -27,6 +27,7 @@ describe('what the native half gets', () => {
     expect(config).toEqual({
       execPath: '/usr/bin/node', execArgv: ['--no-warnings'],
       agentScript: path.join(ROOT, 'lib/agent_worker.js'), appScript: path.join(ROOT, 'lib/app_worker.js'),
+      ownExecPath: '/usr/bin/node', ownArgs: ['--no-warnings', '/srv/start.js', '{}'],
       env: ['PATH=/bin', 'EGG_X=a=b'], threads: false, switchboard: true, lanes: true, balance: 'least-busy',
       maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', logsJson: false, isDebug: false,
       agentInspectPort: 5800, inspectPort: 9229, port: 7001, protocol: 'http',

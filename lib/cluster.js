@@ -5,6 +5,7 @@
 
 const { EventEmitter } = require('events');
 
+const { masterPlan } = require('./master/succession');
 const { bad, boolean, isPlainObject } = require('./options/checks');
 
 const MAX_WORKERS = 1024;
@@ -24,6 +25,7 @@ class Cluster extends EventEmitter {
    * @param {() => number} actions.droppedByWorkers
    * @param {(id: number | 'agent') => Promise<string | null>} actions.stack
    * @param {(request: object) => Promise<unknown>} actions.ask
+   * @param {(plan: object) => Promise<{ pid: number }>} actions.upgrade
    * @param {() => Promise<void>} actions.close
    * @param {{ pid: number, messenger: object }} own
    */
@@ -64,6 +66,10 @@ class Cluster extends EventEmitter {
 
   async rejoin(id) {
     await this.#actions.ask({ kind: 'rejoin', id: whole('id', id, MAX_ID) });
+  }
+
+  async upgrade(options) {
+    return this.#actions.upgrade(masterPlan(options));
   }
 
   async close() {

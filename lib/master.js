@@ -137,14 +137,16 @@ class Master {
     const { heapBudget } = require('./options/memory_plan');
     const { bannerLines } = require('./master/banner');
     const { clusterConfig, readFramework } = require('./master/config');
+    const { takeInheritance } = require('./master/succession');
     const { proc } = this.#parts;
+    const inherited = takeInheritance(proc.env);
     const environment = readEnvironment(proc.env);
     const { options, flavour, workersReason } = await parse(given);
     const framework = readFramework(options.framework);
     this.#parts.native = this.#parts.loadNative();
     this.options = { ...options, ...await this.#findPorts(options) };
     const heapReason = heapBudget(this.options, proc)?.reason;
-    const config = clusterConfig(this.options, { flavour, framework, proc, environment });
+    const config = clusterConfig(this.options, { flavour, framework, proc, environment, inherited });
     const { production, quiet } = config;
     const lines = bannerLines({ options, flavour, framework, workersReason, heapReason, production, quiet, nodeEnv: environment.nodeEnv });
     return { lines, config };
@@ -170,6 +172,7 @@ class Master {
       droppedByWorkers: () => this.#drops.count,
       stack: id => this.#stack(id),
       ask: request => this.#requests.ask(request),
+      upgrade: plan => this.#requests.ask({ kind: 'upgrade' }, ({ ticket }) => this.#native.upgrade(plan, ticket)),
       close: () => this.close(),
     };
     this.#cluster = new Cluster(actions, { pid: proc.pid, messenger: this.#endpoint.messenger });

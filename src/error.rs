@@ -24,6 +24,12 @@ pub enum ClusterError {
         /// What the file system said.
         source: std::io::Error,
     },
+    /// What the master before this one has left could not be read.
+    #[error("what the old master has left could not be taken over: {reason}")]
+    Inheritance {
+        /// Which step failed, and how.
+        reason: String,
+    },
     /// The master's thread could not be started.
     #[error("the master's thread could not be started: {source}")]
     Thread {
@@ -52,7 +58,9 @@ impl ClusterError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Option { .. } => "ERR_CLUTCH_OPTION",
-            Self::PidFile { .. } | Self::Thread { .. } | Self::NotMainThread => "ERR_CLUTCH_BOOT",
+            Self::PidFile { .. } | Self::Inheritance { .. } | Self::Thread { .. } | Self::NotMainThread => {
+                "ERR_CLUTCH_BOOT"
+            }
             Self::Closed => "ERR_CLUTCH_CLOSED",
             Self::Attach { .. } => "ERR_CLUTCH_PLATFORM",
         }

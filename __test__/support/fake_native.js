@@ -32,6 +32,7 @@ class FakeCluster {
   deliver(...args) { this.#record('deliver', ...args); }
   log(...args) { this.#record('log', ...args); }
   request(...args) { this.#record('request', ...args); }
+  upgrade(...args) { this.#record('upgrade', ...args); }
   setEnvironment(...args) { this.#record('setEnvironment', ...args); }
   watchSignals() {}
   exiting(...args) { this.#record('exiting', ...args); }
@@ -44,6 +45,8 @@ class FakeProcess extends EventEmitter {
   pid = 4711;
   execPath = '/usr/bin/node';
   execArgv = ['--no-warnings'];
+  argv0 = 'start';
+  argv = ['/usr/bin/node', '/srv/start.js', '{}'];
   debugPort = 9229;
   connected = false;
   exits = [];
@@ -53,6 +56,8 @@ class FakeProcess extends EventEmitter {
     super();
     this.env = env;
   }
+
+  cwd() { return '/srv'; }
 
   exit(code) { this.exits.push(code); }
 

@@ -13,6 +13,7 @@ const { messengerSettings } = require('../options/messenger');
 const { recycleOptions } = require('../options/recycle');
 const { stuckOptions } = require('../options/stuck');
 const { supervision } = require('../options/supervision');
+const { ownCommand } = require('./succession');
 
 // egg's tools know workers by where the package that we stand in for has its scripts: egg-scripts for egg 4 by another path.
 const SCRIPT_DIRS = { 2: path.join(PACKAGE_DIR, 'lib'), 3: path.join(PACKAGE_DIR, 'dist', 'commonjs') };
@@ -62,10 +63,10 @@ function environmentOf({ env }) {
 
 /**
  * @param {object} options parsed, with the ports that the master found
- * @param {{ flavour: 2 | 3, framework: { name: string }, proc: NodeJS.Process, environment: object }} facts
+ * @param {{ flavour: 2 | 3, framework: { name: string }, proc: NodeJS.Process, environment: object, inherited?: number }} facts
  * @returns {object} ClusterConfig of the binding
  */
-function clusterConfig(options, { flavour, framework, proc, environment }) {
+function clusterConfig(options, { flavour, framework, proc, environment, inherited }) {
   const { env, execPath, debugPort } = proc;
   const threads = options.startMode === 'worker_threads';
   const heap = heapBudget(options, proc);
@@ -100,6 +101,8 @@ function clusterConfig(options, { flavour, framework, proc, environment }) {
     protocol: options.https ? 'https' : 'http',
     debugPort: options.debugPort,
     pidFile: options.pidFile ? path.resolve(options.pidFile) : undefined,
+    ...ownCommand(proc),
+    inherited,
     appCloseTimeoutMs: drainMs ?? environment.appCloseTimeoutMs,
     agentCloseTimeoutMs: drainMs ?? environment.agentCloseTimeoutMs,
     ...supervised,

@@ -12,7 +12,7 @@ use napi_derive::napi;
 use crate::error::ClusterError;
 use crate::master::{
     Balance, IntensityEnd, LogFormat, MasterConfig, MasterHandle, RecyclePolicy, Request, RequestId, Resize,
-    RestartPolicy, StuckConfig, ThreadKey, ThreadNews, Ticket,
+    RestartPolicy, StuckConfig, ThreadKey, ThreadNews, Ticket, UpgradePlan,
 };
 use crate::message::address::{Origin, WorkerId};
 
@@ -72,6 +72,12 @@ pub struct ClusterConfig {
     pub debug_port: Option<u16>,
     /// Where to write the master's pid.
     pub pid_file: Option<String>,
+    /// The node binary by which a new master in the place of this one is started.
+    pub own_exec_path: String,
+    /// All arguments behind it, Node's own first.
+    pub own_args: Vec<String>,
+    /// The descriptor by which the master before this one tells what it leaves (env `EGG_CLUTCH_UPGRADE`); absent where there was none.
+    pub inherited: Option<i32>,
     /// How long apps may take to leave, in milliseconds.
     pub app_close_timeout_ms: u32,
     /// How long the agent may take to leave, in milliseconds.
@@ -146,7 +152,7 @@ pub struct RestartConfig {
 /// What is asked of a running cluster; see the methods of index.d.ts.
 #[napi(object)]
 pub struct ClusterRequest {
-    /// `reload`, `scale`, `grow`, `shrink`, `restart`, `isolate` or `rejoin`.
+    /// `reload`, `scale`, `grow`, `shrink`, `restart`, `isolate`, `rejoin` or `upgrade`.
     pub kind: String,
     /// An `answer` event with this number follows, where it is given.
     pub ticket: Option<u32>,
@@ -156,6 +162,31 @@ pub struct ClusterRequest {
     pub workers: Option<u32>,
     /// For `restart`, `isolate`, `rejoin`: the number of the app worker.
     pub id: Option<u32>,
+}
+
+/// How a new master is started.
+#[napi(object)]
+pub struct MasterPlan {
+    /// The node binary.
+    pub exec_path: Option<String>,
+    /// All arguments behind it, Node's own first.
+    pub args: Option<Vec<String>>,
+    /// The whole environment, `K=V`.
+    pub env: Option<Vec<String>>,
+    /// How long it may take until it is ready, in milliseconds.
+    pub timeout_ms: Option<u32>,
+}
+
+impl From<MasterPlan> for UpgradePlan {
+    fn from(plan: MasterPlan) -> Self {
+        let list = |texts: Vec<String>| texts.into_iter().map(Into::into).collect();
+        Self {
+            exec_path: plan.exec_path.map(Into::into),
+            args: plan.args.map(list),
+            env: plan.env.map(list),
+            timeout: plan.timeout_ms.map(millis),
+        }
+    }
 }
 
 /// The master of one cluster.
@@ -260,6 +291,13 @@ impl Cluster {
         let ticket = request.ticket.map(RequestId);
         let request = Request::try_from(request).map_err(|error| to_js(&error))?;
         self.handle.request(request, ticket).map_err(|error| to_js(&error))
+    }
+
+    /// Starts a new master in the place of this one. What is absent in `plan` is as it was for this one. An `answer` event with this `ticket`
+    /// follows.
+    #[napi]
+    pub fn upgrade(&self, plan: MasterPlan, ticket: u32) -> napi::Result<(), String> {
+        self.handle.upgrade(plan.into(), Some(RequestId(ticket))).map_err(|error| to_js(&error))
     }
 
     /// Answers an `environment` event: the environment that processes are forked with, `K=V`.
@@ -372,6 +410,9 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             protocol: config.protocol,
             debug_port: config.debug_port,
             pid_file: config.pid_file.map(PathBuf::from),
+            own_exec_path: config.own_exec_path.into(),
+            own_args: config.own_args.into_iter().map(Into::into).collect(),
+            inherited: config.inherited,
             app_close_timeout: millis(config.app_close_timeout_ms),
             agent_close_timeout: millis(config.agent_close_timeout_ms),
             shown_host: config.host.unwrap_or_else(|| "127.0.0.1".to_owned()),
@@ -419,6 +460,7 @@ impl TryFrom<ClusterRequest> for Request {
             "scale" => Self::Resize(Resize::To(request.workers.ok_or_else(|| missing("workers"))?)),
             "grow" => Self::Resize(Resize::OneMore),
             "shrink" => Self::Resize(Resize::OneLess),
+            "upgrade" => Self::Upgrade,
             "restart" => Self::Restart(worker(request.id)?),
             "isolate" => Self::Isolate(worker(request.id)?),
             "rejoin" => Self::Rejoin(worker(request.id)?),

@@ -28,6 +28,13 @@ impl Shell {
             Effect::Bar { who } => self.listeners.bar(who),
             Effect::Admit { who } => self.admit(who),
             Effect::Place { slot, place } => self.listeners.set_place(slot, place),
+            Effect::SpawnHeir => self.spawn_heir(),
+            Effect::LetHeirTakeOver => self.let_heir_take_over(),
+            Effect::KillHeir => self.kill_heir(),
+            Effect::TerminateHeir => self.terminate_heir(),
+            Effect::Bequeath { heir } => self.bequeath(heir),
+            Effect::Keep => self.keep(),
+            Effect::TakeOver => self.ask_predecessor(),
             Effect::Answer { ticket, answer } => (self.sink)(service_reports::answer(ticket, &answer)),
             Effect::Tell(notice) => self.tell(notice),
             Effect::Report(report) => self.report(&report),
@@ -81,6 +88,7 @@ impl Shell {
                 self.listeners.stop_accepting();
             }
             Report::StopDone => self.listeners.close_all(),
+            Report::Ready { .. } => self.settle_estate(),
             Report::AppStarted { .. } | Report::AgentStarted { .. } => self.watch.wake(),
             _ => {}
         }
@@ -129,6 +137,9 @@ impl Shell {
             }
             Notice::AgentStartToApps => self.tell_apps("agent-start", None),
             Notice::AgentDiedToParent => self.tell_parent("agent-worker-died", "master", None),
+            Notice::UpgradedToParent { pid } => {
+                self.tell_parent("egg-upgraded", "master", Some(&json!({ "pid": pid }).to_string()));
+            }
             Notice::AppDiedToParent => self.tell_parent("app-worker-died", "master", None),
             // All threads are reached by the inspector of this process.
             Notice::InspectPortToParent { who, pid, .. } if self.config.threads => {

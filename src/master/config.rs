@@ -65,6 +65,12 @@ pub struct MasterConfig {
     pub debug_port: Option<u16>,
     /// Where to write the master's pid.
     pub pid_file: Option<PathBuf>,
+    /// The node binary by which a new master in the place of this one is started.
+    pub own_exec_path: OsString,
+    /// All arguments behind it, Node's own first.
+    pub own_args: Vec<OsString>,
+    /// The descriptor by which the master before this one tells what it leaves.
+    pub inherited: Option<i32>,
     /// How long apps may take to leave.
     pub app_close_timeout: Duration,
     /// How long the agent may take to leave.
@@ -100,9 +106,9 @@ const AGENT_REFORK_DELAY: Duration = Duration::from_secs(1);
 const THREAD_PAUSE: Duration = Duration::from_secs(1);
 
 impl MasterConfig {
-    /// The supervisor's share.
+    /// The supervisor's share. `inherits`: whether another master serves until this one is ready to.
     #[must_use]
-    pub fn supervisor(&self, seed: u64) -> SupervisorConfig {
+    pub fn supervisor(&self, inherits: bool, seed: u64) -> SupervisorConfig {
         // No pause is asked of processes, and threads have one whatever is asked.
         let pause = if self.threads { THREAD_PAUSE } else { Duration::ZERO };
         SupervisorConfig {
@@ -124,6 +130,7 @@ impl MasterConfig {
             reload_concurrency: self.reload_concurrency,
             reload_agent: self.reload_agent,
             pre_stop_delay: self.pre_stop_delay,
+            inherits,
             restart: RestartPolicy { pause, ..self.restart },
             seed,
         }

@@ -53,8 +53,12 @@ impl Environment {
 }
 
 impl Shell {
+    pub(super) fn environment_now(&mut self) -> Option<Vec<OsString>> {
+        self.environment.ask(&self.sink)
+    }
+
     pub(super) fn fork(&mut self, who: Occupant, number: WorkerId) {
-        if let Some(env) = self.environment.ask(&self.sink) {
+        if let Some(env) = self.environment_now() {
             self.config.env = env;
         }
         let invitation = self.switchboard.invite();

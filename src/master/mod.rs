@@ -10,6 +10,7 @@
 //! `own_sockets`, `acceptor`,
 //! `console`, `json_line`, `line_writer`, `phases`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` and `vitals` (status),
 //! `watch` (who stands still), `renewal` (who has served long enough), `obituary` and `oom` (why one has died),
+//! `heir` and `predecessor` (the master after this one, and the one before), `heirlooms` (what that one has left),
 //! `adopted` (orphans, where the master has pid 1).
 
 mod acceptor;
@@ -22,6 +23,8 @@ mod config;
 pub mod console;
 mod early;
 mod forks;
+mod heir;
+mod heirlooms;
 mod json_line;
 mod lanes;
 mod line_writer;
@@ -32,6 +35,7 @@ mod oom;
 mod own_sockets;
 mod phases;
 mod pid_file;
+mod predecessor;
 mod renewal;
 mod reports;
 mod requests;
@@ -52,6 +56,7 @@ pub use crate::supervisor::{IntensityEnd, RequestId, Resize, RestartPolicy};
 pub use child_thread::{ThreadKey, ThreadNews, Ticket};
 pub use config::MasterConfig;
 pub use console::LogFormat;
+pub use heir::UpgradePlan;
 pub use watch::StuckConfig;
 
 use std::ffi::OsString;
@@ -68,6 +73,7 @@ use crate::supervisor::Event;
 
 use crate::sys::signal_senders;
 use pid_file::PidFile;
+use predecessor::Estate;
 
 /// How the door hears of events: called on the master's thread with one event as JSON text; must not block.
 pub type Sink = Arc<dyn Fn(String) + Send + Sync>;
@@ -85,6 +91,7 @@ pub(crate) enum Command {
     Deliver { origin: Origin, text: String },
     Thread(ThreadNews),
     Request { request: Request, ticket: Option<RequestId> },
+    Upgrade { plan: UpgradePlan, ticket: Option<RequestId> },
     Status { answer: std::sync::mpsc::SyncSender<String> },
     Stack { pid: u32, ticket: u32 },
     ReapAdopted,
@@ -106,11 +113,14 @@ pub enum Request {
     Isolate(WorkerId),
     /// Connections for it again.
     Rejoin(WorkerId),
+    /// A new master in the place of this one, started as this one was.
+    Upgrade,
 }
 
 impl Request {
-    fn into_event(self, ticket: Option<RequestId>) -> Event {
+    fn into_event(self, boot_timeout: Duration, ticket: Option<RequestId>) -> Event {
         match self {
+            Self::Upgrade => Event::UpgradeAsked { limit: boot_timeout, ticket },
             Self::Reload { agent } => Event::ReloadAsked { agent, ticket },
             Self::Resize(to) => Event::ResizeAsked { to, ticket },
             Self::Restart(number) => Event::RestartAsked { number, ticket },
@@ -125,7 +135,7 @@ pub struct MasterHandle {
     commands: mpsc::UnboundedSender<Command>,
     environment: std::sync::mpsc::Sender<Vec<OsString>>,
     console: Dispatch,
-    pid_file: Option<PidFile>,
+    pid_file: Option<Arc<PidFile>>,
     threads: bool,
     has_started: bool,
 }
@@ -134,7 +144,7 @@ impl MasterHandle {
     /// Writes the pid file and starts the master's thread. Nothing is forked yet.
     ///
     /// # Errors
-    /// [`ClusterError::NotMainThread`], [`ClusterError::PidFile`] or [`ClusterError::Thread`].
+    /// [`ClusterError::NotMainThread`], [`ClusterError::Inheritance`], [`ClusterError::PidFile`] or [`ClusterError::Thread`].
     pub fn new(config: MasterConfig, sink: Sink) -> Result<Self, ClusterError> {
         // A worker thread can be ended at any moment, and nobody would be left to end the cluster.
         if !crate::sys::this_process::is_main_thread() {
@@ -142,15 +152,25 @@ impl MasterHandle {
         }
         let console = console::dispatch(console::level_named(&config.log_level), config.log_format)
             .map_err(|source| ClusterError::Thread { source })?;
-        let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
+        let estate = config.inherited.map(Estate::claim).transpose()?.flatten();
+        let pid_file = config.pid_file.clone().map(|path| Arc::new(PidFile::new(path)));
+        // Where another master serves, the file is still its own.
+        if let Some(file) = pid_file.as_ref().filter(|_| estate.is_none()) {
+            file.write()?;
+        }
         let (commands, receiver) = mpsc::unbounded_channel();
         let (environment, told) = std::sync::mpsc::channel();
-        let (dispatch, threads) = (console.clone(), config.threads);
+        let (dispatch, threads, file) = (console.clone(), config.threads, pid_file.clone());
         thread::Builder::new()
             .name("clutch-master".to_owned())
             .spawn(move || {
                 let _logging = tracing::dispatcher::set_default(&dispatch);
-                shell::run(config, receiver, forks::Environment::new(told), sink);
+                shell::run(
+                    config,
+                    shell::Given { environment: forks::Environment::new(told), pid_file: file, estate },
+                    receiver,
+                    sink,
+                );
             })
             .map_err(|source| ClusterError::Thread { source })?;
         Ok(Self { commands, environment, console, pid_file, threads, has_started: false })
@@ -198,6 +218,15 @@ impl MasterHandle {
     /// [`ClusterError::Closed`] when the master's thread has ended.
     pub fn request(&self, request: Request, ticket: Option<RequestId>) -> Result<(), ClusterError> {
         self.send(Command::Request { request, ticket })
+    }
+
+    /// Starts a new master in the place of this one, which drains when that one serves. With a ticket, an `answer` event with its number
+    /// follows.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`] when the master's thread has ended.
+    pub fn upgrade(&self, plan: UpgradePlan, ticket: Option<RequestId>) -> Result<(), ClusterError> {
+        self.send(Command::Upgrade { plan, ticket })
     }
 
     /// The environment as it is now, `K=V`: what an `environment` event asks for before processes are forked.
@@ -255,7 +284,7 @@ impl MasterHandle {
 
     /// The master process is about to exit with this code: says so, and removes the pid file.
     pub fn note_exiting(&self, code: i32) {
-        if let Some(Err(error)) = self.pid_file.as_ref().map(PidFile::remove) {
+        if let Some(Err(error)) = self.pid_file.as_ref().map(|file| file.remove()) {
             self.log(tracing::Level::ERROR, &format!("[master] {error}"));
         }
         let level = if code == 0 { tracing::Level::INFO } else { tracing::Level::ERROR };

@@ -5,7 +5,7 @@
 //! pass it over, and what waits in it is accepted here and dealt to the others.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use tokio::sync::mpsc;
@@ -16,9 +16,12 @@ use super::shell::Happening;
 use crate::listen::dealer::Dealer;
 use crate::listen::open::{self, ListenRequest, Opened, REUSE_PORT};
 use crate::listen::steer_program;
-use crate::message::address::{Occupant, Seat};
+use crate::message::address::{Occupant, Seat, SlotIndex};
 use crate::sys::socket::{self, AddressType};
 use crate::transport::channel::node_protocol::QueryServer;
+
+/// In an estate: a socket that no slot has.
+const NOBODY: u32 = u32::MAX;
 
 /// Who wants a socket of its own, and on which port.
 #[derive(Default)]
@@ -44,7 +47,8 @@ impl Wishes {
 }
 
 struct SlotSocket {
-    seat: Seat,
+    /// None for one that no worker accepts from: the master always does.
+    seat: Option<Seat>,
     /// Takes what waits while the slot is not served.
     acceptor: Acceptor,
     /// Closed last.
@@ -65,13 +69,18 @@ impl SlotSockets {
         !self.sockets.is_empty()
     }
 
-    /// Takes the first one in.
+    /// True where a worker accepts from one of them.
+    pub(super) fn has_seats(&self) -> bool {
+        self.sockets.iter().any(|slot| slot.seat.is_some())
+    }
+
+    /// Takes one in.
     ///
     /// # Errors
     /// libuv's number.
     pub(super) fn add(
         &mut self,
-        seat: Seat,
+        seat: Option<Seat>,
         key: &str,
         socket: OwnedFd,
         happenings: &mpsc::Sender<Happening>,
@@ -93,18 +102,18 @@ impl SlotSockets {
         query: &QueryServer,
         happenings: &mpsc::Sender<Happening>,
     ) -> Result<OwnedFd, i32> {
-        if !self.sockets.iter().any(|slot| slot.seat == seat) {
-            self.add(seat, key, open(query)?.socket, happenings)?;
+        if !self.sockets.iter().any(|slot| slot.seat == Some(seat)) {
+            self.add(Some(seat), key, open(query)?.socket, happenings)?;
         }
-        let slot = self.sockets.iter().find(|slot| slot.seat == seat);
+        let slot = self.sockets.iter().find(|slot| slot.seat == Some(seat));
         let copy = slot.map(|slot| slot.socket.try_clone()).transpose();
         copy.map_err(|error| -error.raw_os_error().unwrap_or_default())?.ok_or(0)
     }
 
     /// Has the kernel choose among those that are served, and takes what waits in the others.
     pub(super) fn tend(&mut self, dealer: &Dealer<Rc<OwnedFd>>, is_closing: bool) {
-        let served: Vec<bool> =
-            self.sockets.iter().map(|slot| dealer.has_served(|who| who.seat == slot.seat)).collect();
+        let is_served = |slot: &SlotSocket| slot.seat.is_some_and(|seat| dealer.has_served(|who| who.seat == seat));
+        let served: Vec<bool> = self.sockets.iter().map(is_served).collect();
         for (slot, is_served) in self.sockets.iter().zip(&served) {
             slot.acceptor.set_wanted(!is_closing && !is_served && dealer.wants_more());
         }
@@ -129,6 +138,40 @@ impl SlotSockets {
         if let Some(slot) = self.sockets.first_mut() {
             slot.acceptor.note_failed(reason);
         }
+    }
+
+    /// All of them, in their order, with the slots that they are kept for.
+    pub(super) fn parts(&self) -> (Vec<u32>, Vec<BorrowedFd<'_>>) {
+        let number = |seat: Option<Seat>| match seat {
+            Some(Seat::App(slot)) => slot.0,
+            Some(Seat::Agent) | None => NOBODY,
+        };
+        self.sockets.iter().map(|slot| (number(slot.seat), slot.socket.as_fd())).unzip()
+    }
+
+    /// Those of the master before this one, in their order. `are_own`: whether workers here want a socket each; the master accepts from
+    /// what no worker does.
+    ///
+    /// # Errors
+    /// libuv's number.
+    pub(super) fn adopt(
+        slots: &[u32],
+        sockets: Vec<OwnedFd>,
+        are_own: bool,
+        key: &str,
+        happenings: &mpsc::Sender<Happening>,
+    ) -> Result<Self, i32> {
+        let mut adopted = Self::default();
+        for (number, socket) in slots.iter().zip(sockets) {
+            let seat = (are_own && *number != NOBODY).then_some(Seat::App(SlotIndex(*number)));
+            adopted.add(seat, key, socket, happenings)?;
+        }
+        Ok(adopted)
+    }
+
+    /// As [`SlotSockets::let_go`], where another master has them as well: it takes what waits.
+    pub(super) fn leave(&mut self) {
+        self.sockets.clear();
     }
 
     /// Lets go of all of them: the workers go on listening for as long as each of them likes. Gives what waits.

@@ -31,7 +31,7 @@ impl Shell {
         let Some(recycling) = &mut self.recycling else { return };
         // One that is still on its way out has memory, too; and a place that is empty comes first.
         let is_under_way = recycling.renewed.is_some_and(|number| view.apps.iter().any(|app| app.number == number));
-        if is_under_way || !view.is_running || view.is_degraded || view.is_renewing {
+        if is_under_way || !view.is_running || view.is_degraded || view.is_renewing || view.is_upgrading {
             return;
         }
         recycling.renewed = None;

@@ -8,11 +8,16 @@ use tracing::{debug, error, info, warn};
 use super::config::MasterConfig;
 use super::reports;
 use crate::message::address::Seat;
-use crate::supervisor::{Answer, BootFailure, Refusal, Renewal, Report, RequestId};
+use crate::supervisor::{Answer, BootFailure, HeirFailure, Hindrance, Occupation, Refusal, Renewal, Report, RequestId};
 
 /// Logs a report. Answers false for one that has its words elsewhere.
 pub(super) fn log(report: &Report, config: &MasterConfig) -> bool {
     match report {
+        Report::HeirStarted { pid } => info!("[master] upgrade: a new master boots, pid {pid}"),
+        Report::Upgraded { pid } => info!("[master] upgrade: {pid} is the master from now on, this one drains"),
+        Report::UpgradeFailed { failure } => {
+            error!("[master] upgrade given up: {}, this one goes on", why_no_heir(failure))
+        }
         Report::ReloadStarted { count } if reports::is_egg_4(config) => {
             chatty(config, &format!("[master] reload {count} workers..."));
         }
@@ -83,6 +88,8 @@ pub(super) fn event(report: &Report) -> Option<Value> {
         Report::SpareReady { who, number, pid } => reports::worker_event("spare-ready", *who, *number, *pid),
         Report::Isolated { who, number, pid } => reports::worker_event("worker-isolated", *who, *number, *pid),
         Report::Rejoined { who, number, pid } => reports::worker_event("worker-rejoined", *who, *number, *pid),
+        Report::Upgraded { pid } => json!({ "type": "upgraded", "pid": pid }),
+        Report::UpgradeFailed { failure } => json!({ "type": "upgrade-failed", "reason": why_no_heir(failure) }),
         Report::Degraded { serving, target } => json!({ "type": "degraded", "serving": serving, "target": target }),
         Report::Recovered { target } => json!({ "type": "recovered", "serving": target, "target": target }),
         Report::StopDelayed { signal, delay } => {
@@ -99,6 +106,7 @@ pub(super) fn answer(ticket: RequestId, answer: &Answer) -> String {
     match answer {
         Answer::Reloaded { workers, agent } => event["value"] = json!({ "workers": workers, "agent": agent }),
         Answer::Resized { workers } => event["value"] = json!({ "workers": workers }),
+        Answer::Upgraded { pid } => event["value"] = json!({ "pid": pid }),
         Answer::Done => event["value"] = Value::Null,
         Answer::Refused(refusal) => {
             let (code, message, facts) = words_of(refusal);
@@ -126,11 +134,74 @@ fn words_of(refusal: &Refusal) -> (&'static str, String, Option<Value>) {
             "app workers with sockets of their own cannot be set apart, nor app threads with ports of their own be more or fewer".to_owned(),
             None,
         ),
+        Refusal::Busy(occupation) => {
+            let what = match occupation {
+                Occupation::Upgrade => "a new master boots",
+                Occupation::Renewal => "workers are renewed",
+                Occupation::Resize => "the number of workers changes",
+            };
+            ("ERR_CLUTCH_RELOAD", format!("{what} just now, ask again when that is done"), None)
+        }
+        Refusal::CannotUpgrade(what) => ("ERR_CLUTCH_PLATFORM", hindrance(*what).to_owned(), None),
+        Refusal::UpgradeFailed(failure) => {
+            let code = match failure {
+                HeirFailure::NotStarted { .. } => "ERR_CLUTCH_SPAWN",
+                HeirFailure::Overdue { .. } => "ERR_CLUTCH_TIMEOUT",
+                HeirFailure::Ended { .. } | HeirFailure::Silent { .. } => "ERR_CLUTCH_BOOT",
+            };
+            (code, why_no_heir(failure), Some(heir_facts(failure)))
+        }
         Refusal::BootFailed(failure) => {
             let message = format!("the new {}", how_it_failed(failure));
             ("ERR_CLUTCH_RELOAD", message, Some(facts_of(failure)))
         }
     }
+}
+
+/// Why nobody can take this master's place.
+pub(super) fn hindrance(hindrance: Hindrance) -> &'static str {
+    match hindrance {
+        Hindrance::FirstProcess => {
+            "this master is the first process of its container, which ends with it: start a new container, or run the master below an init"
+        }
+        Hindrance::Service => {
+            "systemd ends this service with this process: set NotifyAccess=main for it, so that it can be told of the new master"
+        }
+        Hindrance::Threads => {
+            "with startMode 'worker_threads' the apps are threads of this master and have sockets of their own, which end with it"
+        }
+    }
+}
+
+fn why_no_heir(failure: &HeirFailure) -> String {
+    match failure {
+        HeirFailure::NotStarted { reason } => format!("the new master could not be started: {reason}"),
+        HeirFailure::Ended { pid, exit } => {
+            let how = match (exit.code(), exit.signal()) {
+                (Some(code), _) => format!("code: {code}"),
+                (None, signal) => format!("signal: {}", signal.unwrap_or("unknown")),
+            };
+            format!("the new master {pid} ended before it had taken over ({how}); its own output says more")
+        }
+        HeirFailure::Overdue { pid, limit } => {
+            format!("the new master {pid} was not done within {} and was killed", in_seconds(*limit))
+        }
+        HeirFailure::Silent { pid } => {
+            format!("the new master {pid} broke off the talk with this one and was killed")
+        }
+    }
+}
+
+fn heir_facts(failure: &HeirFailure) -> Value {
+    let (pid, exit) = match failure {
+        HeirFailure::NotStarted { .. } => (None, None),
+        HeirFailure::Ended { pid, exit } => (Some(pid), Some(exit)),
+        HeirFailure::Overdue { pid, .. } | HeirFailure::Silent { pid } => (Some(pid), None),
+    };
+    json!({
+        "pid": pid, "code": exit.and_then(|exit| exit.code()), "signal": exit.and_then(|exit| exit.signal()),
+        "overdue": matches!(failure, HeirFailure::Overdue { .. }),
+    })
 }
 
 /// Which process, how it died, and why.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -13,9 +14,13 @@ use super::children::{Running, Tree};
 use super::config::MasterConfig;
 use super::early::Early;
 use super::forks::Environment;
+use super::heir::{HeirNews, Heirs};
+use super::heirlooms::Heirlooms;
 use super::lanes::LaneRecord;
 use super::listeners::Listeners;
 use super::phases::Phases;
+use super::pid_file::PidFile;
+use super::predecessor::{Estate, Predecessor, PredecessorNews};
 use super::renewal::Recycling;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
@@ -65,6 +70,12 @@ pub(super) enum Happening {
     Babbled { who: Occupant },
     /// A process that stands still has been asked for its stack.
     Explained { who: Occupant, time: Duration, stack: Option<String> },
+    /// Something is heard of the new master.
+    Heir { number: u32, news: HeirNews },
+    /// Something is heard of the master before this one.
+    Predecessor(PredecessorNews),
+    /// Whoever wants what the master before this one has left has asked for it.
+    EstateSettled,
     /// A task beside the loop panicked: what it should have told will never come.
     TaskPanicked,
     /// Accepting failed for a reason that is worth a line, such as no descriptors left.
@@ -93,6 +104,10 @@ pub(super) struct Shell {
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
     pub(super) environment: Environment,
+    pub(super) pid_file: Option<Arc<PidFile>>,
+    pub(super) heirs: Heirs,
+    /// None where there is no other master.
+    pub(super) predecessor: Option<Predecessor>,
     pub(super) dropped_messages: u64,
     /// Those among them of which no event has told yet.
     pub(super) untold_drops: u64,
@@ -107,14 +122,17 @@ pub(super) struct Shell {
     has_ended: bool,
 }
 
+/// What the loop is given besides its configuration.
+pub(super) struct Given {
+    pub(super) environment: Environment,
+    pub(super) pid_file: Option<Arc<PidFile>>,
+    /// None where there was no other master.
+    pub(super) estate: Option<Estate>,
+}
+
 /// Runs a cluster until the process exits; does not return. A panic becomes a logged end with code 1.
-pub(super) fn run(
-    config: MasterConfig,
-    commands: mpsc::UnboundedReceiver<Command>,
-    environment: Environment,
-    sink: Sink,
-) {
-    let result = panic::catch_unwind(AssertUnwindSafe(|| live(config, commands, environment, Sink::clone(&sink))));
+pub(super) fn run(config: MasterConfig, given: Given, commands: mpsc::UnboundedReceiver<Command>, sink: Sink) {
+    let result = panic::catch_unwind(AssertUnwindSafe(|| live(config, given, commands, Sink::clone(&sink))));
     match result {
         Ok(Ok(())) => {}
         Ok(Err(error)) => error!("[master] the event loop could not be started: {error}, exiting with code:1"),
@@ -150,33 +168,42 @@ pub(super) fn exit_event(code: i32) -> String {
 
 fn live(
     config: MasterConfig,
+    given: Given,
     commands: mpsc::UnboundedReceiver<Command>,
-    environment: Environment,
     sink: Sink,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async move {
         let (happenings, inbox) = mpsc::channel(INBOX_LIMIT);
-        Shell::new(config, happenings, environment, sink).take_in(commands, inbox).await;
-    });
-    Ok(())
+        Shell::new(config, given, happenings, sink)?.take_in(commands, inbox).await;
+        Ok(())
+    })
 }
 
 impl Shell {
-    fn new(config: MasterConfig, happenings: mpsc::Sender<Happening>, environment: Environment, sink: Sink) -> Self {
+    fn new(
+        config: MasterConfig,
+        given: Given,
+        happenings: mpsc::Sender<Happening>,
+        sink: Sink,
+    ) -> std::io::Result<Self> {
+        let Given { environment, pid_file, estate } = given;
+        let met = estate.map(|estate| Predecessor::meet(estate, &happenings)).transpose()?;
+        let (predecessor, heirlooms) = met.unzip();
         let seed = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(1, |time| u64::from(time.subsec_nanos()) ^ (u64::from(std::process::id()) << 32));
         let early = Early::new(config.max_queue);
-        Self {
-            supervisor: Supervisor::new(config.supervisor(seed)),
+        Ok(Self {
+            supervisor: Supervisor::new(config.supervisor(predecessor.is_some(), seed)),
             listeners: Listeners::new(
                 happenings.clone(),
                 config.production,
                 config.sticky_worker_port,
                 config.balance,
                 config.lanes,
+                heirlooms.unwrap_or_else(Heirlooms::default),
             ),
             switchboard: Switchboard::new(happenings.clone(), config.switchboard),
             watch: Watch::new(config.stuck, &config.oom_files, config.recycle.is_some()),
@@ -191,6 +218,9 @@ impl Shell {
             sink,
             stop_lines: Vec::new(),
             environment,
+            pid_file,
+            heirs: Heirs::default(),
+            predecessor,
             dropped_messages: 0,
             untold_drops: 0,
             early,
@@ -199,7 +229,7 @@ impl Shell {
             roster: None,
             started: Instant::now(),
             has_ended: false,
-        }
+        })
     }
 
     /// The one select loop.
@@ -239,6 +269,7 @@ impl Shell {
             Command::Thread(news) => self.note_thread(news),
             Command::ReapAdopted => self.reap_adopted(),
             Command::Stack { pid, ticket } => self.answer_stack(pid, ticket),
+            Command::Upgrade { plan, ticket } => self.upgrade(plan, ticket),
             Command::Request { request, ticket } => self.request(request, ticket),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.
@@ -275,6 +306,9 @@ impl Shell {
             Happening::Parted { who } => self.switchboard.part(who),
             Happening::Babbled { who } => self.switchboard.expel(who, "it sends what is no record"),
             Happening::Explained { who, time, stack } => self.note_explained(who, time, stack),
+            Happening::Heir { number, news } => self.note_heir(number, news),
+            Happening::Predecessor(news) => self.note_predecessor(news),
+            Happening::EstateSettled => self.listeners.heirlooms.drop_rest(),
             Happening::TaskPanicked => {
                 error!("[master] a task of the master panicked, exiting with code:1");
                 self.end(1);

@@ -23,6 +23,7 @@ pub(super) fn status(
         "leaving": view.is_leaving,
         "degraded": view.is_degraded,
         "reloading": view.is_renewing,
+        "upgrading": view.is_upgrading,
         "target": view.target,
         "serving": view.apps.iter().filter(|app| is_in_service(app)).count(),
         "address": view.address,

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::listeners::Listeners;
 use super::shell::Shell;
 use super::sticky_port::StickyPort;
-use super::{Request, RequestId, service_reports};
+use super::{Request, RequestId, UpgradePlan, service_reports};
 use crate::message::address::{Occupant, SlotIndex};
 use crate::supervisor::{Answer, Event, ListeningAddress, Refusal};
 use crate::transport::channel::node_protocol::QueryServer;
@@ -40,6 +40,11 @@ impl Bars {
         self.held.extract_if(.., |(other, _)| *other == who).map(|(_, query)| query).collect()
     }
 
+    /// What all those that are not barred have asked for.
+    pub(super) fn take_all_held(&mut self) -> Vec<(Occupant, QueryServer)> {
+        self.held.extract_if(.., |(who, _)| !self.barred.contains(who)).collect()
+    }
+
     pub(super) fn forget(&mut self, who: Occupant) {
         self.barred.remove(&who);
         self.still.remove(&who);
@@ -57,13 +62,17 @@ impl Shell {
                 return (self.sink)(service_reports::answer(ticket, &Answer::Refused(Refusal::NoSharedSockets)));
             }
         }
-        self.feed(request.into_event(ticket));
+        match request {
+            Request::Upgrade => self.upgrade(UpgradePlan::default(), ticket),
+            request => self.feed(request.into_event(self.config.boot_timeout, ticket)),
+        }
     }
 
-    /// A worker asks for a socket. One that is barred does not get one of its own, as it would accept by itself: it is as ready as it
+    /// A worker asks for a socket. One that is barred, or is not to serve before another master has let go, does not get one of its own, as it would accept by itself: it is as ready as it
     /// can be, and is answered when it is admitted.
     pub(super) fn note_query(&mut self, who: Occupant, query: QueryServer) {
-        if !self.listeners.bars.has(who) || !self.listeners.wants_own_socket(who, &query) {
+        let is_barred = self.listeners.bars.has(who) || self.listeners.heirlooms.are_held;
+        if !is_barred || !self.listeners.wants_own_socket(who, &query) {
             let answer = self.listeners.answer(who, query);
             self.push_own(who, answer);
             return;
@@ -75,6 +84,9 @@ impl Shell {
 
     pub(super) fn admit(&mut self, who: Occupant) {
         self.listeners.admit(who);
+        if self.listeners.heirlooms.are_held {
+            return;
+        }
         for query in self.listeners.bars.take_held(who) {
             let answer = self.listeners.answer(who, query);
             self.push_own(who, answer);

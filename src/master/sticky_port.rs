@@ -4,14 +4,15 @@
 //! where a worker has none, as a message of the user's kind with the socket, so that their arrival is the only answer.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use tokio::sync::mpsc;
 
 use super::acceptor::{self, Acceptor, Door};
+use super::heirlooms::Heirlooms;
 use super::lanes::{DoorName, Lanes};
-use super::listeners::{Handover, Sent};
+use super::listeners::{Handover, Sent, key_of_port};
 use super::shell::Happening;
 use crate::listen::dealer::HandoverIds;
 use crate::listen::open::{self, ListenRequest, Opened};
@@ -20,6 +21,7 @@ use crate::supervisor::ListeningAddress;
 use crate::sys::socket::{self, AddressType, LocalAddress, Permissions};
 use crate::transport::channel::Outgoing;
 use crate::transport::channel::node_protocol;
+use crate::transport::estate::Bequest;
 use crate::transport::lane::Entry;
 
 /// A connection, and who its client is where that is not the other end of it.
@@ -40,6 +42,8 @@ struct Outer {
     acceptor: Acceptor,
     /// Closed last.
     opened: Opened,
+    /// As Node would name it if workers listened there.
+    key: String,
 }
 
 impl StickyPort {
@@ -52,7 +56,7 @@ impl StickyPort {
         matches!(&opened.local, LocalAddress::Ip(name) if name.port == self.inner_port)
     }
 
-    /// Opens the port; nothing is accepted before somebody is behind it.
+    /// Opens the port, or goes on with that of the master before this one; nothing is accepted before somebody is behind it.
     ///
     /// # Errors
     /// A sentence that says what could not be opened, and why.
@@ -60,6 +64,7 @@ impl StickyPort {
         &mut self,
         port: Option<u16>,
         address: Option<String>,
+        heirlooms: &mut Heirlooms,
         happenings: &mpsc::Sender<Happening>,
     ) -> Result<ListeningAddress, String> {
         let request = ListenRequest {
@@ -71,14 +76,18 @@ impl StickyPort {
             backlog: None,
             permissions: Permissions::default(),
         };
-        let opened = open::open(&request).map_err(|error| super::chain(&error))?;
+        let key = key_of_port(request.port, address.as_deref());
+        let opened = match heirlooms.take_single(&key) {
+            Some(opened) => opened,
+            None => open::open(&request).map_err(|error| super::chain(&error))?,
+        };
         let acceptor = Acceptor::start(Door::Sticky, opened.socket.as_fd(), happenings)
             .map_err(|error| format!("cannot accept connections: {error}"))?;
         let (address_type, port) = match &opened.local {
             LocalAddress::Ip(name) => (if name.family == "IPv6" { 6 } else { 4 }, name.port.into()),
             LocalAddress::Path(_) | LocalAddress::Unnamed => (4, request.port),
         };
-        self.outer = Some(Outer { acceptor, opened });
+        self.outer = Some(Outer { acceptor, opened, key });
         Ok(ListeningAddress { address_type, address, port })
     }
 
@@ -123,6 +132,21 @@ impl StickyPort {
     pub(super) fn set_wanted(&self, is_closing: bool) {
         if let Some(outer) = &self.outer {
             outer.acceptor.set_wanted(!is_closing && self.dealer.wants_more());
+        }
+    }
+
+    /// For the next master.
+    pub(super) fn bequest(&self) -> Option<Bequest<BorrowedFd<'_>>> {
+        let outer = self.outer.as_ref()?;
+        let descriptors = vec![outer.opened.socket.as_fd()];
+        let (key, slots) = (outer.key.clone(), Vec::new());
+        Some(Bequest { key, slots, path: None, is_inherited: false, data: None, descriptors })
+    }
+
+    /// The next master accepts from now on.
+    pub(super) fn leave(&mut self) {
+        if let Some(outer) = self.outer.take() {
+            outer.acceptor.set_wanted(false);
         }
     }
 

@@ -209,7 +209,11 @@ impl Supervisor {
         }
     }
 
-    fn become_ready(&mut self, address: &ListeningAddress, now: Duration) {
+    pub(super) fn become_ready(&mut self, address: &ListeningAddress, now: Duration) {
+        if !self.has_taken_over {
+            self.address_to_show = Some(address.clone());
+            return self.effects.push_back(Effect::TakeOver);
+        }
         let shown = self.shown_address(address);
         let port = if address.is_unix() { self.port.map(i64::from) } else { Some(address.port) };
         self.phase = Phase::Running;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::ListeningAddress;
 use super::request::{Answer, Renewal, RequestId};
+use super::upgrade::HeirFailure;
 use crate::message::address::{Occupant, SlotIndex, WorkerId};
 use crate::slot::{ClusterState, Exit, ExitReason};
 
@@ -56,6 +57,23 @@ pub enum Effect {
         /// The place.
         place: SlotIndex,
     },
+    /// Start a new master beside this one, with the listening sockets; answered by `HeirSpawned` or `HeirNotSpawned`.
+    SpawnHeir,
+    /// Tell the new master to take over; answered by `HeirTookOver`.
+    LetHeirTakeOver,
+    /// Send SIGKILL to the new master and all that it has started.
+    KillHeir,
+    /// Send SIGTERM to the new master.
+    TerminateHeir,
+    /// Leave the listening sockets, and what else can belong to one master only, to the new one.
+    Bequeath {
+        /// Its pid.
+        heir: u32,
+    },
+    /// The new master is gone: what can belong to one master only is this one's, whatever has become of it.
+    Keep,
+    /// Tell the master before this one that all is ready; answered by `TookOver`.
+    TakeOver,
     /// Answer a request.
     Answer {
         /// Which.
@@ -109,6 +127,11 @@ pub enum Notice {
     AgentDiedToParent,
     /// `app-worker-died` to the parent.
     AppDiedToParent,
+    /// `egg-upgraded` to the parent: another process is the master from now on.
+    UpgradedToParent {
+        /// Its pid.
+        pid: u32,
+    },
     /// `debug` to the parent: the inspect port of a process that was just forked.
     InspectPortToParent {
         /// The process.
@@ -203,6 +226,12 @@ pub enum Report {
     Isolated { who: Occupant, number: WorkerId, pid: u32 },
     /// It is given connections again.
     Rejoined { who: Occupant, number: WorkerId, pid: u32 },
+    /// A new master boots.
+    HeirStarted { pid: u32 },
+    /// The new master serves, and this cluster drains.
+    Upgraded { pid: u32 },
+    /// The upgrade was given up, and this cluster goes on.
+    UpgradeFailed { failure: HeirFailure },
     /// Fewer app workers are in service than there should be.
     Degraded { serving: u32, target: u32 },
     /// As many are in service as there should be.

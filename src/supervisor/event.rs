@@ -1,5 +1,7 @@
 //! All that can happen to a cluster, in the past tense.
 
+use std::time::Duration;
+
 use super::request::{RequestId, Resize};
 use crate::message::address::{Occupant, WorkerId};
 use crate::slot::Exit;
@@ -145,6 +147,36 @@ pub enum Event {
         /// As with [`Event::ReloadAsked`].
         ticket: Option<RequestId>,
     },
+    /// A new master was asked for, in the place of this one.
+    UpgradeAsked {
+        /// How long it may take until it is ready.
+        limit: Duration,
+        /// As with [`Event::ReloadAsked`].
+        ticket: Option<RequestId>,
+    },
+    /// The new master that was asked for runs.
+    HeirSpawned {
+        /// Its pid.
+        pid: u32,
+    },
+    /// The new master that was asked for could not be started.
+    HeirNotSpawned {
+        /// Which step failed, and how.
+        reason: String,
+    },
+    /// All workers of the new master are ready.
+    HeirReady,
+    /// The new master serves.
+    HeirTookOver,
+    /// The new master lives, but there is no talking to it any more.
+    HeirSilent,
+    /// The new master has ended.
+    HeirExited {
+        /// How.
+        exit: Exit,
+    },
+    /// This master has taken over from the one before it, or that one is gone.
+    TookOver,
     /// Time passed; the deadline that was announced may be over.
     DeadlinePassed,
 }

@@ -6,7 +6,7 @@
 //!
 //! The story by file: `boot` (agent first, then the apps, then ready), `agent` and `apps` (deaths and refills while running),
 //! `service` (who is given connections: spares, isolated ones), `reload` (new ones first, slot by slot), `resize` (more or fewer slots),
-//! `shutdown` (the ladder SIGTERM → SIGKILL, apps before the agent). `request` is what can be asked of it by whoever waits for an answer.
+//! `shutdown` (the ladder SIGTERM → SIGKILL, apps before the agent), `upgrade` (a new master in the place of this one). `request` is what can be asked of it by whoever waits for an answer.
 
 mod agent;
 mod apps;
@@ -20,12 +20,14 @@ mod resize;
 mod restart_policy;
 mod service;
 mod shutdown;
+mod upgrade;
 mod view;
 
 pub use effect::{Effect, Notice, Refork, Report};
 pub use event::{Event, ListeningAddress};
-pub use request::{Answer, BootFailure, Refusal, Renewal, RequestId, Resize};
+pub use request::{Answer, BootFailure, Hindrance, Refusal, Renewal, RequestId, Resize};
 pub use restart_policy::{IntensityEnd, RestartHistory, RestartPolicy, Verdict};
+pub use upgrade::{HeirFailure, Occupation};
 pub use view::{ProcessView, View};
 
 use std::collections::VecDeque;
@@ -73,6 +75,8 @@ pub struct SupervisorConfig {
     pub reload_agent: bool,
     /// How long the cluster still serves after it was asked to stop.
     pub pre_stop_delay: Duration,
+    /// True where another master serves until this one is ready to.
+    pub inherits: bool,
     /// When seats are filled again.
     pub restart: RestartPolicy,
     /// The seed of the jitter.
@@ -135,6 +139,11 @@ pub struct Supervisor {
     close_at: Option<Duration>,
     renewals: reload::Renewals,
     resizing: resize::Resizing,
+    upgrade: upgrade::Upgrade,
+    /// False while the master before this one serves.
+    has_taken_over: bool,
+    /// What this cluster's address is going to be, once it has taken over.
+    address_to_show: Option<ListeningAddress>,
     is_degraded: bool,
     /// Processes die too often; the master ends.
     gives_up: bool,
@@ -171,6 +180,9 @@ impl Supervisor {
             close_at: None,
             renewals: reload::Renewals::default(),
             resizing: resize::Resizing::default(),
+            upgrade: upgrade::Upgrade::default(),
+            has_taken_over: !config.inherits,
+            address_to_show: None,
             is_degraded: false,
             gives_up: false,
             effects: VecDeque::new(),
@@ -208,6 +220,14 @@ impl Supervisor {
             Event::RestartAsked { number, ticket } => self.restart(number, ticket, now),
             Event::IsolateAsked { number, ticket } => self.isolate(number, ticket),
             Event::RejoinAsked { number, ticket } => self.rejoin(number, ticket),
+            Event::UpgradeAsked { limit, ticket } => self.upgrade(limit, ticket),
+            Event::HeirSpawned { pid } => self.note_heir_spawned(pid, now),
+            Event::HeirNotSpawned { reason } => self.note_heir_not_spawned(reason, now),
+            Event::HeirReady => self.note_heir_ready(now),
+            Event::HeirTookOver => self.note_heir_took_over(now),
+            Event::HeirSilent => self.note_heir_silent(now),
+            Event::HeirExited { exit } => self.note_heir_exited(exit, now),
+            Event::TookOver => self.note_took_over(now),
             Event::DeadlinePassed => {}
         }
         self.pass_deadlines(now);
@@ -231,7 +251,8 @@ impl Supervisor {
         }
         let refills = self.slots().filter_map(|slot| slot.refill_at);
         let ladders = self.slots().flat_map(Slot::processes).filter_map(shutdown::next_step_at);
-        refills.chain(ladders).chain(self.health_check_at).chain(self.close_at).chain(self.stop_at).min()
+        let others = [self.health_check_at, self.close_at, self.stop_at, self.upgrade.deadline()];
+        refills.chain(ladders).chain(others.into_iter().flatten()).min()
     }
 
     fn slots(&self) -> impl Iterator<Item = &Slot> {
@@ -340,6 +361,7 @@ impl Supervisor {
         self.climb_ladders(now);
         self.refill_due(now);
         self.check_health(now);
+        self.pass_upgrade_deadline(now);
         if self.close_at.is_some_and(|at| at <= now) {
             self.close_at = None;
             self.stop(None, now);

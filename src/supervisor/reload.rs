@@ -108,8 +108,9 @@ impl Supervisor {
         self.start_next_renewal(now);
     }
 
-    fn start_next_renewal(&mut self, now: Duration) {
-        if self.renewals.is_busy() || !self.is_open() {
+    /// While a new master boots they wait: it may make them needless.
+    pub(super) fn start_next_renewal(&mut self, now: Duration) {
+        if self.renewals.is_busy() || self.upgrade.is_under_way() || !self.is_open() {
             return;
         }
         let Some(mut job) = self.renewals.queue.pop_front() else { return };

@@ -1,5 +1,6 @@
 //! What can be asked of a running cluster by whoever waits for an answer, and the answers.
 
+use super::upgrade::{HeirFailure, Occupation};
 use crate::message::address::{Occupant, WorkerId};
 use crate::slot::{Exit, ExitReason};
 
@@ -57,14 +58,30 @@ pub enum Answer {
         /// How many.
         workers: u32,
     },
+    /// Another process is the master now, and this cluster drains.
+    Upgraded {
+        /// Its pid.
+        pid: u32,
+    },
     /// It was done: a restart, an isolation, a return.
     Done,
     /// It was not done, or not to its end.
     Refused(Refusal),
 }
 
-/// Why a request was not carried out.
+/// Why no other process can take this master's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// It is the first process of its container, which ends with it.
+    FirstProcess,
+    /// A service manager ends the service with this process.
+    Service,
+    /// The apps are threads of it, with sockets of their own.
+    Threads,
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The cluster is not ready yet, or stops.
     NotRunning,
@@ -80,4 +97,10 @@ pub enum Refusal {
     NoSharedSockets,
     /// A new process did not get ready. In a reload and a restart the old ones go on; a new place is tried again, as any place is.
     BootFailed(BootFailure),
+    /// Something is under way that cannot go together with it.
+    Busy(Occupation),
+    /// There is no new master. This one goes on.
+    UpgradeFailed(HeirFailure),
+    /// There cannot be another master.
+    CannotUpgrade(Hindrance),
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Answer, Effect, Refusal, Report, RequestId, Resize, Supervisor};
+use super::{Answer, Effect, Occupation, Refusal, Report, RequestId, Resize, Supervisor};
 use crate::message::address::{Occupant, Seat, SlotIndex};
 use crate::slot::{Process, Role, Slot, SlotState};
 
@@ -18,6 +18,10 @@ pub(super) struct Resizing {
 }
 
 impl Resizing {
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Everybody who waits for an answer.
     pub(super) fn take_tickets(&mut self) -> Vec<RequestId> {
         self.is_on = false;
@@ -39,6 +43,9 @@ impl Supervisor {
         }
         if !self.config.shares_sockets {
             return self.refuse(ticket, Refusal::NoSharedSockets);
+        }
+        if self.upgrade.is_under_way() {
+            return self.refuse(ticket, Refusal::Busy(Occupation::Upgrade));
         }
         let from = self.target();
         let to = match to {

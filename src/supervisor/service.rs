@@ -150,5 +150,6 @@ impl Supervisor {
             self.refuse(Some(ticket), Refusal::NotRunning);
         }
         self.renewals.clear();
+        self.abort_upgrade();
     }
 }

@@ -38,6 +38,8 @@ pub struct View {
     pub is_degraded: bool,
     /// True while workers are renewed.
     pub is_renewing: bool,
+    /// True while a new master boots.
+    pub is_upgrading: bool,
     /// The agent, while there is one.
     pub agent: Option<ProcessView>,
     /// All app processes whose end has not been seen, spares among them, in fork order.
@@ -62,6 +64,7 @@ impl Supervisor {
             target: self.target(),
             is_degraded: self.is_degraded,
             is_renewing: self.renewals.is_busy(),
+            is_upgrading: self.upgrade.is_under_way(),
             agent: self.agent.processes().filter(|process| process.is_alive()).last().map(view_of),
             apps: self.view_of_apps(),
         }

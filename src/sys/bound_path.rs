@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub struct BoundPath {
     path: PathBuf,
     identity: Option<(u64, u64)>,
+    /// False while another process has to remove it.
+    is_ours: bool,
 }
 
 impl BoundPath {
@@ -17,7 +19,23 @@ impl BoundPath {
     pub(super) fn new(path: &Path) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let identity = identity(&path);
-        Self { path, identity }
+        Self { path, identity, is_ours: true }
+    }
+
+    /// A name that another process has bound and removes, until [`BoundPath::take_over`].
+    #[must_use]
+    pub fn of_another(path: PathBuf) -> Self {
+        Self { identity: identity(&path), path, is_ours: false }
+    }
+
+    /// It is up to us to remove it from now on.
+    pub fn take_over(&mut self) {
+        self.is_ours = true;
+    }
+
+    /// It is up to another process to remove it from now on.
+    pub fn leave(&mut self) {
+        self.is_ours = false;
     }
 
     /// Where it is.
@@ -29,7 +47,7 @@ impl BoundPath {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        if self.identity.is_some() && identity(&self.path) == self.identity {
+        if self.is_ours && self.identity.is_some() && identity(&self.path) == self.identity {
             // Somebody else may have removed it between the two calls; then it is gone all the same.
             let _ = std::fs::remove_file(&self.path);
         }

@@ -20,6 +20,7 @@
 //! | [`heap`] | free memory given back after a great freeing | `malloc_trim` |
 //! | [`shared_memory`] | memory that one process writes and others read, whose size can be relied on | memfd with seals (kernel 5.1) |
 //! | [`event`] | a bell between processes | eventfd |
+//! | [`service_manager`] | which process a service consists of | `sd_notify(3)` |
 //! | [`console`] | a line written completely although the pipe is full and non-blocking | `poll` |
 
 pub mod bound_path;
@@ -35,6 +36,7 @@ mod pidfd;
 pub mod process_facts;
 pub mod process_tree;
 pub mod pulse;
+pub mod service_manager;
 pub mod shared_memory;
 pub mod signal_senders;
 pub mod socket;

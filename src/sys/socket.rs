@@ -181,7 +181,11 @@ pub fn duplicate(number: i32, backlog: u32) -> Result<(OwnedFd, SocketKind), Sys
     Ok((copy, kind))
 }
 
-fn kind(fd: BorrowedFd<'_>) -> Result<SocketKind, SysError> {
+/// What a socket is.
+///
+/// # Errors
+/// `EINVAL` when one cannot listen on it.
+pub fn kind(fd: BorrowedFd<'_>) -> Result<SocketKind, SysError> {
     let unusable = || SysError::new("getsockopt(SO_TYPE)", Errno::EINVAL);
     let address = address_of(fd, socket::getsockname::<SockaddrStorage>).map_err(|_| unusable())?;
     let family = address.family();

@@ -125,14 +125,15 @@ async function watchCapacity(cluster, until) {
 }
 
 /**
- * @param {number} reloads how many
- * @returns {Promise<{ answered: Record<string, number>, failures: string[], samples: number, below: number }>}
+ * Two clusters under clients of every kind: one by ports, TLS and plain, the other by a unix socket. `options` go to both.
+ * @returns {Promise<{ clusters: object[], ports: { port: number, securePort: number }, socketPath: string, end: () => Promise<object> }>}
+ *   end() stops the clients and resolves to { answered, failures }
  */
-async function soakReloads(reloads) {
+async function underLoad(options = {}) {
   const [securePort, port, socketPath] = [await freePort(), await freePort(), path.join(runFolder(), 'soak.sock')];
   const https = { key: path.join(TLS, 'localhost.key.pem'), cert: path.join(TLS, 'localhost.cert.pem') };
-  const byPort = await startSteerable('serves_all_kinds', { https, port: securePort, debugPort: port, workers: WORKERS });
-  const byPath = await startSteerable('serves_all_kinds', { port: undefined, workers: 2 }, { env: { LISTEN_PATH: socketPath } });
+  const byPort = await startSteerable('serves_all_kinds', { https, port: securePort, debugPort: port, workers: WORKERS, ...options });
+  const byPath = await startSteerable('serves_all_kinds', { port: undefined, workers: 2, ...options, pidFile: undefined }, { env: { LISTEN_PATH: socketPath } });
   const soak = new Soak();
   const kept = [new Connection(port), new Connection(port)];
   soak.run('short', () => ask({ port }));
@@ -146,17 +147,30 @@ async function soakReloads(reloads) {
   soak.run('TLS', () => ask({ port: securePort, https: true }), 1);
   soak.run('upgraded', () => upgrade({ path: socketPath }));
   soak.run('unix socket', () => ask({ socketPath }));
-  const until = { over: false };
-  const capacity = [byPort, byPath].map(cluster => watchCapacity(cluster, until));
-  for (let reload = 0; reload < reloads; reload += 1) {
-    await Promise.all([steer(byPort, 'reload'), steer(byPath, 'reload')]);
-  }
-  await soak.stop();
-  until.over = true;
-  const looks = await Promise.all(capacity);
-  for (const connection of kept) connection.close();
-  const sum = name => looks.reduce((all, look) => all + look[name], 0);
-  return { answered: soak.answered, failures: soak.failures, samples: sum('samples'), below: sum('below') };
+  const end = async () => {
+    await soak.stop();
+    for (const connection of kept) connection.close();
+    return { answered: soak.answered, failures: soak.failures };
+  };
+  return { clusters: [byPort, byPath], ports: { port, securePort }, socketPath, soak, end };
 }
 
-module.exports = { soakReloads };
+/**
+ * @param {number} reloads how many
+ * @returns {Promise<{ answered: Record<string, number>, failures: string[], samples: number, below: number }>}
+ */
+async function soakReloads(reloads) {
+  const { clusters, end } = await underLoad();
+  const until = { over: false };
+  const capacity = clusters.map(cluster => watchCapacity(cluster, until));
+  for (let reload = 0; reload < reloads; reload += 1) {
+    await Promise.all(clusters.map(cluster => steer(cluster, 'reload')));
+  }
+  const account = await end();
+  until.over = true;
+  const looks = await Promise.all(capacity);
+  const sum = name => looks.reduce((all, look) => all + look[name], 0);
+  return { ...account, samples: sum('samples'), below: sum('below') };
+}
+
+module.exports = { soakReloads, underLoad };

@@ -74,21 +74,25 @@ impl Listeners {
         if self.has_waiting() {
             self.lanes.look();
         }
+        let is_closed = self.is_closing || self.heirlooms.are_held;
         let mut handovers = Vec::new();
         for (key, listener) in &mut self.by_key {
             // Closed without an answer, as Node does at maxConnections.
             drop(listener.dealer.take_hopeless());
             handovers.extend(listener.deal(key, &mut self.handover_ids, &mut self.lanes));
             if let Some(acceptor) = &listener.acceptor {
-                acceptor.set_wanted(!self.is_closing && listener.dealer.wants_more());
+                acceptor.set_wanted(!is_closed && listener.dealer.wants_more());
             }
-            listener.slots.tend(&listener.dealer, self.is_closing);
+            // The sockets of the master before this one are its own to steer until it lets go.
+            if !self.heirlooms.are_held {
+                listener.slots.tend(&listener.dealer, is_closed);
+            }
         }
         if let Some(sticky) = &mut self.sticky {
             let inner = self.by_key.iter().find(|(_, listener)| sticky.is_inner(&listener.opened));
             let inner = inner.map(|(key, listener)| listener.door(key));
             handovers.extend(sticky.deal(inner.as_ref(), &mut self.handover_ids, &mut self.lanes));
-            sticky.set_wanted(self.is_closing);
+            sticky.set_wanted(is_closed);
         }
         self.look_later();
         handovers

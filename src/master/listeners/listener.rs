@@ -1,6 +1,6 @@
 //! One socket that is kept for workers, and how it is known to them.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -16,6 +16,7 @@ use crate::message::address::Occupant;
 use crate::sys::socket::{AddressType, LocalAddress, Permissions, SocketKind};
 use crate::transport::channel::Outgoing;
 use crate::transport::channel::node_protocol::{self, QueryServer};
+use crate::transport::estate::Bequest;
 use crate::transport::lane::{DoorNumber, Entry};
 
 pub(super) struct Listener {
@@ -28,11 +29,28 @@ pub(super) struct Listener {
     /// None where there are no connections, or each slot has a socket of its own.
     pub(super) acceptor: Option<Acceptor>,
     pub(super) slots: SlotSockets,
+    /// Left by the master before this one, for all workers together.
+    pub(super) is_adopted_single: bool,
     /// False for a worker's further servers on the same address.
     pub(super) is_first: bool,
 }
 
 impl Listener {
+    /// For the next master.
+    pub(super) fn bequest(&self, key: &str) -> Bequest<BorrowedFd<'_>> {
+        let (slots, descriptors) =
+            if self.slots.is_any() { self.slots.parts() } else { (Vec::new(), vec![self.opened.socket.as_fd()]) };
+        let path = self.opened.bound_path.as_ref().and_then(|bound| bound.path().to_str());
+        Bequest {
+            key: key.to_owned(),
+            slots,
+            path: path.map(str::to_owned),
+            is_inherited: self.opened.is_inherited,
+            data: self.data.clone(),
+            descriptors,
+        }
+    }
+
     pub(super) fn door<'a>(&self, key: &'a str) -> DoorName<'a> {
         DoorName { number: self.number, key, is_unix: !matches!(self.opened.local, LocalAddress::Ip(_)) }
     }
@@ -90,6 +108,11 @@ impl OwnAddress {
             (LocalAddress::Path(_) | LocalAddress::Unnamed, None) => false,
         }
     }
+}
+
+/// The key that a worker's first server on this port would have.
+pub(in crate::master) fn key_of_port(port: i64, address: Option<&str>) -> String {
+    format!("{}:{port}:4:undefined:0", address.unwrap_or("null"))
 }
 
 /// The key of what a worker wants to listen on: the same as Node's, so that servers on one address meet and several with port 0 do not.

@@ -7,6 +7,7 @@
 //!
 //! Whatever goes with a descriptor is acknowledged by the worker's Node in the order it was sent, whoever sent it.
 
+mod estate;
 mod handovers;
 mod listener;
 
@@ -16,12 +17,13 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
-use tracing::debug;
+use tracing::{debug, warn};
 
 pub(super) use self::handovers::{Handover, Sent};
 use self::listener::{Listener, key_of};
-pub(super) use self::listener::{OwnAddress, request};
+pub(super) use self::listener::{OwnAddress, key_of_port, request};
 use super::acceptor::{self, Acceptor, Door};
+use super::heirlooms::Heirlooms;
 use super::lanes::Lanes;
 use super::own_sockets::{self, SlotSockets, Wishes};
 use super::shell::Happening;
@@ -55,18 +57,21 @@ pub(super) struct Listeners {
     happenings: mpsc::Sender<Happening>,
     has_successors: bool,
     is_closing: bool,
+    /// Of the master before this one.
+    pub(super) heirlooms: Heirlooms,
 }
 
 impl Listeners {
     /// `has_successors`: whether a dead worker is replaced by one that asks for the same sockets. `sticky_worker_port`: what
     /// the workers listen on behind a sticky port; none where there is no such port. `has_lanes`: whether connections may go by
-    /// lanes.
+    /// lanes. `heirlooms`: what the master before this one has left.
     pub(super) fn new(
         happenings: mpsc::Sender<Happening>,
         has_successors: bool,
         sticky_worker_port: Option<u16>,
         balance: Balance,
         has_lanes: bool,
+        heirlooms: Heirlooms,
     ) -> Self {
         Self {
             by_key: HashMap::new(),
@@ -82,14 +87,20 @@ impl Listeners {
             happenings,
             has_successors,
             is_closing: false,
+            heirlooms,
         }
     }
 
     /// The answer to a worker that wants to listen.
     pub(super) fn answer(&mut self, who: Occupant, query: QueryServer) -> Outgoing {
         let key = key_of(&query);
-        let wants_own = self.wishes.has(who, &query);
+        let wants_own = self.wants_own_socket(who, &query);
         if !self.by_key.contains_key(&key) {
+            if !wants_own && self.wishes.has(who, &query) {
+                warn!(
+                    "[master] the workers share the socket that the old master has left on {key}: the kernel does not choose among them before a full stop and start"
+                );
+            }
             let opened = if wants_own { self.open_own(who, &key, &query) } else { self.open(&key, &query) };
             match opened {
                 Ok(listener) => {
@@ -143,6 +154,9 @@ impl Listeners {
     }
 
     fn open(&mut self, key: &str, query: &QueryServer) -> Result<Listener, i32> {
+        if let Some(listener) = self.adopt(key, query, false) {
+            return listener;
+        }
         let opened = open::open(&request(query)).map_err(|error| {
             debug!("[master] {}", super::chain(&error));
             error.libuv_errno()
@@ -160,12 +174,14 @@ impl Listeners {
 
     /// As [`Listeners::open`], for workers that get a socket each.
     fn open_own(&mut self, who: Occupant, key: &str, query: &QueryServer) -> Result<Listener, i32> {
+        if let Some(listener) = self.adopt(key, query, true) {
+            return listener;
+        }
         let mut opened = own_sockets::open(query)?;
         // The slot alone holds its socket, so that nobody listens on it any more when the slot lets go.
-        let nothing = std::fs::File::open("/dev/null").map_err(|error| -error.raw_os_error().unwrap_or_default())?;
-        let socket = std::mem::replace(&mut opened.socket, nothing.into());
+        let socket = std::mem::replace(&mut opened.socket, nothing()?);
         let mut slots = SlotSockets::default();
-        slots.add(who.seat, key, socket, &self.happenings)?;
+        slots.add(Some(who.seat), key, socket, &self.happenings)?;
         Ok(Listener { slots, is_first: query.index == 0, ..self.listener(opened) })
     }
 
@@ -180,6 +196,7 @@ impl Listeners {
             acceptor: None,
             slots: SlotSockets::default(),
             is_first: true,
+            is_adopted_single: false,
         }
     }
 
@@ -208,14 +225,14 @@ impl Listeners {
         address: Option<String>,
     ) -> Result<ListeningAddress, String> {
         match &mut self.sticky {
-            Some(sticky) => sticky.open(port, address, &self.happenings),
+            Some(sticky) => sticky.open(port, address, &mut self.heirlooms, &self.happenings),
             None => Err("this cluster is not sticky".to_owned()),
         }
     }
 
     /// Whether this is the query for the socket of its own that it wants.
     pub(super) fn wants_own_socket(&self, who: Occupant, query: &QueryServer) -> bool {
-        self.wishes.has(who, query)
+        self.wishes.has(who, query) && !self.is_shared(&key_of(query))
     }
 
     /// How many connections a worker has; none where nobody counts them: without a lane, or where it accepts its own.
@@ -224,7 +241,7 @@ impl Listeners {
     }
 
     pub(super) fn has_own_socket(&self, who: Occupant) -> bool {
-        self.by_key.values().any(|listener| listener.slots.is_any() && listener.dealer.has(who))
+        self.by_key.values().any(|listener| listener.slots.has_seats() && listener.dealer.has(who))
     }
 
     /// A worker wants a socket of its own on this port.
@@ -311,6 +328,9 @@ impl Listeners {
     /// A stop has begun. Whoever is connected already is served, whoever comes later is refused at once.
     pub(super) fn stop_accepting(&mut self) {
         self.is_closing = true;
+        if self.heirlooms.are_held {
+            return;
+        }
         for listener in self.by_key.values_mut() {
             if listener.slots.is_any() {
                 listener.dealer.hurry();
@@ -335,4 +355,10 @@ impl Listeners {
         self.by_key.clear();
         self.sticky = None;
     }
+}
+
+/// Stands where a listening socket would, when each slot has its own.
+fn nothing() -> Result<OwnedFd, i32> {
+    let nothing = std::fs::File::open("/dev/null").map_err(|error| -error.raw_os_error().unwrap_or_default())?;
+    Ok(nothing.into())
 }

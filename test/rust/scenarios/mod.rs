@@ -9,6 +9,7 @@ mod reload;
 mod resize;
 mod service;
 mod stop;
+mod upgrade;
 
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ fn production() -> SupervisorConfig {
         reload_concurrency: 2,
         reload_agent: false,
         pre_stop_delay: Duration::ZERO,
+        inherits: false,
         restart: RestartPolicy::default(),
         seed: 7,
     }

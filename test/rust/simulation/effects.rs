@@ -25,6 +25,13 @@ impl Witness {
             Effect::Bar { who } => self.see_bar(*who, true),
             Effect::Admit { who } => self.see_bar(*who, false),
             Effect::Place { .. } => Ok(()),
+            Effect::SpawnHeir
+            | Effect::LetHeirTakeOver
+            | Effect::KillHeir
+            | Effect::TerminateHeir
+            | Effect::Bequeath { .. }
+            | Effect::Keep
+            | Effect::TakeOver => Err(format!("{effect:?}, where nobody asked for a new master")),
             Effect::Answer { ticket, answer } => self.see_answer(*ticket, answer),
             Effect::Tell(notice) => self.see_notice(notice),
             Effect::Report(report) => self.see_report(report, now),
@@ -117,6 +124,7 @@ impl Witness {
                     return Err(format!("{serving} serve, not {workers}"));
                 }
             }
+            Answer::Upgraded { .. } => return Err("nobody asked for a new master".to_owned()),
             Answer::Done => self.tally.requests_done += 1,
             Answer::Refused(Refusal::BootFailed(_)) => self.tally.boots_told_of += 1,
             Answer::Refused(_) => self.tally.requests_refused += 1,
@@ -231,6 +239,7 @@ impl Witness {
 
     fn see_notice(&mut self, notice: &Notice) -> Result<(), String> {
         match notice {
+            Notice::UpgradedToParent { .. } => return Err("nobody asked for a new master".to_owned()),
             Notice::ReadyToParent { .. } => self.answer.ready.push("parent"),
             Notice::ReadyToApps => self.answer.ready.push("apps"),
             Notice::ReadyToAgent => {

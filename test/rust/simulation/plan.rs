@@ -254,6 +254,7 @@ fn draw_config(chance: &mut Chance) -> SupervisorConfig {
         reload_concurrency: workers,
         reload_agent: false,
         pre_stop_delay: Duration::ZERO,
+        inherits: false,
         restart: RestartPolicy {
             pause: Duration::ZERO,
             backoff_base: chance.millis(10, 100),

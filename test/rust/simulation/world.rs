@@ -327,6 +327,13 @@ impl World {
             }
             Effect::Exit { .. } => self.has_ended = true,
             Effect::Bar { .. }
+            | Effect::SpawnHeir
+            | Effect::LetHeirTakeOver
+            | Effect::KillHeir
+            | Effect::TerminateHeir
+            | Effect::Bequeath { .. }
+            | Effect::Keep
+            | Effect::TakeOver
             | Effect::Admit { .. }
             | Effect::Place { .. }
             | Effect::Answer { .. }
