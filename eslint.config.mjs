@@ -56,7 +56,8 @@ export default [
     rules: { strict: 'off' },
   },
   {
-    files: ['examples/*/page/**/*.mjs'],
+    files: ['examples/*/page/**/*.mjs', 'src/control/page/*.js'],
     languageOptions: { globals: globals.browser },
+    rules: { 'no-redeclare': ['error', { builtinGlobals: false }] },
   },
 ];
