@@ -29,7 +29,7 @@ describe('a master that is the first process', () => {
   }
 
   if (mayUnshare()) {
-    it('reaps the orphans that it is handed, and never a child of its JavaScript', async () => {
+    it('reaps the orphans that it is handed, never a child of its JavaScript, and is followed by no other master', async () => {
       const settings = { starter: master('as_first_process'), nodePath: 'unshare', execArgv: [...NAMESPACE, process.execPath] };
       const cluster = await startFolder('leaves_orphans', {}, settings);
       const { port } = await cluster.ready();
@@ -42,6 +42,9 @@ describe('a master that is the first process', () => {
         return zombies.length === 0 && ended === 40;
       };
       await until(isClean, 'no zombie is left, and JavaScript has heard of the end of all its children');
+      const refused = await order(cluster, 'upgrade');
+      assert.equal(refused.code, 'ERR_CLUTCH_PLATFORM');
+      assert.match(refused.message, /the first process of its container/);
       await order(cluster, 'stop');
       assert.deepEqual(await cluster.exit(), { code: 0, signal: null });
     });

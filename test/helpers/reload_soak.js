@@ -125,15 +125,15 @@ async function watchCapacity(cluster, until) {
 }
 
 /**
- * Two clusters under clients of every kind: one by ports, TLS and plain, the other by a unix socket. `options` go to both.
+ * Two clusters under clients of every kind: one by ports, TLS and plain, the other by a unix socket. `options` and `env` go to both.
  * @returns {Promise<{ clusters: object[], ports: { port: number, securePort: number }, socketPath: string, end: () => Promise<object> }>}
  *   end() stops the clients and resolves to { answered, failures }
  */
-async function underLoad(options = {}) {
+async function underLoad(options = {}, env = {}) {
   const [securePort, port, socketPath] = [await freePort(), await freePort(), path.join(runFolder(), 'soak.sock')];
   const https = { key: path.join(TLS, 'localhost.key.pem'), cert: path.join(TLS, 'localhost.cert.pem') };
-  const byPort = await startSteerable('serves_all_kinds', { https, port: securePort, debugPort: port, workers: WORKERS, ...options });
-  const byPath = await startSteerable('serves_all_kinds', { port: undefined, workers: 2, ...options, pidFile: undefined }, { env: { LISTEN_PATH: socketPath } });
+  const byPort = await startSteerable('serves_all_kinds', { https, port: securePort, debugPort: port, workers: WORKERS, ...options }, { env });
+  const byPath = await startSteerable('serves_all_kinds', { port: undefined, workers: 2, ...options, pidFile: undefined }, { env: { ...env, LISTEN_PATH: socketPath } });
   const soak = new Soak();
   const kept = [new Connection(port), new Connection(port)];
   soak.run('short', () => ask({ port }));
