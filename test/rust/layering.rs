@@ -37,7 +37,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "slot", ours: &["message::address"], crates: &[] },
     Layer { name: "router", ours: &["message"], crates: &[] },
     // The dealing of connections is pure; taking them is not, and is done on the master's runtime.
-    Layer { name: "listen", ours: &["slot", "sys", "message"], crates: &["tokio", "thiserror"] },
+    Layer { name: "listen", ours: &["slot", "sys", "message"], crates: &["tokio", "thiserror", "httparse", "ppp"] },
     Layer {
         name: "transport",
         ours: &["sys", "message"],
