@@ -227,6 +227,12 @@ export interface ClusterConfig {
   port?: number
   /** The port that apps listen on in sticky mode; absent in any other mode. */
   stickyWorkerPort?: number
+  /** By what clients are known again in sticky mode: `address` (if absent), `proxy-protocol`, `header` or `cookie`. */
+  stickyBy?: string
+  /** The name of that header or cookie. */
+  stickyName?: string
+  /** How long a client may take to say it, in milliseconds. */
+  stickyWaitMs?: number
   /** `http` or `https`. */
   protocol: string
   /** The port of the plain http server beside https. */

@@ -125,12 +125,11 @@ export interface ClusterOptions {
    */
   reusePort?: boolean | null;
   /**
-   * Gives all connections from one address to one app worker, and to the worker that takes its place; while there is none, to another
-   * one. The master listens on the cluster's port, the app workers on `stickyWorkerPort` of 127.0.0.1. The forms of an object are
-   * not available in this version.
+   * Gives all connections of one client to one app worker, and to the worker that takes its place; while there is none, to another
+   * one. The master listens on the cluster's port, the app workers on `stickyWorkerPort` of 127.0.0.1. `true` is `{ by: 'address' }`.
    * @default false
    */
-  sticky?: boolean | null;
+  sticky?: boolean | StickyOptions | null;
   /**
    * How much of a heap agent and app workers each may have (node's `--max-old-space-size`). `true`: where a cgroup limits memory, their
    * share of it, unless Node's own limit is lower. A size such as `'512mb'` is for each of them, `false` leaves it to Node. A flag that
@@ -207,6 +206,22 @@ export interface ClusterOptions {
    */
   log?: 'egg' | 'json' | null;
   [field: string]: unknown;
+}
+
+export interface StickyOptions {
+  /**
+   * By what a client is known again: its address; the address that a proxy names by the PROXY protocol, version 1 or 2; the value of a
+   * request header; or that of a cookie. Who has none of it, sends no HTTP/1, or takes too long or too much to say it, is known by its address.
+   *
+   * `'proxy-protocol'`: the proxy's header is taken off, and the app sees the client as `socket.remoteAddress`. Whoever reaches the port
+   * can say that he is anybody, so only the proxy should reach it. A connection without such a header is served as it is.
+   *
+   * `{ header }` and `{ cookie }`: the first request decides for its whole connection, so a proxy must not send requests of several clients
+   * by one connection. Not with https, by the option or the app's config.
+   */
+  by: 'address' | 'proxy-protocol' | { header: string } | { cookie: string };
+  /** How long a client may take to say it: milliseconds, or a text such as `'500ms'`. At most a minute. @default '5s' */
+  wait?: number | string;
 }
 
 /** Durations are milliseconds, or texts such as `'500ms'`, `'30s'`, `'2m'`. */

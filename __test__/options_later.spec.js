@@ -14,7 +14,6 @@ const errorOf = options => refusal(parse(options));
 
 // By option: what asks for what happens anyway, what this version cannot do, and what has no meaning at all.
 const VALUES = {
-  sticky: { today: [true, false, 0, ''], later: [{}, { by: 'address' }], bad: ['address', 1] },
   control: { today: [false], later: ['run/clutch.sock'], bad: [true, 5, ''] },
   admin: { today: [false], later: [{ port: 9000 }], bad: [true, 9000] },
 };

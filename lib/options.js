@@ -16,6 +16,7 @@ const { refuseLater } = require('./options/later');
 const { defaultWorkers, checkHeapBudget } = require('./options/memory_plan');
 const { parseMessenger } = require('./options/messenger');
 const { checkRecycle } = require('./options/recycle');
+const { checkSticky } = require('./options/sticky');
 const { checkStuck } = require('./options/stuck');
 const { supervision } = require('./options/supervision');
 const { parseThreads } = require('./options/threads');
@@ -46,11 +47,11 @@ function checkFields(given) {
 function checkTogether({ sticky, reusePort, balance }) {
   if (sticky && balance === 'kernel') {
     throw new ClutchError('ERR_CLUTCH_OPTION',
-      "options.balance cannot be 'kernel' together with options.sticky: either the kernel chooses the worker of a connection or its address does");
+      "options.balance cannot be 'kernel' together with options.sticky: either the kernel chooses the worker of a connection or its client does");
   }
   if (!sticky || !reusePort) return;
   throw new ClutchError('ERR_CLUTCH_OPTION',
-    'options.reusePort cannot be true together with options.sticky: either the kernel chooses the worker of a connection or its address does');
+    'options.reusePort cannot be true together with options.sticky: either the kernel chooses the worker of a connection or its client does');
 }
 
 function parseRequire(value) {
@@ -126,6 +127,7 @@ async function parse(options = {}) {
   refuseLater(given);
   supervision(given);
   checkTogether(given);
+  checkSticky(given);
   checkStuck(given);
   checkHeapBudget(given);
   checkRecycle(given);

@@ -11,6 +11,7 @@ const { isProduction, isQuiet } = require('../options/environment');
 const { heapBudget, oomFiles } = require('../options/memory_plan');
 const { messengerSettings } = require('../options/messenger');
 const { recycleOptions } = require('../options/recycle');
+const { stickyOptions } = require('../options/sticky');
 const { stuckOptions } = require('../options/stuck');
 const { supervision } = require('../options/supervision');
 const { ownCommand } = require('./succession');
@@ -98,6 +99,7 @@ function clusterConfig(options, { flavour, framework, proc, environment, inherit
     inspectPort: debugPort,
     port: options.port,
     stickyWorkerPort: options.stickyWorkerPort,
+    ...stickyOptions(options.sticky),
     protocol: options.https ? 'https' : 'http',
     debugPort: options.debugPort,
     pidFile: options.pidFile ? path.resolve(options.pidFile) : undefined,

@@ -15,12 +15,6 @@ function isToday(...values) {
  * about the value instead of about this version.
  */
 const LATER = {
-  sticky: {
-    today: value => value === true || !value,
-    known: isPlainObject,
-    allowed: "true, false or { by: 'address' | 'proxy-protocol' | { header } | { cookie } }",
-    instead: "give true: connections are kept together by the client's address",
-  },
   control: {
     today: isToday(false),
     known: value => typeof value === 'string' && value !== '',

@@ -6,6 +6,8 @@
 
 const net = require('net');
 
+const { impersonate } = require('./impersonate');
+
 // One turn of the event loop takes so many records at most; each brings a few connections.
 const RECORDS_A_TURN = 4;
 const MOST_CONNECTIONS = 8;
@@ -177,14 +179,6 @@ function countEnds(Handle, native) {
       native.noteClosed();
       return super.reset(callback);
     }
-  };
-}
-
-/** The other end is a proxy, who has said for whom it speaks. */
-function impersonate(handle, { address, port }) {
-  handle.getpeername = out => {
-    Object.assign(out, { address, port, family: net.isIPv6(address) ? 'IPv6' : 'IPv4' });
-    return 0;
   };
 }
 

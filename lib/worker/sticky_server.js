@@ -5,7 +5,10 @@
 
 const dns = require('dns');
 
-// What the master's message is, and a name that other software knows, too.
+const { readsRequests } = require('../options/sticky');
+const { impersonate } = require('./impersonate');
+
+// What the master's message is, and a name that other software knows, too; the `action` of an object where a proxy has named the client.
 const CONNECTION = 'sticky-session:connection';
 
 /**
@@ -13,12 +16,23 @@ const CONNECTION = 'sticky-session:connection';
  * @param {import('./app_server').Address} address where clients find the master
  * @param {import('./boot').WorkerContext} context
  */
-function listenBehindMaster(server, address, { options, logger, send }) {
+function listenBehindMaster(server, address, { options, logger, send, terminate }) {
+  if (address.protocol === 'https' && readsRequests(options.sticky)) {
+    logger.error('[app_worker] config https cannot be used with options.sticky %j: what TLS encrypts, the master cannot read', options.sticky);
+    terminate();
+    return;
+  }
   for (const name of ['path', 'reusePort']) {
     if (address[name]) logger.warn('[app_worker] config cluster.listen.%s is not used in sticky mode', name);
   }
   process.on('message', (message, connection) => {
-    if (message === CONNECTION && connection) take(server, connection);
+    if (!connection) return;
+    if (message === CONNECTION) {
+      take(server, connection);
+    } else if (message?.action === CONNECTION) {
+      impersonate(connection._handle, message);
+      take(server, connection);
+    }
   });
   const listen = () => server.listen(options.stickyWorkerPort, '127.0.0.1');
   if (!address.hostname) {

@@ -12,7 +12,7 @@ use napi_derive::napi;
 use crate::error::ClusterError;
 use crate::master::{
     Balance, IntensityEnd, LogFormat, MasterConfig, MasterHandle, RecyclePolicy, Request, RequestId, Resize,
-    RestartPolicy, StuckConfig, ThreadKey, ThreadNews, Ticket, UpgradePlan,
+    RestartPolicy, StickyBy, StickyConfig, StuckConfig, ThreadKey, ThreadNews, Ticket, UpgradePlan,
 };
 use crate::message::address::{Origin, WorkerId};
 
@@ -66,6 +66,12 @@ pub struct ClusterConfig {
     pub port: Option<u16>,
     /// The port that apps listen on in sticky mode; absent in any other mode.
     pub sticky_worker_port: Option<u16>,
+    /// By what clients are known again in sticky mode: `address` (if absent), `proxy-protocol`, `header` or `cookie`.
+    pub sticky_by: Option<String>,
+    /// The name of that header or cookie.
+    pub sticky_name: Option<String>,
+    /// How long a client may take to say it, in milliseconds.
+    pub sticky_wait_ms: Option<u32>,
     /// `http` or `https`.
     pub protocol: String,
     /// The port of the plain http server beside https.
@@ -376,6 +382,16 @@ impl TryFrom<ClusterConfig> for MasterConfig {
                 return Err(ClusterError::Option { name, expected: "text without NUL", found });
             }
         }
+        let by = config.sticky_by.unwrap_or_else(|| "address".to_owned());
+        let expected = "address, proxy-protocol, header or cookie";
+        let sticky = StickyConfig {
+            by: StickyBy::from_names(&by, config.sticky_name).ok_or(ClusterError::Option {
+                name: "stickyBy",
+                expected,
+                found: by,
+            })?,
+            wait: millis(config.sticky_wait_ms.unwrap_or_default()),
+        };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size; out of range saturates")]
         let max_queue = config.max_queue_bytes as usize;
         let balance = Balance::from_name(&config.balance).ok_or_else(|| ClusterError::Option {
@@ -407,6 +423,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             inspect_port: config.inspect_port.unwrap_or(9229),
             port: config.port,
             sticky_worker_port: config.sticky_worker_port,
+            sticky,
             protocol: config.protocol,
             debug_port: config.debug_port,
             pid_file: config.pid_file.map(PathBuf::from),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::console::LogFormat;
+use super::doorstep::StickyConfig;
 use super::watch::StuckConfig;
 use crate::listen::balance::Balance;
 use crate::slot::RecyclePolicy;
@@ -59,6 +60,8 @@ pub struct MasterConfig {
     pub port: Option<u16>,
     /// The port that apps listen on in sticky mode; none in any other mode.
     pub sticky_worker_port: Option<u16>,
+    /// How clients are known again in sticky mode.
+    pub sticky: StickyConfig,
     /// The configured protocol.
     pub protocol: String,
     /// The port of the plain http server beside https.

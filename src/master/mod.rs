@@ -7,7 +7,7 @@
 //! Files: `shell` (the loop and what comes in), `carry_out` (effects), `children` (what can be asked of a child), `child_process`
 //! (channel, end) and `forks`, `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `early` (for those who
 //! come later), `requests` and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `lanes`, `sticky_port`,
-//! `own_sockets`, `acceptor`,
+//! `doorstep`, `own_sockets`, `acceptor`,
 //! `console`, `json_line`, `line_writer`, `phases`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` and `vitals` (status),
 //! `watch` (who stands still), `renewal` (who has served long enough), `obituary` and `oom` (why one has died),
 //! `heir` and `predecessor` (the master after this one, and the one before), `heirlooms` (what that one has left),
@@ -21,6 +21,7 @@ mod child_thread;
 mod children;
 mod config;
 pub mod console;
+mod doorstep;
 mod early;
 mod forks;
 mod heir;
@@ -51,11 +52,13 @@ mod vitals;
 mod watch;
 
 pub use crate::listen::balance::Balance;
+pub use crate::listen::sticky_by::StickyBy;
 pub use crate::slot::RecyclePolicy;
 pub use crate::supervisor::{IntensityEnd, RequestId, Resize, RestartPolicy};
 pub use child_thread::{ThreadKey, ThreadNews, Ticket};
 pub use config::MasterConfig;
 pub use console::LogFormat;
+pub use doorstep::StickyConfig;
 pub use heir::UpgradePlan;
 pub use watch::StuckConfig;
 

@@ -22,6 +22,7 @@ use super::phases::Phases;
 use super::pid_file::PidFile;
 use super::predecessor::{Estate, Predecessor, PredecessorNews};
 use super::renewal::Recycling;
+use super::sticky_port::StickyPort;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
 use super::vitals::vitals;
@@ -58,6 +59,8 @@ pub(super) enum Happening {
     Accepted { door: Door, connection: std::os::fd::OwnedFd },
     /// A worker that could not take a connection in has had its pause.
     Rested { who: Occupant },
+    /// A connection of the sticky port has said whose it is, or has had its time to.
+    Introduced { id: u64 },
     /// A worker told something by its lane.
     Lane { who: Occupant, record: LaneRecord },
     /// It is time to look at the lanes.
@@ -200,7 +203,7 @@ impl Shell {
             listeners: Listeners::new(
                 happenings.clone(),
                 config.production,
-                config.sticky_worker_port,
+                config.sticky_worker_port.map(|port| StickyPort::new(port, config.sticky.clone())),
                 config.balance,
                 config.lanes,
                 heirlooms.unwrap_or_else(Heirlooms::default),
@@ -299,6 +302,7 @@ impl Shell {
                 self.feed(Event::TreeGone { who });
             }
             Happening::Accepted { door, connection } => self.listeners.offer(&door, connection),
+            Happening::Introduced { id } => self.listeners.note_introduced(id),
             Happening::Rested { who } => self.listeners.note_rested(who),
             Happening::Lane { who, record } => self.listeners.note_lane_record(who, record),
             Happening::Look => self.listeners.look(),

@@ -1,4 +1,4 @@
-//! The port of a sticky cluster: opened here when all apps serve, its connections handed to workers by the client's address.
+//! The port of a sticky cluster: opened here when all apps serve, its connections handed to workers by who the client is.
 //!
 //! The workers listen on a port of their own behind it; who has joined that one can be handed connections. They travel by lanes or,
 //! where a worker has none, as a message of the user's kind with the socket, so that their arrival is the only answer.
@@ -10,12 +10,14 @@ use std::rc::Rc;
 use tokio::sync::mpsc;
 
 use super::acceptor::{self, Acceptor, Door};
+use super::doorstep::{Doorstep, StickyConfig};
 use super::heirlooms::Heirlooms;
 use super::lanes::{DoorName, Lanes};
 use super::listeners::{Handover, Sent, key_of_port};
 use super::shell::Happening;
 use crate::listen::dealer::HandoverIds;
 use crate::listen::open::{self, ListenRequest, Opened};
+use crate::listen::sticky_by::Seen;
 use crate::listen::sticky_dealer::StickyDealer;
 use crate::supervisor::ListeningAddress;
 use crate::sys::socket::{self, AddressType, LocalAddress, Permissions};
@@ -34,6 +36,7 @@ pub(super) struct Arrival {
 /// The sticky port and who is behind it.
 pub(super) struct StickyPort {
     inner_port: u16,
+    doorstep: Doorstep,
     pub(super) dealer: StickyDealer<Arrival>,
     outer: Option<Outer>,
 }
@@ -47,8 +50,8 @@ struct Outer {
 }
 
 impl StickyPort {
-    pub(super) fn new(inner_port: u16) -> Self {
-        Self { inner_port, dealer: StickyDealer::default(), outer: None }
+    pub(super) fn new(inner_port: u16, config: StickyConfig) -> Self {
+        Self { inner_port, doorstep: Doorstep::new(config), dealer: StickyDealer::default(), outer: None }
     }
 
     /// Whether this is what the workers listen on behind the sticky port.
@@ -91,11 +94,41 @@ impl StickyPort {
         Ok(ListeningAddress { address_type, address, port })
     }
 
-    /// Takes in a connection that was accepted. One whose peer is gone already has no address and is dropped.
-    pub(super) fn offer(&mut self, connection: OwnedFd) {
-        if let Some(client) = socket::peer_ip(connection.as_fd()) {
-            self.dealer.offer(client.into(), Arrival { connection: Rc::new(connection), address: None });
+    /// Takes in a connection that was accepted; it waits until its client is known.
+    pub(super) fn offer(&mut self, connection: OwnedFd, happenings: &mpsc::Sender<Happening>) {
+        for (connection, seen) in self.doorstep.admit(connection, happenings) {
+            self.welcome(connection, seen);
         }
+    }
+
+    /// A connection has said whose it is, or has had its time to.
+    pub(super) fn note_introduced(&mut self, id: u64) {
+        if let Some((connection, seen)) = self.doorstep.take(id) {
+            self.welcome(connection, seen);
+        }
+    }
+
+    /// Nobody has any more time to say who he is.
+    fn clear_doorstep(&mut self) {
+        for (connection, seen) in self.doorstep.clear() {
+            self.welcome(connection, seen);
+        }
+    }
+
+    /// One whose peer is gone already has no address and is dropped.
+    fn welcome(&mut self, connection: OwnedFd, seen: Seen) {
+        let Some(peer) = socket::peer_ip(connection.as_fd()) else { return };
+        let (client, address) = match seen {
+            Seen::Partial | Seen::Nothing => (peer.into(), None),
+            Seen::Client(client) => (client, None),
+            Seen::Proxied { length, source } => {
+                if !socket::discard(connection.as_fd(), length) {
+                    return;
+                }
+                (source.map_or(peer, |source| source.ip()).into(), source)
+            }
+        };
+        self.dealer.offer(client, Arrival { connection: Rc::new(connection), address });
     }
 
     pub(super) fn note_accept_failed(&mut self, reason: &str) {
@@ -115,7 +148,7 @@ impl StickyPort {
         while let Some((who, id, client, arrival)) = self.dealer.poll_handover(ids, &|who| lanes.standing(who)) {
             let Arrival { connection, address } = arrival;
             let (Some(door), true) = (inner, lanes.standing(who).lane.is_some()) else {
-                let outgoing = Outgoing::with_descriptor(node_protocol::sticky_connection(), connection);
+                let outgoing = Outgoing::with_descriptor(node_protocol::sticky_connection(address), connection);
                 by_channel.push(Handover { who, outgoing, sent: Sent::Sticky(id) });
                 continue;
             };
@@ -145,22 +178,25 @@ impl StickyPort {
 
     /// The next master accepts from now on.
     pub(super) fn leave(&mut self) {
+        self.clear_doorstep();
         if let Some(outer) = self.outer.take() {
             outer.acceptor.set_wanted(false);
         }
     }
 
     /// Ends listening, and takes in whoever is connected already.
-    pub(super) fn stop_accepting(&mut self) {
+    pub(super) fn stop_accepting(&mut self, happenings: &mpsc::Sender<Happening>) {
+        self.clear_doorstep();
         let Some(outer) = &self.outer else { return };
         outer.acceptor.set_wanted(false);
         let last = acceptor::take_last(outer.opened.socket.as_fd());
-        last.into_iter().for_each(|connection| self.offer(connection));
+        last.into_iter().for_each(|connection| self.offer(connection, happenings));
     }
 
     /// Closes the port, and what waits behind it.
     pub(super) fn close(&mut self) {
         self.outer = None;
+        drop(self.doorstep.clear());
         self.dealer = StickyDealer::default();
     }
 }

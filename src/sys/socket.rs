@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    self, AddressFamily, Backlog, SetSockOpt, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, sockopt,
+    self, AddressFamily, Backlog, MsgFlags, SetSockOpt, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr,
+    sockopt,
 };
 
 use super::SysError;
@@ -292,6 +293,42 @@ pub fn accept(fd: BorrowedFd<'_>) -> Result<Option<OwnedFd>, SysError> {
                 | Errno::ENETUNREACH,
             ) => {}
             Err(errno) => return Err(SysError::new("accept4", errno)),
+        }
+    }
+}
+
+/// What lies in a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peeked {
+    /// So many bytes, at the most as many as were asked for.
+    Bytes(usize),
+    /// Nothing yet.
+    NotYet,
+    /// Nothing, and nothing will come.
+    Ended,
+}
+
+/// Copies what has come in on a connection and leaves it there (recv(2), `MSG_PEEK`).
+pub fn peek(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Peeked {
+    match receive(fd, buffer, MsgFlags::MSG_PEEK) {
+        Ok(0) => Peeked::Ended,
+        Ok(count) => Peeked::Bytes(count),
+        Err(Errno::EAGAIN) => Peeked::NotYet,
+        Err(_) => Peeked::Ended,
+    }
+}
+
+/// Takes the first bytes off a connection; they are lost. Answers whether all of them were there.
+pub fn discard(fd: BorrowedFd<'_>, length: usize) -> bool {
+    let mut buffer = vec![0; length];
+    receive(fd, &mut buffer, MsgFlags::empty()) == Ok(length)
+}
+
+fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: MsgFlags) -> nix::Result<usize> {
+    loop {
+        match socket::recv(fd.as_raw_fd(), buffer, flags | MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EINTR) => {}
+            answer => return answer,
         }
     }
 }

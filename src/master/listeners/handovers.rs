@@ -45,9 +45,15 @@ impl Listeners {
             }
             Door::Sticky => {
                 if let Some(sticky) = &mut self.sticky {
-                    sticky.offer(connection);
+                    sticky.offer(connection, &self.happenings);
                 }
             }
+        }
+    }
+
+    pub(in crate::master) fn note_introduced(&mut self, id: u64) {
+        if let Some(sticky) = &mut self.sticky {
+            sticky.note_introduced(id);
         }
     }
 

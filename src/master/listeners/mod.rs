@@ -62,20 +62,19 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// `has_successors`: whether a dead worker is replaced by one that asks for the same sockets. `sticky_worker_port`: what
-    /// the workers listen on behind a sticky port; none where there is no such port. `has_lanes`: whether connections may go by
-    /// lanes. `heirlooms`: what the master before this one has left.
+    /// `has_successors`: whether a dead worker is replaced by one that asks for the same sockets. `sticky`: none where the cluster is
+    /// not. `has_lanes`: whether connections may go by lanes. `heirlooms`: what the master before this one has left.
     pub(super) fn new(
         happenings: mpsc::Sender<Happening>,
         has_successors: bool,
-        sticky_worker_port: Option<u16>,
+        sticky: Option<StickyPort>,
         balance: Balance,
         has_lanes: bool,
         heirlooms: Heirlooms,
     ) -> Self {
         Self {
             by_key: HashMap::new(),
-            sticky: sticky_worker_port.map(StickyPort::new),
+            sticky,
             bars: Bars::default(),
             wishes: Wishes::default(),
             lanes: Lanes::new(happenings.clone(), balance, has_lanes),
@@ -347,7 +346,7 @@ impl Listeners {
             }
         }
         if let Some(sticky) = &mut self.sticky {
-            sticky.stop_accepting();
+            sticky.stop_accepting(&self.happenings);
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! The order of members is Node's own, in so far as anybody could rely on it: `cmd` first.
 
+use std::net::{IpAddr, SocketAddr};
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -156,10 +158,26 @@ pub fn user_message_with_handle(kind: HandleKind, message: &RawValue) -> Bytes {
 }
 
 /// A connection for the server of a worker in sticky mode, as egg's cluster layer sends it: a message of the user's kind, a mere
-/// string; the socket must go with it.
+/// string; the socket must go with it. Where a proxy has named a client, who is not at the other end, that layer has no word for it: then it
+/// is an object of ours.
 #[must_use]
-pub fn sticky_connection() -> Bytes {
-    line(&wrapped(HandleKind::NetSocket, &"sticky-session:connection"))
+pub fn sticky_connection(address: Option<SocketAddr>) -> Bytes {
+    match address {
+        None => line(&wrapped(HandleKind::NetSocket, &STICKY_CONNECTION)),
+        Some(address) => {
+            let message = Proxied { action: STICKY_CONNECTION, address: address.ip(), port: address.port() };
+            line(&wrapped(HandleKind::NetSocket, &message))
+        }
+    }
+}
+
+const STICKY_CONNECTION: &str = "sticky-session:connection";
+
+#[derive(Serialize)]
+struct Proxied {
+    action: &'static str,
+    address: IpAddr,
+    port: u16,
 }
 
 fn wrapped<T>(kind: HandleKind, message: &T) -> Wrapped<'_, T> {

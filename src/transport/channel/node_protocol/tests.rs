@@ -229,7 +229,10 @@ fn replies_are_written_as_node_writes_them() {
     let inner = json!({ "cmd": "NODE_CLUSTER", "act": "newconn", "key": "k", "seq": 8 });
     assert_eq!(decoded(&new_connection(8, "k")), json!({ "cmd": "NODE_HANDLE", "type": "net.Native", "msg": inner }));
     let sticky = json!({ "cmd": "NODE_HANDLE", "type": "net.Socket", "msg": "sticky-session:connection" });
-    assert_eq!(decoded(&sticky_connection()), sticky);
+    assert_eq!(decoded(&sticky_connection(None)), sticky);
+    let message = json!({ "action": "sticky-session:connection", "address": "192.0.2.7", "port": 56324 });
+    let proxied = json!({ "cmd": "NODE_HANDLE", "type": "net.Socket", "msg": message });
+    assert_eq!(decoded(&sticky_connection(Some(([192, 0, 2, 7], 56324).into()))), proxied);
     assert_eq!(decoded(&disconnect(1)), json!({ "cmd": "NODE_CLUSTER", "act": "disconnect", "seq": 1 }));
     assert_eq!(decoded(&exited_after_disconnect_ack(6)), json!({ "cmd": "NODE_CLUSTER", "ack": 6 }));
     assert_eq!(decoded(&handle_ack()), json!({ "cmd": "NODE_HANDLE_ACK" }));
