@@ -182,10 +182,10 @@ export interface ClusterConfig {
   execPath: string
   /** Node's own arguments for the workers (`process.execArgv`). */
   execArgv: Array<string>
-  /** Absolute path of the agent's script. */
-  agentScript: string
-  /** Absolute path of the app workers' script. */
-  appScript: string
+  /** What the agent runs. */
+  agent: EntryConfig
+  /** What the app workers run. */
+  app: EntryConfig
   /** The environment of all workers, `K=V`. */
   env: Array<string>
   /** The parsed options as compact JSON: the workers' argument and the data of `egg-ready`. */
@@ -263,6 +263,8 @@ export interface ClusterConfig {
   bootTimeoutMs: number
   /** How many app workers are booted to take over when one is lost. */
   spares: number
+  /** How many apps boot at the same time while the cluster starts. */
+  bootsAtOnce: number
   /** How many slots a reload renews at once; at least 1. */
   reloadConcurrency: number
   /** Whether a reload renews the agent as well, where it is not said. */
@@ -285,6 +287,16 @@ export interface ClusterRequest {
   workers?: number
   /** For `restart`, `isolate`, `rejoin`: the number of the app worker. */
   id?: number
+}
+
+/** What the processes of one role run. */
+export interface EntryConfig {
+  /** Absolute path of the script. */
+  script: string
+  /** Node's own arguments for it, besides those for all workers. */
+  execArgv: Array<string>
+  /** True for one that is restored from a snapshot. */
+  isRestored: boolean
 }
 
 /** What is said of few connections. */

@@ -91,6 +91,20 @@ export interface ClusterOptions {
   cert?: ClusterHTTPSSecureOptions['cert'] | null;
   /** Modules that agent and app workers load first, in order. */
   require?: string | string[] | null;
+  /**
+   * What app workers run in the place of this package's own script: an entry made by egg's bundler, from `baseDir`. It gets the options as its
+   * argument as JSON, and speaks to the master by `process.send`. Not together with `require`.
+   */
+  appWorkerFile?: string | null;
+  /** As `appWorkerFile`, for the agent. */
+  agentWorkerFile?: string | null;
+  /**
+   * The snapshot that app workers are restored from (`node --snapshot-blob`, built from `appWorkerFile`), from `baseDir`. Such a process is not watched for
+   * standing still, its messages and connections go by Node's channel, and it is not possible in worker threads.
+   */
+  appSnapshotBlob?: string | null;
+  /** As `appSnapshotBlob`, for the agent. */
+  agentSnapshotBlob?: string | null;
   /** A second port that serves the same app over plain http. Must differ from `port`. */
   debugPort?: number | string | null;
   /** File for the master's pid. Folders are made; the file is removed when the master exits. */

@@ -12,8 +12,9 @@ const SCRIPT = path.join(__dirname, 'support', 'thread_loads_addon.js');
 const ROUNDS = 6;
 const ENDS = { return: 0, exit: 3, throw: 1, terminate: 1 };
 
+const ENTRY = { script: 'a', execArgv: [], isRestored: false };
 const CONFIG = {
-  execPath: '/bin/false', execArgv: [], agentScript: 'a', appScript: 'b', env: [], optionsJson: '{}', threads: false,
+  execPath: '/bin/false', execArgv: [], agent: ENTRY, app: ENTRY, bootsAtOnce: 1, env: [], optionsJson: '{}', threads: false,
   switchboard: true, lanes: true, balance: 'least-busy', maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 1,
   frameworkName: 'none', production: false, quiet: true, logLevel: 'NONE', isDebug: false, protocol: 'http',
   appCloseTimeoutMs: 1, agentCloseTimeoutMs: 1, announceAgentPid: false, oomFiles: [],

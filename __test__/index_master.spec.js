@@ -26,13 +26,14 @@ describe('what the native half gets', () => {
     const { optionsJson, ...config } = native.config;
     expect(config).toEqual({
       execPath: '/usr/bin/node', execArgv: ['--no-warnings'],
-      agentScript: path.join(ROOT, 'lib/agent_worker.js'), appScript: path.join(ROOT, 'lib/app_worker.js'),
+      agent: { script: path.join(ROOT, 'lib/agent_worker.js'), execArgv: [], isRestored: false },
+      app: { script: path.join(ROOT, 'lib/app_worker.js'), execArgv: [], isRestored: false },
       ownExecPath: '/usr/bin/node', ownArgs: ['--no-warnings', '/srv/start.js', '{}'],
       env: ['PATH=/bin', 'EGG_X=a=b'], threads: false, switchboard: true, lanes: true, balance: 'least-busy',
       maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 2, frameworkName: 'egg', production: false, quiet: false, logLevel: 'INFO', logsJson: false, isDebug: false,
       agentInspectPort: 5800, inspectPort: 9229, port: 7001, protocol: 'http',
       appCloseTimeoutMs: 5000, agentCloseTimeoutMs: 5000,
-      bootTimeoutMs: 600000, spares: 0, reloadConcurrency: 1, reloadAgent: false, preStopDelayMs: 0,
+      bootTimeoutMs: 600000, spares: 0, bootsAtOnce: expect.any(Number), reloadConcurrency: 1, reloadAgent: false, preStopDelayMs: 0,
       restart: {
         backoffBaseMs: 100, backoffCapMs: 15000, healthyAfterMs: 10000, intensity: 60, intensityPeriodMs: 60000, endsMaster: false,
       },
@@ -49,7 +50,7 @@ describe('what the native half gets', () => {
     expect(native.config).toMatchObject({
       production: true, isDebug: true, debugPort: 7002, pidFile, host: 'h', logLevel: 'DEBUG', appCloseTimeoutMs: 1, agentCloseTimeoutMs: 2,
       agentInspectPort: 3, announceAgentPid: true,
-      agentScript: path.join(ROOT, 'dist/commonjs/agent_worker.js'), appScript: path.join(ROOT, 'dist/commonjs/app_worker.js'),
+      agent: { script: path.join(ROOT, 'dist/commonjs/agent_worker.js') }, app: { script: path.join(ROOT, 'dist/commonjs/app_worker.js') },
     });
   });
 

@@ -3,7 +3,9 @@
 // What the agent process runs: `node agent_worker.js <options as JSON>`. Constructs the framework's Agent and tells the master
 // when it is ready. It leaves on SIGTERM (code 0) and when the master is gone (code 110).
 
+const { processMessenger } = require('./messenger');
 const { bootWorker } = require('./worker/boot');
+const { shareCompiled } = require('./worker/compile_cache');
 
 bootWorker({
   exportName: 'Agent',
@@ -15,6 +17,8 @@ bootWorker({
 
 function watchStart(agent, { logger, send, terminate }) {
   let failed = false;
+  // By then all that boots has booted, and nobody waits for an agent as a client waits for an app.
+  processMessenger().once('egg-ready', () => setImmediate(shareCompiled));
 
   function fail(error) {
     if (failed) return;

@@ -46,6 +46,7 @@ class Master {
   #endpoint = null;
   #threads = null;
   #members = null;
+  #compileCache = null;
   #drops = new WorkerDrops(drop => this.#cluster.emit('message-dropped', drop));
   #requests = new Requests(request => this.#native.request(request));
   #apps = new Set();
@@ -136,6 +137,7 @@ class Master {
     const { readEnvironment } = require('./options/environment');
     const { heapBudget } = require('./options/memory_plan');
     const { bannerLines } = require('./master/banner');
+    const { CompileCache } = require('./master/compile_cache');
     const { clusterConfig, readFramework } = require('./master/config');
     const { takeInheritance } = require('./master/succession');
     const { proc } = this.#parts;
@@ -146,7 +148,8 @@ class Master {
     this.#parts.native = this.#parts.loadNative();
     this.options = { ...options, ...await this.#findPorts(options) };
     const heapReason = heapBudget(this.options, proc)?.reason;
-    const config = clusterConfig(this.options, { flavour, framework, proc, environment, inherited });
+    this.#compileCache = new CompileCache({ version: proc.versions.node, uid: proc.getuid() });
+    const config = clusterConfig(this.options, { flavour, framework, proc, environment, inherited, compileCache: this.#compileCache });
     const { production, quiet } = config;
     const lines = bannerLines({ options, flavour, framework, workersReason, heapReason, production, quiet, nodeEnv: environment.nodeEnv });
     return { lines, config };
@@ -184,7 +187,7 @@ class Master {
     if (config.threads) this.#threads = this.#makeThreads(config);
   }
 
-  #makeThreads({ agentScript, appScript }) {
+  #makeThreads({ agent, app }) {
     const { Threads } = require('./master/threads');
     const native = this.#native;
     const told = name => (...args) => unlessClosed(() => native[name](...args));
@@ -196,7 +199,7 @@ class Master {
         threadExited: told('threadExited'),
         log: (level, text) => native.log(level, text),
       },
-      scripts: { agent: agentScript, app: appScript },
+      scripts: { agent: agent.script, app: app.script },
       options: this.options,
       toParent: message => this.#sendToParent(message),
       toMaster: message => this.#receive(message),
@@ -353,7 +356,7 @@ class Master {
   /** Processes are forked with the environment as it is then, not as it was at the start. */
   #tellEnvironment() {
     const { environmentOf } = require('./master/config');
-    unlessClosed(() => this.#native.setEnvironment(environmentOf(this.#parts.proc)));
+    unlessClosed(() => this.#native.setEnvironment(environmentOf(this.#parts.proc, this.#compileCache)));
   }
 
   #onExit(code) {

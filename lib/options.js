@@ -11,6 +11,7 @@ const { flavour } = require('./flavour');
 const { loadFramework } = require('./framework_entry');
 const { findFramework } = require('./framework_path');
 const { bad, oneOf, string, boolean, object, count, port } = require('./options/checks');
+const { parseEntries } = require('./options/entries');
 const { parseHttps } = require('./options/https');
 const { refuseLater } = require('./options/later');
 const { defaultWorkers, checkHeapBudget } = require('./options/memory_plan');
@@ -139,13 +140,14 @@ async function parse(options = {}) {
   const required = given.require ? parseRequire(given.require) : undefined;
 
   const baseDir = absolute(given.baseDir);
+  const entries = parseEntries(given, baseDir);
   const framework = findFramework(baseDir, given.framework || given.customEgg);
   const version = flavour(framework);
   // Before anything is awaited: a framework's wrapper sets the environment just before it calls.
   const base = defaults(version, given, process.env);
   await checkFramework(framework, baseDir);
 
-  const parsed = { ...base, ...given };
+  const parsed = { ...base, ...given, ...entries };
   Object.assign(parsed, { framework, baseDir, workers, port: ports.port, env: base.env });
   if (Object.hasOwn(given, 'ports')) parsed.ports = threads.ports;
   if (Object.hasOwn(given, 'https')) parsed.https = parseHttps(given, version);

@@ -48,6 +48,9 @@ class FakeProcess extends EventEmitter {
   argv0 = 'start';
   argv = ['/usr/bin/node', '/srv/start.js', '{}'];
   debugPort = 9229;
+  // Before Node had a cache of what it compiles, so that the environment is what a test says.
+  versions = { node: '20.0.0' };
+  getuid = () => 0;
   connected = false;
   exits = [];
   sent = [];

@@ -7,6 +7,7 @@ const path = require('path');
 
 const { ClutchError } = require('../errors');
 const { PACKAGE_DIR } = require('../flavour');
+const { bootsAtOnce } = require('../options/cpu_count');
 const { isProduction, isQuiet } = require('../options/environment');
 const { heapBudget, oomFiles } = require('../options/memory_plan');
 const { messengerSettings } = require('../options/messenger');
@@ -18,6 +19,8 @@ const { ownCommand } = require('./succession');
 
 // egg's tools know workers by where the package that we stand in for has its scripts: egg-scripts for egg 4 by another path.
 const SCRIPT_DIRS = { 2: path.join(PACKAGE_DIR, 'lib'), 3: path.join(PACKAGE_DIR, 'dist', 'commonjs') };
+
+const PRELOAD = path.join(PACKAGE_DIR, 'lib', 'worker', 'preload.js');
 
 // execve(2): one argument, its closing NUL included, must fit into 32 pages (MAX_ARG_STRLEN).
 const MAX_ARGUMENT_BYTES = 32 * 4096 - 1;
@@ -58,16 +61,27 @@ function toArgument(options) {
 }
 
 /** What processes are forked with, as it is now. */
-function environmentOf({ env }) {
-  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
+function environmentOf({ env }, compileCache) {
+  return [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...compileCache?.variables(env) ?? []];
+}
+
+/**
+ * What a worker of one role runs. An entry that is not ours is tied to the master by a module that Node loads before it; a snapshot
+ * can load none, so its process is reached by Node's channel alone.
+ */
+function entryOf(file, snapshot, own) {
+  const script = file ?? own;
+  if (snapshot) return { script, execArgv: ['--snapshot-blob', snapshot], isRestored: true };
+  return { script, execArgv: file ? ['--require', PRELOAD] : [], isRestored: false };
 }
 
 /**
  * @param {object} options parsed, with the ports that the master found
- * @param {{ flavour: 2 | 3, framework: { name: string }, proc: NodeJS.Process, environment: object, inherited?: number }} facts
+ * @param {{ flavour: 2 | 3, framework: { name: string }, proc: NodeJS.Process, environment: object, inherited?: number,
+ *   compileCache?: import('./compile_cache').CompileCache }} facts
  * @returns {object} ClusterConfig of the binding
  */
-function clusterConfig(options, { flavour, framework, proc, environment, inherited }) {
+function clusterConfig(options, { flavour, framework, proc, environment, inherited, compileCache }) {
   const { env, execPath, debugPort } = proc;
   const threads = options.startMode === 'worker_threads';
   const heap = heapBudget(options, proc);
@@ -76,9 +90,9 @@ function clusterConfig(options, { flavour, framework, proc, environment, inherit
   return {
     execPath,
     execArgv: [...workerExecArgv(proc), ...(heap ? [heap.argument] : [])],
-    agentScript: path.join(SCRIPT_DIRS[flavour], 'agent_worker.js'),
-    appScript: path.join(SCRIPT_DIRS[flavour], 'app_worker.js'),
-    env: environmentOf(proc),
+    agent: entryOf(options.agentWorkerFile, options.agentSnapshotBlob, path.join(SCRIPT_DIRS[flavour], 'agent_worker.js')),
+    app: entryOf(options.appWorkerFile, options.appSnapshotBlob, path.join(SCRIPT_DIRS[flavour], 'app_worker.js')),
+    env: environmentOf(proc, compileCache),
     // Threads are given theirs as they are made, on no command line.
     optionsJson: threads ? JSON.stringify(options) : toArgument(options),
     threads,
@@ -89,6 +103,8 @@ function clusterConfig(options, { flavour, framework, proc, environment, inherit
     balance: options.balance ?? 'least-busy',
     sharesSockets: !threads || options.reusePort === true,
     workers: options.workers,
+    // Threads have one process' start-up behind them already.
+    bootsAtOnce: threads ? options.workers : bootsAtOnce(),
     frameworkName: framework.name,
     production: isProduction(options.env, environment.nodeEnv),
     quiet: isQuiet(options.env, environment.nodeEnv),

@@ -44,4 +44,12 @@ function workersByCpu({ cpus = availableCpus(), read = readFile } = {}) {
   return { workers, reason: `${usable} CPUs to run on, ${limit}` };
 }
 
-module.exports = { workersByCpu, cgroupQuota, availableCpus };
+/**
+ * How many apps boot at the same time while a cluster starts. Booting is work for a processor with some waiting in between, so up to two
+ * for each keep it busy; more would only take each other's time, and memory, and run into their frameworks' time-outs.
+ */
+function bootsAtOnce({ cpus = availableCpus(), read = readFile } = {}) {
+  return Math.max(4, 2 * workersByCpu({ cpus, read }).workers);
+}
+
+module.exports = { bootsAtOnce, workersByCpu, cgroupQuota, availableCpus };

@@ -7,6 +7,7 @@ const cluster = require('cluster');
 const { isMainThread, parentPort, threadId } = require('worker_threads');
 const { attach, introduce, joinLane, joinSwitchboard } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
+const { takeCompileCache } = require('./compile_cache');
 const { ConsoleLogger } = require('./console_logger');
 const { drainServers } = require('./drain');
 const { gracefulExit } = require('./graceful_exit');
@@ -45,6 +46,7 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
   const options = JSON.parse(process.argv[2]);
   if (options.log === 'json') ConsoleLogger.writeJson({ role, worker: cluster.worker?.id });
   const closeTimeout = closeTimeoutMs(role, options);
+  takeCompileCache(process.env);
   const attachError = attach(closeTimeout);
   const logger = new ConsoleLogger({ level: logLevel });
   if (attachError) logger.error(attachError);

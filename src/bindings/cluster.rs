@@ -9,6 +9,7 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
+use super::entry::EntryConfig;
 use crate::error::ClusterError;
 use crate::master::{
     Balance, IntensityEnd, LogFormat, MasterConfig, MasterHandle, RecyclePolicy, Request, RequestId, Resize,
@@ -23,10 +24,10 @@ pub struct ClusterConfig {
     pub exec_path: String,
     /// Node's own arguments for the workers (`process.execArgv`).
     pub exec_argv: Vec<String>,
-    /// Absolute path of the agent's script.
-    pub agent_script: String,
-    /// Absolute path of the app workers' script.
-    pub app_script: String,
+    /// What the agent runs.
+    pub agent: EntryConfig,
+    /// What the app workers run.
+    pub app: EntryConfig,
     /// The environment of all workers, `K=V`.
     pub env: Vec<String>,
     /// The parsed options as compact JSON: the workers' argument and the data of `egg-ready`.
@@ -102,6 +103,8 @@ pub struct ClusterConfig {
     pub boot_timeout_ms: u32,
     /// How many app workers are booted to take over when one is lost.
     pub spares: u32,
+    /// How many apps boot at the same time while the cluster starts.
+    pub boots_at_once: u32,
     /// How many slots a reload renews at once; at least 1.
     pub reload_concurrency: u32,
     /// Whether a reload renews the agent as well, where it is not said.
@@ -402,8 +405,8 @@ impl TryFrom<ClusterConfig> for MasterConfig {
         Ok(Self {
             exec_path: config.exec_path.into(),
             exec_argv: config.exec_argv.into_iter().map(Into::into).collect(),
-            agent_script: config.agent_script.into(),
-            app_script: config.app_script.into(),
+            agent: config.agent.into(),
+            app: config.app.into(),
             env: config.env.into_iter().map(Into::into).collect(),
             options_json: config.options_json,
             threads: config.threads,
@@ -444,6 +447,7 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             }),
             boot_timeout: millis(config.boot_timeout_ms),
             spares: config.spares,
+            boots_at_once: config.boots_at_once,
             reload_concurrency: config.reload_concurrency.max(1),
             reload_agent: config.reload_agent,
             pre_stop_delay: millis(config.pre_stop_delay_ms),

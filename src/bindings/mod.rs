@@ -3,6 +3,7 @@
 mod callback;
 mod cluster;
 mod endpoint;
+mod entry;
 mod lane;
 mod text;
 mod worker;

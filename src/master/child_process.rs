@@ -38,6 +38,12 @@ const LANE_FD: i32 = 7;
 /// And what tells the worker of it.
 const LANE_VARIABLE: &str = "EGG_CLUTCH_LANE";
 
+/// Tells what is loaded before an entry that is not ours that this is the worker itself, and none of its children.
+const ENTRY_VARIABLE: &str = "EGG_CLUTCH_ENTRY";
+
+/// By which JavaScript says that the folder in `NODE_COMPILE_CACHE` is our choice.
+const COMPILE_CACHE_VARIABLE: &str = "EGG_CLUTCH_COMPILE_CACHE";
+
 /// The worker's ends of what it is forked with besides its channel.
 pub(super) struct Ends<'a> {
     pub(super) switchboard: Option<&'a Invitation>,
@@ -73,13 +79,19 @@ pub(super) fn start(
         env.push(format!("{SWITCHBOARD_VARIABLE}={SWITCHBOARD_FD}:{}:{}", peer.place.0, peer.generation.0).into());
     }
     // Without a page it serves as well; it is just not watched.
-    let (pulse, offer) = shared_memory::refusal()
-        .map_or_else(|| PulseReader::reserve().ok(), |_| None)
+    let is_possible = !config.entry(who).is_restored && shared_memory::refusal().is_none();
+    let (pulse, offer) = is_possible
+        .then(|| PulseReader::reserve().ok())
+        .flatten()
         .map(|(reader, offer)| (Rc::new(reader), offer))
         .unzip();
     if let Some(offer) = &offer {
         inherit.extend(offer.descriptors().into_iter().zip(PULSE_FDS));
         env.push(format!("{PULSE_VARIABLE}={}:{}", PULSE_FDS[0], PULSE_FDS[1]).into());
+    }
+    let entry = config.entry(who);
+    if !entry.is_restored && !entry.exec_argv.is_empty() {
+        env.push(format!("{ENTRY_VARIABLE}=on").into());
     }
     if let Some(LaneOffer { theirs, .. }) = ends.lane {
         inherit.push((theirs.as_fd(), LANE_FD));
@@ -170,11 +182,12 @@ impl ChildProcess {
 
 fn arguments(config: &MasterConfig, who: Occupant, number: WorkerId) -> Vec<OsString> {
     let mut args = config.exec_argv.clone();
-    let script = if who.is_agent() { &config.agent_script } else { &config.app_script };
+    let entry = config.entry(who);
+    args.extend_from_slice(&entry.exec_argv);
     if let Some(port) = inspect_port(config, who, number) {
         args.push(format!("--inspect-port={port}").into());
     }
-    args.push(script.clone());
+    args.push(entry.script.clone());
     args.push(config.options_json.clone().into());
     args
 }
@@ -196,7 +209,7 @@ pub(super) fn worker_inspect_port(config: &MasterConfig, number: WorkerId) -> u1
 }
 
 fn environment(config: &MasterConfig, who: Occupant, number: WorkerId) -> Vec<OsString> {
-    const OURS: [&str; 8] = [
+    const OURS: [&str; 10] = [
         "NODE_CHANNEL_FD",
         "NODE_CHANNEL_SERIALIZATION_MODE",
         "NODE_UNIQUE_ID",
@@ -205,10 +218,14 @@ fn environment(config: &MasterConfig, who: Occupant, number: WorkerId) -> Vec<Os
         SWITCHBOARD_VARIABLE,
         PULSE_VARIABLE,
         LANE_VARIABLE,
+        ENTRY_VARIABLE,
+        COMPILE_CACHE_VARIABLE,
     ];
+    // Only what takes it out of its environment again is told that the cache is ours.
+    let ours = if config.entry(who).is_restored { &OURS[..] } else { &OURS[..OURS.len() - 1] };
     let is_ours = |pair: &OsString| {
         let bytes = pair.as_encoded_bytes();
-        OURS.iter().any(|name| bytes.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
+        ours.iter().any(|name| bytes.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
     };
     let mut env: Vec<OsString> = config.env.iter().filter(|pair| !is_ours(pair)).cloned().collect();
     env.push(format!("NODE_CHANNEL_FD={CHANNEL_FD}").into());

@@ -8,8 +8,20 @@ use super::console::LogFormat;
 use super::doorstep::StickyConfig;
 use super::watch::StuckConfig;
 use crate::listen::balance::Balance;
+use crate::message::address::Occupant;
 use crate::slot::RecyclePolicy;
 use crate::supervisor::{RestartPolicy, SupervisorConfig};
+
+/// What the processes of one role run.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The script.
+    pub script: OsString,
+    /// Node's own arguments for it, besides those for every worker.
+    pub exec_argv: Vec<OsString>,
+    /// True for one that is restored from a snapshot: nothing of ours can be loaded into it.
+    pub is_restored: bool,
+}
 
 /// Everything the master needs to run a cluster.
 #[derive(Clone, Debug)]
@@ -18,10 +30,10 @@ pub struct MasterConfig {
     pub exec_path: OsString,
     /// Node's own arguments for every worker (`process.execArgv`).
     pub exec_argv: Vec<OsString>,
-    /// The agent's script.
-    pub agent_script: OsString,
-    /// The app workers' script.
-    pub app_script: OsString,
+    /// What the agent runs.
+    pub agent: Entry,
+    /// What the app workers run.
+    pub app: Entry,
     /// The environment of the workers, `K=V`.
     pub env: Vec<OsString>,
     /// The parsed options as JSON: the argument of the workers and the data of `egg-ready`.
@@ -92,6 +104,8 @@ pub struct MasterConfig {
     pub boot_timeout: Duration,
     /// How many app workers are booted to take over when one is lost.
     pub spares: u32,
+    /// How many apps boot at the same time while the cluster starts.
+    pub boots_at_once: u32,
     /// How many slots a reload renews at once.
     pub reload_concurrency: u32,
     /// Whether a reload renews the agent as well, where it is not said.
@@ -130,6 +144,7 @@ impl MasterConfig {
             agent_refork_delay: AGENT_REFORK_DELAY,
             announce_agent_pid: self.announce_agent_pid,
             spares: self.spares,
+            boots_at_once: self.boots_at_once,
             reload_concurrency: self.reload_concurrency,
             reload_agent: self.reload_agent,
             pre_stop_delay: self.pre_stop_delay,
@@ -137,6 +152,12 @@ impl MasterConfig {
             restart: RestartPolicy { pause, ..self.restart },
             seed,
         }
+    }
+
+    /// What a process runs.
+    #[must_use]
+    pub fn entry(&self, who: Occupant) -> &Entry {
+        if who.is_agent() { &self.agent } else { &self.app }
     }
 
     /// Node's rule for `--inspect-port` of cluster workers: where an inspect flag stands among the arguments or in `NODE_OPTIONS`.

@@ -61,8 +61,9 @@ impl Shell {
         if let Some(env) = self.environment_now() {
             self.config.env = env;
         }
-        let invitation = self.switchboard.invite();
-        let lane = self.listeners.lanes.offer(who);
+        let is_restored = self.config.entry(who).is_restored;
+        let invitation = if is_restored { None } else { self.switchboard.invite() };
+        let lane = if is_restored { None } else { self.listeners.lanes.offer(who) };
         let ends = Ends { switchboard: invitation.as_ref(), lane: lane.as_ref() };
         let event = match child_process::start(&self.config, who, number, &ends, &self.happenings) {
             Ok(process) => {

@@ -56,7 +56,7 @@ pub use crate::listen::sticky_by::StickyBy;
 pub use crate::slot::RecyclePolicy;
 pub use crate::supervisor::{IntensityEnd, RequestId, Resize, RestartPolicy};
 pub use child_thread::{ThreadKey, ThreadNews, Ticket};
-pub use config::MasterConfig;
+pub use config::{Entry, MasterConfig};
 pub use console::LogFormat;
 pub use doorstep::StickyConfig;
 pub use heir::UpgradePlan;

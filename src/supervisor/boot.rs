@@ -1,4 +1,5 @@
-//! Start order: the agent first, then all apps at once, then ready. Until ready, any death ends the master with code 1.
+//! Start order: the agent first, then the apps (all at once, or as many at once as the machine can take), then ready. Until ready, any death
+//! ends the master with code 1.
 
 use std::time::Duration;
 
@@ -110,9 +111,15 @@ impl Supervisor {
             self.phase = Phase::AppsBooting { since: now };
             self.apps_started_at = now;
             self.report(Report::AppsStarting);
-            for index in 0..self.config.workers {
-                self.spawn(Seat::App(SlotIndex(index)), now);
-            }
+            self.boot_more_apps(now);
+        }
+    }
+
+    /// Until all are there, no app is forked twice: the number of forks is the next slot's.
+    fn boot_more_apps(&mut self, now: Duration) {
+        let ends_at = self.serving_apps().saturating_add(self.config.boots_at_once.max(1)).min(self.config.workers);
+        for index in self.apps_forked..ends_at {
+            self.spawn(Seat::App(SlotIndex(index)), now);
         }
     }
 
@@ -180,6 +187,7 @@ impl Supervisor {
         self.report(Report::AppStarted { who, number, pid, port, remain, took });
         match self.phase {
             Phase::AppsBooting { .. } if remain == 0 => self.open_up(now),
+            Phase::AppsBooting { .. } => self.boot_more_apps(now),
             Phase::Running => self.tell(Notice::ReadyToApps),
             _ => {}
         }

@@ -65,6 +65,8 @@ pub struct SupervisorConfig {
     pub agent_close_timeout: Duration,
     /// How long a process may boot.
     pub boot_timeout: Duration,
+    /// How many apps boot at the same time while the cluster starts; at least 1.
+    pub boots_at_once: u32,
     /// How long after the agent's death a new one is forked.
     pub agent_refork_delay: Duration,
     /// True where every app is told the agent's pid on its own start (egg 4).

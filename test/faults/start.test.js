@@ -56,14 +56,14 @@ describe('a cluster whose processes cannot be started', () => {
   }
 
   it('ends with code 1 when the script of the agent is missing', async () => {
-    const { stderr } = await fail('dies_while_booting', {}, altered({ agentScript: '/no/such/agent_worker.js' }));
+    const { stderr } = await fail('dies_while_booting', {}, altered({ agent: { script: '/no/such/agent_worker.js', execArgv: [], isRestored: false } }));
     assert.match(stderr, /Cannot find module '\/no\/such\/agent_worker\.js'/);
     assert.match(stderr, /agent_worker#1:\d+ died \(code: 1, signal: null\)/);
     assert.match(stderr, /agent_worker#1:\d+ start fail, exiting with code:1/);
   });
 
   it('ends with code 1 when the script of the apps is missing', async () => {
-    const { stderr } = await fail('dies_while_booting', {}, altered({ appScript: '/no/such/app_worker.js' }));
+    const { stderr } = await fail('dies_while_booting', {}, altered({ app: { script: '/no/such/app_worker.js', execArgv: [], isRestored: false } }));
     assert.match(stderr, /app_worker#\d:\d+ died \(code: \w+, signal: null/);
     assert.match(stderr, /app_worker#\d:\d+ start fail, exiting with code:1/);
   });

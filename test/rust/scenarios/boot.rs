@@ -16,6 +16,34 @@ fn the_agent_is_forked_first_and_all_apps_at_once_when_it_has_started() {
 }
 
 #[test]
+fn where_only_some_may_boot_at_once_each_that_is_ready_makes_room_for_the_next() {
+    let mut stage = Stage::started(SupervisorConfig { workers: 4, boots_at_once: 2, spares: 1, ..production() });
+    stage.tell(Event::AgentStarted { who: agent(1) });
+    assert_eq!(stage.take().spawned(), [agent(1), app(0, 1), app(1, 1)]);
+    stage.listen(app(1, 1));
+    assert_eq!(stage.take().spawned(), [app(2, 1)]);
+    stage.listen(app(1, 1));
+    assert_eq!(stage.take().spawned(), [], "a second server is no second start");
+    stage.listen(app(2, 1));
+    assert_eq!(stage.take().spawned(), [app(3, 1)]);
+    stage.listen(app(0, 1));
+    assert!(!stage.view().is_running, "one of four is still missing");
+    stage.listen(app(3, 1));
+    assert!(stage.view().is_running);
+    assert_eq!(stage.take().spawned(), [app(4, 1)], "the spare comes when all are there");
+}
+
+#[test]
+fn nobody_else_is_forked_when_one_of_those_that_boot_first_dies() {
+    let mut stage = Stage::started(SupervisorConfig { workers: 4, boots_at_once: 1, ..production() });
+    stage.tell(Event::AgentStarted { who: agent(1) });
+    stage.take();
+    stage.tell(Event::WorkerExited { who: app(0, 1), exit: Exit::Code(1) });
+    let asked = stage.take();
+    assert_eq!((asked.spawned(), asked.exit()), (vec![], Some(1)));
+}
+
+#[test]
 fn readiness_is_told_to_the_parent_then_the_apps_then_the_agent() {
     let mut stage = Stage::with_booting_apps(production());
     stage.listen(app(1, 1));

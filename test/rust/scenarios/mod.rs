@@ -66,6 +66,7 @@ fn production() -> SupervisorConfig {
         agent_refork_delay: seconds(1),
         announce_agent_pid: false,
         spares: 0,
+        boots_at_once: 8,
         reload_concurrency: 2,
         reload_agent: false,
         pre_stop_delay: Duration::ZERO,

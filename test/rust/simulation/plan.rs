@@ -251,6 +251,7 @@ fn draw_config(chance: &mut Chance) -> SupervisorConfig {
         agent_refork_delay: Duration::from_millis(chance.pick(&[10, 100, 1_000])),
         announce_agent_pid: chance.happens(50),
         spares: 0,
+        boots_at_once: workers,
         reload_concurrency: workers,
         reload_agent: false,
         pre_stop_delay: Duration::ZERO,
@@ -267,5 +268,11 @@ fn draw_config(chance: &mut Chance) -> SupervisorConfig {
         seed: chance.below(u64::MAX),
     };
     // Decided by a number that is drawn anyway: every draw more would turn all lives that are kept into others.
-    SupervisorConfig { sticky_worker_port: config.seed.is_multiple_of(7).then_some(41_000), ..config }
+    let boots_at_once = match config.seed {
+        seed if seed.is_multiple_of(11) => 1,
+        seed if seed.is_multiple_of(13) => 2,
+        _ => workers,
+    };
+    let sticky_worker_port = config.seed.is_multiple_of(7).then_some(41_000);
+    SupervisorConfig { sticky_worker_port, boots_at_once, ..config }
 }
