@@ -700,6 +700,8 @@ export interface BootFailureFacts {
   code: number | null;
   signal: string | null;
   reason: ExitFacts['reason'] | null;
+  /** What is on record of its end; `null` where nothing is: it could not be forked, or is a thread. */
+  death: Death | null;
 }
 
 /** The running cluster, in the master. */

@@ -35,7 +35,10 @@ impl Shell {
             Effect::Bequeath { heir } => self.bequeath(heir),
             Effect::Keep => self.keep(),
             Effect::TakeOver => self.ask_predecessor(),
-            Effect::Answer { ticket, answer } => (self.sink)(service_reports::answer(ticket, &answer)),
+            Effect::Answer { ticket, answer } => {
+                let death = self.death_of_refused(&answer);
+                (self.sink)(service_reports::answer(ticket, &answer, death));
+            }
             Effect::Tell(notice) => self.tell(notice),
             Effect::Report(report) => self.report(&report),
             Effect::Exit { code } => self.end(code),
@@ -94,7 +97,9 @@ impl Shell {
         }
         let cause = match report {
             Report::AppExited { who, exit, reason, .. } => self.note_death(*who, *exit, *reason),
-            Report::AgentDied { number, exit, reason, .. } => {
+            Report::AgentDied { number, exit, reason, .. }
+            | Report::AgentRetired { number, exit, reason, .. }
+            | Report::AgentLeft { number, exit, reason, .. } => {
                 let agent = self.running.iter().find(|(who, running)| who.is_agent() && running.number == *number);
                 agent.map(|(who, _)| *who).and_then(|who| self.note_death(who, *exit, *reason))
             }

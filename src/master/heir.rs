@@ -92,7 +92,7 @@ impl Shell {
         if let Some(hindrance) = hindrance {
             let refusal = Answer::Refused(Refusal::CannotUpgrade(hindrance));
             return match ticket {
-                Some(ticket) => (self.sink)(service_reports::answer(ticket, &refusal)),
+                Some(ticket) => (self.sink)(service_reports::answer(ticket, &refusal, None)),
                 None => error!("[master] upgrade: {}", service_reports::hindrance(hindrance)),
             };
         }

@@ -79,6 +79,8 @@ pub(super) struct Lanes {
     is_wanted: bool,
     balance: Balance,
     lanes: HashMap<Occupant, Lane>,
+    /// Who has been handed something, until that is asked.
+    fed: Vec<Occupant>,
     started: Instant,
     happenings: mpsc::Sender<Happening>,
 }
@@ -86,7 +88,12 @@ pub(super) struct Lanes {
 impl Lanes {
     /// Without being wanted, connections go by Node's channel.
     pub(super) fn new(happenings: mpsc::Sender<Happening>, balance: Balance, is_wanted: bool) -> Self {
-        Self { is_wanted, balance, lanes: HashMap::new(), started: Instant::now(), happenings }
+        Self { is_wanted, balance, lanes: HashMap::new(), fed: Vec::new(), started: Instant::now(), happenings }
+    }
+
+    /// Who has been handed something since this was asked last.
+    pub(super) fn take_fed(&mut self) -> Vec<Occupant> {
+        std::mem::take(&mut self.fed)
     }
 
     /// A lane for a worker that is about to be forked; none where it does without.
@@ -171,6 +178,9 @@ impl Lanes {
 
     /// Hands connections of one listening socket to the worker that was chosen for them. Gives back those that did not find room.
     pub(super) fn hand_over(&mut self, who: Occupant, door: &DoorName<'_>, connections: Vec<Laid>) -> Vec<Laid> {
+        if self.fed.last() != Some(&who) {
+            self.fed.push(who);
+        }
         let now = self.started.elapsed();
         let Some(lane) = self.lanes.get_mut(&who) else { return connections };
         if !lane.doors.contains(&door.number) {

@@ -11,6 +11,7 @@ use super::shell::Shell;
 use super::watch::{Life, name_of, seconds};
 use crate::message::address::{Occupant, Seat};
 use crate::slot::{Cause, Circumstances, Exit, ExitReason, OomPlace, Sender};
+use crate::supervisor::{Answer, Refusal};
 use crate::sys::process_facts::name_of_signal;
 use crate::sys::pulse::{self, PulseReader, Text, Word};
 
@@ -167,6 +168,14 @@ impl Shell {
         }
         self.deaths.insert(who.seat, obituary.facts.clone());
         Some(obituary.facts)
+    }
+}
+
+impl Shell {
+    /// What is on record of the process for whose sake something was refused.
+    pub(super) fn death_of_refused(&self, answer: &Answer) -> Option<&Value> {
+        let Answer::Refused(Refusal::BootFailed(failure)) = answer else { return None };
+        self.deaths.get(&failure.who.seat).filter(|death| death["id"] == json!(failure.number.0))
     }
 }
 

@@ -75,10 +75,14 @@ impl Shell {
             for Handover { who, outgoing, sent } in handovers {
                 if self.push_own(who, outgoing) {
                     self.listeners.note_sent(who, sent);
+                    self.watch.expect_work(who);
                 } else {
                     self.listeners.forget_worker(who);
                 }
             }
+        }
+        for who in self.listeners.lanes.take_fed() {
+            self.watch.expect_work(who);
         }
         for who in self.listeners.take_retired() {
             self.push_own(who, Outgoing::new(node_protocol::drained()));

@@ -77,7 +77,7 @@ pub(super) fn log(report: &Report, config: &MasterConfig) -> bool {
 /// What JavaScript is told of a report; none for what only people read, or has its event elsewhere.
 pub(super) fn event(report: &Report) -> Option<Value> {
     Some(match report {
-        Report::AgentRetired { number, pid, exit, reason } => json!({
+        Report::AgentRetired { number, pid, exit, reason } | Report::AgentLeft { number, pid, exit, reason } => json!({
             "type": "agent-exited", "id": number.0, "pid": pid,
             "code": exit.code(), "signal": exit.signal(), "reason": reason.as_str(),
         }),
@@ -101,7 +101,9 @@ pub(super) fn event(report: &Report) -> Option<Value> {
 }
 
 /// The answer to a request: a value, or an error with its code.
-pub(super) fn answer(ticket: RequestId, answer: &Answer) -> String {
+///
+/// `death` is what is on record of the process that did not get ready.
+pub(super) fn answer(ticket: RequestId, answer: &Answer, death: Option<&Value>) -> String {
     let mut event = json!({ "type": "answer", "ticket": ticket.0 });
     match answer {
         Answer::Reloaded { workers, agent } => event["value"] = json!({ "workers": workers, "agent": agent }),
@@ -109,14 +111,14 @@ pub(super) fn answer(ticket: RequestId, answer: &Answer) -> String {
         Answer::Upgraded { pid } => event["value"] = json!({ "pid": pid }),
         Answer::Done => event["value"] = Value::Null,
         Answer::Refused(refusal) => {
-            let (code, message, facts) = words_of(refusal);
+            let (code, message, facts) = words_of(refusal, death);
             event["error"] = json!({ "code": code, "message": message, "facts": facts });
         }
     }
     event.to_string()
 }
 
-fn words_of(refusal: &Refusal) -> (&'static str, String, Option<Value>) {
+fn words_of(refusal: &Refusal, death: Option<&Value>) -> (&'static str, String, Option<Value>) {
     match refusal {
         Refusal::NotRunning => ("ERR_CLUTCH_CLOSED", "the cluster is not ready, or stops".to_owned(), None),
         Refusal::NoSuchWorker(number) => ("ERR_CLUTCH_OPTION", format!("id: there is no app worker {number}"), None),
@@ -153,7 +155,7 @@ fn words_of(refusal: &Refusal) -> (&'static str, String, Option<Value>) {
         }
         Refusal::BootFailed(failure) => {
             let message = format!("the new {}", how_it_failed(failure));
-            ("ERR_CLUTCH_RELOAD", message, Some(facts_of(failure)))
+            ("ERR_CLUTCH_RELOAD", message, Some(facts_of(failure, death)))
         }
     }
 }
@@ -220,7 +222,7 @@ fn how_it_failed(failure: &BootFailure) -> String {
     format!("{kind}#{number}:{pid} {why} ({how}); its own output says more")
 }
 
-fn facts_of(failure: &BootFailure) -> Value {
+fn facts_of(failure: &BootFailure, death: Option<&Value>) -> Value {
     let BootFailure { who, number, pid, was_overdue, end } = failure;
     let slot = match who.seat {
         Seat::Agent => None,
@@ -231,6 +233,7 @@ fn facts_of(failure: &BootFailure) -> Value {
         "code": end.and_then(|(exit, _)| exit.code()),
         "signal": end.and_then(|(exit, _)| exit.signal()),
         "reason": end.map(|(_, reason)| reason.as_str()),
+        "death": death,
     })
 }
 

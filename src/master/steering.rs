@@ -59,7 +59,7 @@ impl Shell {
             let view = self.supervisor.view();
             let who = view.apps.iter().find(|app| app.number == number).map(|app| app.who);
             if who.is_some_and(|who| self.listeners.has_own_socket(who)) {
-                return (self.sink)(service_reports::answer(ticket, &Answer::Refused(Refusal::NoSharedSockets)));
+                return (self.sink)(service_reports::answer(ticket, &Answer::Refused(Refusal::NoSharedSockets), None));
             }
         }
         match request {

@@ -82,7 +82,8 @@ impl Member {
         };
         let doing = match pulse.event_loop() {
             Loop::Runs(since) => Doing::Running { since },
-            Loop::Waits(_) | Loop::Unknown => Doing::Waiting,
+            Loop::Waits(since) => Doing::Idle { since },
+            Loop::Unknown => Doing::Waiting,
         };
         let hindrance = || Hindrance { is_stopped: process_facts(*pid).is_stopped(), waited: delay.read() };
         standstill.look(now, doing, hindrance, kills && pulse.word(Word::Inspector) == 0)
@@ -176,6 +177,14 @@ impl Watch {
         self.next_look = Some(self.next_look.map_or(soon, |at| at.min(soon)));
     }
 
+    /// A process has been given something to do, so it may stand still soon.
+    pub(super) fn expect_work(&mut self, who: Occupant) {
+        let Some(standstill) = self.members.get_mut(&who).and_then(|member| member.standstill.as_mut()) else { return };
+        standstill.expect_work(pulse::now());
+        let at = standstill.next_look();
+        self.next_look = Some(self.next_look.map_or(at, |next| next.min(at)));
+    }
+
     /// When the next look is due.
     pub(super) fn next_look(&self) -> Option<tokio::time::Instant> {
         self.next_look.map(|at| tokio::time::Instant::now() + at.saturating_sub(pulse::now()))
@@ -201,6 +210,9 @@ impl Watch {
         }
         let watched = self.members.values().filter_map(|member| member.standstill.as_ref());
         self.next_look = watched.map(Standstill::next_look).min();
+        if self.recycles {
+            self.wake();
+        }
         findings
     }
 }

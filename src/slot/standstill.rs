@@ -19,6 +19,11 @@ pub struct StuckPolicy {
 pub enum Doing {
     /// It waits for something to do, or is not known to run.
     Waiting,
+    /// It has waited for something to do since then, and nothing has happened.
+    Idle {
+        /// Since when.
+        since: Duration,
+    },
     /// It runs since then.
     Running {
         /// Since when.
@@ -66,6 +71,8 @@ struct Turn {
 
 /// How often one that has been told of is looked at, so that its end is seen soon.
 const STEERED_PERIOD: Duration = Duration::from_millis(100);
+/// How much less often one that does nothing is looked at.
+const IDLE_PERIODS: u32 = 5;
 /// The least time between two looks.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
 /// Who comes so much too late was held up, and whatever held him up may have held up the process as well.
@@ -96,6 +103,11 @@ impl Standstill {
         }
     }
 
+    /// It was idle, and has been given something to do.
+    pub fn expect_work(&mut self, now: Duration) {
+        self.next_look = self.next_look.min(now + self.policy.steer_after);
+    }
+
     /// When it is to be looked at again. No standstill is seen later than that for having begun in between.
     #[must_use]
     pub fn next_look(&self) -> Duration {
@@ -120,7 +132,12 @@ impl Standstill {
         let looked_at = std::mem::replace(&mut self.looked_at, now);
         let Doing::Running { since } = doing else {
             self.was_stopped = false;
-            return self.end_turn(now);
+            let finding = self.end_turn(now);
+            // Nothing has happened since the last look.
+            if matches!(doing, Doing::Idle { since } if since <= looked_at) && finding == Finding::Nothing {
+                self.next_look = now + self.policy.steer_after * IDLE_PERIODS;
+            }
+            return finding;
         };
         let ended = match self.turn {
             Some(turn) if turn.since == since => Finding::Nothing,
@@ -130,7 +147,8 @@ impl Standstill {
         let queued = waited.saturating_sub(std::mem::replace(&mut self.waited, waited));
         let was_stopped = std::mem::replace(&mut self.was_stopped, is_stopped);
         // It cannot have run since before it was looked at and found otherwise; a clock that differs is not believed.
-        let wall = now.saturating_sub(since.max(looked_at));
+        // One that was idle was not looked at for long, and may have been kept from running in between.
+        let wall = now.saturating_sub(since.max(looked_at)).min(self.policy.steer_after.saturating_add(late));
         let lost = if is_stopped || was_stopped || late >= HELD_UP { wall } else { queued.max(late) };
         let turn = self.turn.get_or_insert(Turn { since, counted: Duration::ZERO, stage: Stage::Unsuspected });
         turn.counted += wall.saturating_sub(lost);

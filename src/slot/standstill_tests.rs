@@ -25,6 +25,7 @@ struct Life {
     watch: Standstill,
     now: Duration,
     since: Option<Duration>,
+    idle_since: Duration,
     waited: Duration,
     may_kill: bool,
     findings: Vec<(Duration, Finding)>,
@@ -34,13 +35,17 @@ impl Life {
     fn new() -> Self {
         let now = Duration::from_secs(1000);
         let watch = Standstill::new(POLICY, now);
-        Self { watch, now, since: None, waited: Duration::ZERO, may_kill: true, findings: Vec::new() }
+        Self { watch, now, since: None, idle_since: now, waited: Duration::ZERO, may_kill: true, findings: Vec::new() }
     }
 
     fn live(&mut self, part: Part, length: Duration) -> &mut Self {
-        match part {
-            Part::Idle => self.since = None,
-            _ => self.since = self.since.or(Some(self.now)),
+        let is_idle = part == Part::Idle;
+        if is_idle && self.since.take().is_some() {
+            self.idle_since = self.now;
+        }
+        if !is_idle && self.since.is_none() {
+            self.since = Some(self.now);
+            self.watch.expect_work(self.now);
         }
         let end = self.now + length;
         while self.now < end {
@@ -61,7 +66,7 @@ impl Life {
         if self.now < self.watch.next_look() {
             return;
         }
-        let doing = self.since.map_or(Doing::Waiting, |since| Doing::Running { since });
+        let doing = self.since.map_or(Doing::Idle { since: self.idle_since }, |since| Doing::Running { since });
         let hindrance = Hindrance { is_stopped, waited: self.waited };
         let finding = self.watch.look(self.now, doing, || hindrance, self.may_kill);
         assert!(self.watch.next_look() > self.now);
@@ -144,6 +149,25 @@ fn one_under_a_debugger_is_steered_and_never_lost() {
     life.may_kill = false;
     life.live(Part::Busy, 300 * SECOND).live(Part::Idle, 2 * SECOND);
     assert_eq!(life.kinds(), ["stands still", "goes on"]);
+}
+
+#[test]
+fn one_that_does_nothing_is_looked_at_less_often_until_it_has_work() {
+    let mut watch = Standstill::new(POLICY, SECOND);
+    let idle = |since| Doing::Idle { since };
+    let look = |watch: &mut Standstill, now, doing| {
+        assert_eq!(watch.look(now, doing, Hindrance::default, true), Finding::Nothing);
+        watch.next_look() - now
+    };
+    assert_eq!(look(&mut watch, 2 * SECOND, idle(1500 * MS)), SECOND, "it has done something since");
+    assert_eq!(look(&mut watch, 3 * SECOND, idle(1500 * MS)), 5 * SECOND);
+    watch.expect_work(4 * SECOND);
+    assert_eq!(watch.next_look(), 5 * SECOND);
+    assert_eq!(look(&mut watch, 5 * SECOND, idle(4500 * MS)), SECOND);
+    // Nobody knows of its work: it is told of later, with no more on its account than can be known.
+    assert_eq!(look(&mut watch, 6 * SECOND, idle(4500 * MS)), 5 * SECOND);
+    let finding = watch.look(11 * SECOND, Doing::Running { since: 6 * SECOND }, Hindrance::default, true);
+    assert_eq!(finding, Finding::StandsStill(SECOND));
 }
 
 #[test]

@@ -28,7 +28,10 @@ impl Supervisor {
                 self.replace_agent(who, now);
                 self.note_boot_failure(who, Some((exit, reason)));
             }
-            Phase::NotStarted | Phase::StoppingApps | Phase::StoppingAgent | Phase::Ended => {}
+            Phase::StoppingApps | Phase::StoppingAgent => {
+                self.report(Report::AgentLeft { number, pid, exit, reason });
+            }
+            Phase::NotStarted | Phase::Ended => {}
         }
     }
 

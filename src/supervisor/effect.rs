@@ -155,6 +155,8 @@ pub enum Report {
     AgentDied { number: WorkerId, pid: u32, exit: Exit, reason: ExitReason },
     /// The agent ended because it was asked to, and a new one follows at once.
     AgentRetired { number: WorkerId, pid: u32, exit: Exit, reason: ExitReason },
+    /// The agent ended while the cluster stops.
+    AgentLeft { number: WorkerId, pid: u32, exit: Exit, reason: ExitReason },
     /// A new agent will be forked.
     AgentRefillPlanned { after: Duration },
     /// The new agent is about to be forked.
@@ -269,6 +271,7 @@ impl Report {
             | Self::AgentStarted { number, .. }
             | Self::AgentDied { number, .. }
             | Self::AgentRetired { number, .. }
+            | Self::AgentLeft { number, .. }
             | Self::AgentStartFailed { number, .. } => Some((true, number)),
             Self::AppForked { number, .. }
             | Self::AppListening { number, .. }

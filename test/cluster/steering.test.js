@@ -116,9 +116,12 @@ describe('a reload of new code that does not boot', () => {
     fs.writeFileSync(cause, '');
     const { error } = await attempt(cluster, 'reload');
     assert.equal(error.code, 'ERR_CLUTCH_RELOAD');
-    const { id, pid, ...facts } = error.cause;
+    const { id, pid, death, ...facts } = error.cause;
     assert.match(error.message, new RegExp(`app_worker#${id}:${pid} died before it was ready \\(code: 1\\)`));
     assert.deepEqual(facts, { slot: 0, generation: 2, overdue: false, code: 1, signal: null, reason: 'boot-failed' });
+    const { kind, phase, words } = death;
+    assert.deepEqual({ kind, phase, pid: death.pid }, { kind: 'uncaught-error', phase: 'boot', pid });
+    assert.match(words, /^an error that nobody caught: Error: /);
     assert.equal((await event(cluster, 'reload-failed')).pid, pid);
     assert.deepEqual(servingPids(await steer(cluster, 'status')), before);
     fs.rmSync(cause);

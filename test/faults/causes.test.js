@@ -121,6 +121,18 @@ describe('the cause of a death', () => {
   });
 });
 
+describe('the end of an agent while the cluster stops', () => {
+  it('is told with its cause, as that of an app is', async () => {
+    const { cluster } = await Mortal.start();
+    const agent = cluster.agentPid();
+    cluster.kill();
+    const death = await cluster.waitFor(() => cluster.messages.find(({ action, data }) => action === 'death' && data.cause?.role === 'agent'),
+      { what: "the agent's death" });
+    const { pid, kind, phase, code } = death.data.cause;
+    assert.deepEqual({ pid, kind, phase, code }, { pid: agent, kind: 'asked', phase: 'closing', code: 0 });
+  });
+});
+
 describe('the stop of a master', () => {
   it('is told together with who sent the signal', async () => {
     const cluster = await startFolder('dies_in_many_ways');

@@ -1,6 +1,6 @@
 //! The way out.
 
-use super::{Event, Exit, Forks, Report, SIGKILL, Stage, agent, app, millis, production, seconds};
+use super::{Effect, Event, Exit, Forks, Report, SIGKILL, Stage, agent, app, millis, production, seconds};
 use egg_clutch::supervisor::{Supervisor, SupervisorConfig};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ fn the_agent_is_asked_to_leave_after_the_apps_and_the_master_ends_with_0() {
     let asked = stage.take();
     assert_eq!(asked.exit(), Some(0));
     assert_eq!(asked.killed(), []);
+    assert!(asked.0.iter().any(|effect| matches!(effect, Effect::Report(Report::AgentLeft { .. }))));
 }
 
 #[test]
