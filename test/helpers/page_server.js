@@ -1,5 +1,5 @@
 'use strict';
-// The live page of a cluster that has no admin port: served from here, with what its API tells.
+// The live page of a cluster that has no admin port, and what `egg-clutch top` looks at: served from here, with what its API tells.
 
 const fs = require('node:fs');
 const http = require('node:http');
@@ -21,8 +21,8 @@ function tell(cluster, response) {
   response.on('close', () => cluster.child.removeListener('message', look));
 }
 
-/** Resolves to { url, close() }. `cluster` is one of startSteerable. */
-async function servePage(cluster) {
+/** Resolves to { url, close() }. `cluster` is one of startSteerable; `socket` is the path of a unix socket, in the place of a port. */
+async function servePage(cluster, { socket } = {}) {
   const answers = {
     '/': response => response.setHeader('content-type', 'text/html; charset=utf-8').end(fs.readFileSync(PAGE)),
     '/status': async response => response.setHeader('content-type', 'application/json').end(JSON.stringify({ version: 1, ...await steer(cluster, 'status') })),
@@ -37,9 +37,10 @@ async function servePage(cluster) {
     // A cluster that stops has no answer.
     return Promise.resolve(answer(response)).catch(() => response.writeHead(503).end());
   });
-  await new Promise(resolve => { server.listen(0, '127.0.0.1', resolve); });
+  const where = socket ? { path: socket } : { port: 0, host: '127.0.0.1' };
+  await new Promise(resolve => { server.listen(where, resolve); });
   return {
-    url: `http://127.0.0.1:${server.address().port}/`,
+    url: socket ? null : `http://127.0.0.1:${server.address().port}/`,
     close() {
       server.closeAllConnections();
       server.close();
