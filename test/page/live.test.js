@@ -59,8 +59,9 @@ describe('the live page', () => {
 
   const card = name => page.locator('#processes > li', { has: page.getByRole('heading', { name, exact: false }) });
 
+  /** Of those that serve: after a reload old ones may still be on their way out. */
   async function ids() {
-    return (await steer(cluster, 'status')).workers.map(({ id }) => id);
+    return (await steer(cluster, 'status')).workers.filter(({ state }) => state === 'ready').map(({ id }) => id);
   }
 
   it('is one file that its parts make', () => {
