@@ -754,7 +754,7 @@ export class Cluster extends EventEmitter {
    * @throws ClutchError ERR_CLUTCH_SPAWN where it could not be started, ERR_CLUTCH_BOOT where it ended, ERR_CLUTCH_TIMEOUT where it was not
    *   ready in time, with {@link UpgradeFailureFacts} as `cause`; ERR_CLUTCH_RELOAD while workers are renewed, their number changes, or another
    *   upgrade is under way; ERR_CLUTCH_PLATFORM where nobody can take this master's place: it has pid 1, systemd would end the service with it,
-   *   or the apps are its threads; ERR_CLUTCH_OPTION; ERR_CLUTCH_CLOSED
+   *   it runs in the foreground of `egg-clutch start`, or the apps are its threads; ERR_CLUTCH_OPTION; ERR_CLUTCH_CLOSED
    */
   upgrade(options?: UpgradeOptions): Promise<{ pid: number }>;
   /**

@@ -29,6 +29,9 @@ const ESTATE_FD: i32 = 3;
 /// What tells it of the socket, and which version of the talk is spoken there.
 const ESTATE_VARIABLE: &str = "EGG_CLUTCH_UPGRADE";
 
+/// By which `egg-clutch start` says that it waits in the foreground: its pid.
+const FOREGROUND_VARIABLE: &str = "EGG_CLUTCH_FOREGROUND";
+
 /// How a new master is started. What is none is as it was for this one.
 #[derive(Clone, Debug, Default)]
 pub struct UpgradePlan {
@@ -86,6 +89,8 @@ impl Shell {
             Some(Hindrance::FirstProcess)
         } else if self.is_bound_to_service() {
             Some(Hindrance::Service)
+        } else if self.is_in_foreground() {
+            Some(Hindrance::Foreground)
         } else {
             self.config.threads.then_some(Hindrance::Threads)
         };
@@ -215,6 +220,12 @@ impl Shell {
     fn is_bound_to_service(&self) -> bool {
         let is_main = self.variable("SYSTEMD_EXEC_PID").is_some_and(|pid| *pid == *std::process::id().to_string());
         is_main && self.variable("NOTIFY_SOCKET").is_none()
+    }
+
+    /// `egg-clutch start` has started it, and waits for its end.
+    fn is_in_foreground(&self) -> bool {
+        let parent = std::os::unix::process::parent_id().to_string();
+        self.variable(FOREGROUND_VARIABLE).is_some_and(|pid| *pid == *parent)
     }
 
     fn variable(&self, name: &str) -> Option<&OsStr> {

@@ -169,6 +169,9 @@ pub(super) fn hindrance(hindrance: Hindrance) -> &'static str {
         Hindrance::Service => {
             "systemd ends this service with this process: set NotifyAccess=main for it, so that it can be told of the new master"
         }
+        Hindrance::Foreground => {
+            "this master runs in the foreground of `egg-clutch start`, which ends with it: start it with --daemon, or by a script of your own"
+        }
         Hindrance::Threads => {
             "with startMode 'worker_threads' the apps are threads of this master and have sockets of their own, which end with it"
         }

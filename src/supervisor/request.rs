@@ -76,6 +76,8 @@ pub enum Hindrance {
     FirstProcess,
     /// A service manager ends the service with this process.
     Service,
+    /// The command that has started it ends with it.
+    Foreground,
     /// The apps are threads of it, with sockets of their own.
     Threads,
 }

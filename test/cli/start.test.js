@@ -95,6 +95,9 @@ describe('egg-clutch start', () => {
     const { flags, port } = await flagsFor(appFolder());
     const tool = runCommand(appFolder(), ['start', ...flags], { terminal: true });
     await tool.output(`[master] egg-clutch started on http://127.0.0.1:${port}`);
+    const [master] = tool.find(/start-cluster\.js .*--with-parent/);
+    const environment = fs.readFileSync(`/proc/${master.pid}/environ`, 'utf8').split('\0');
+    assert.ok(environment.includes(`EGG_CLUTCH_FOREGROUND=${processes.look(master.pid).ppid}`), 'the master knows who ends with it');
     // As from a terminal: to all of the foreground job, and the master must not hear it twice.
     tool.interrupt();
     assert.deepEqual(await tool.exit(), OK);

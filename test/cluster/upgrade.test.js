@@ -210,12 +210,14 @@ describe('an upgrade of the master', () => {
     assert.equal(isRunning(pid), false);
   });
 
-  it('is refused where a service manager would end the service with the old master', async () => {
+  it('is refused where a service manager, or a command in the foreground, would end with the old master', async () => {
     const cluster = await startSteerable('serves_all_kinds', { workers: 1 });
-    await steer(cluster, 'env', { SYSTEMD_EXEC_PID: String(cluster.pid) });
-    const { error } = await attempt(cluster, 'upgrade');
-    assert.equal(error.code, 'ERR_CLUTCH_PLATFORM');
-    assert.match(error.message, /NotifyAccess/);
+    for (const [name, pid, words] of [['EGG_CLUTCH_FOREGROUND', process.pid, /--daemon/], ['SYSTEMD_EXEC_PID', cluster.pid, /NotifyAccess/]]) {
+      await steer(cluster, 'env', { [name]: String(pid) });
+      const { error } = await attempt(cluster, 'upgrade');
+      assert.equal(error.code, 'ERR_CLUTCH_PLATFORM');
+      assert.match(error.message, words);
+    }
   });
 
   it('is refused where the apps are threads of the master', async () => {

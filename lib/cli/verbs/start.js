@@ -51,7 +51,9 @@ function handOn(proc, child, onTerminal) {
 
 function inForeground({ node, args, env }, { cwd, proc, stdin, stdout }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, [...args, '--with-parent'], { cwd, env, detached: true, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+    // By the variable the master knows that no other can take its place: this command ends with it.
+    const variables = { ...env, EGG_CLUTCH_FOREGROUND: String(proc.pid) };
+    const child = spawn(node, [...args, '--with-parent'], { cwd, env: variables, detached: true, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
     const listeners = handOn(proc, child, Boolean(stdin.isTTY || stdout.isTTY));
     const settle = (act, value) => {
       for (const [signal, listener] of listeners) proc.removeListener(signal, listener);
