@@ -122,7 +122,7 @@ function descriptorWriter(fd, stream) {
 }
 
 function writeNow(fd, bytes) {
-  const deadline = Date.now() + FULL_PIPE_PATIENCE_MS;
+  const deadline = performance.now() + FULL_PIPE_PATIENCE_MS;
   let written = 0;
   while (written < bytes.length) {
     try {
@@ -130,7 +130,7 @@ function writeNow(fd, bytes) {
     } catch (error) {
       if (error.code === 'EINTR') continue;
       if (error.code !== 'EAGAIN') throw error;
-      if (Date.now() >= deadline) break;
+      if (performance.now() >= deadline) break;
       nap(FULL_PIPE_NAP_MS);
     }
   }

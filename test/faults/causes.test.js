@@ -115,6 +115,15 @@ describe('the cause of a death', () => {
     });
   }
 
+  it('is a signal of another user, and which', async () => {
+    // Who may signal others than its own needs privileges: the real user is who is told, and the effective one is who may.
+    if (process.getuid() !== 0) return;
+    const asNobody = 'import os,sys; os.setresuid(65534,0,0); os.kill(int(sys.argv[1]),15)';
+    const cause = await mortal.death(mortal.app, pid => { execFileSync('python3', ['-c', asNobody, String(pid)]); });
+    assert.deepEqual([cause.kind, cause.sentBy.signal, cause.sentBy.uid], ['killed', 'SIGTERM', 65534]);
+    assert.match(cause.words, /^SIGTERM by process \d+ \(.+\) of user 65534$/);
+  });
+
   it("is the agent's as well", async () => {
     const cause = await mortal.death(mortal.cluster.agentPid(), pid => { tell(mortal.cluster, pid, 'exitInTimer', 3); });
     assert.deepEqual([cause.kind, cause.role, cause.slot, cause.code], ['exited', 'agent', null, 3]);

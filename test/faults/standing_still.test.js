@@ -2,7 +2,8 @@
 // Processes whose main thread does not come back to its event loop: seen, explained and replaced, and nobody else is.
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawn } = require('node:child_process');
+const { once } = require('node:events');
 const http = require('node:http');
 const path = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
@@ -138,6 +139,24 @@ describe('a worker that only seems to stand still', () => {
     await longerThanTheLimit(cluster, port);
     assert.doesNotMatch(cluster.stderr, new RegExp(`${pid} has stood still`));
     process.kill(pid, 'SIGCONT');
+    assert.ok(cluster.appPids().includes(pid));
+  });
+
+  it('is traced, and lives on', async () => {
+    const cluster = await startFolder('stands_still', { stuck: SOON }, SETTINGS);
+    const { port } = await cluster.ready();
+    ask(port, '/spinFor?argument=3000');
+    const pid = await still(cluster);
+    // ptrace(2): PTRACE_ATTACH stops it, and the end of the tracer lets it go on.
+    const attach = 'import ctypes,sys; r=ctypes.CDLL(None).ptrace(16,int(sys.argv[1]),0,0); print(r,flush=True); sys.stdin.read()';
+    const tracer = spawn('python3', ['-c', attach, String(pid)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [said] = await once(tracer.stdout, 'data');
+    assert.equal(String(said), '0\n');
+    await until(() => processes.look(pid).state === 't', 'the stop of the traced');
+    await longerThanTheLimit(cluster, port);
+    assert.doesNotMatch(cluster.stderr, new RegExp(`${pid} has stood still`));
+    tracer.stdin.end();
+    await once(tracer, 'exit');
     assert.ok(cluster.appPids().includes(pid));
   });
 
