@@ -77,10 +77,12 @@ export declare class Cluster {
  *
  * What is said of messages goes through three buffers that the constructor is given, because arguments cost more than the messages.
  * `head`, of the next message that is sent, as 32-bit integers: kind, flags, number of its action, how many receivers, two for the
- * number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), its characters, then the places of the receivers.
- * `rows`, of the messages that `receive` has found, eight doubles each: sender's place, kind, flags, number of its action or -1, bytes of
+ * number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), its characters, the places of the receivers, at 264 how
+ * many parts are attached, and from 266 on three doubles for each of these: the number of the loan, or -1 less the number that `stage`
+ * gave, where the part begins in it, and its length.
+ * `rows`, of the messages that `receive` has found, nine doubles each: sender's place, kind, flags, number of its action or -1, bytes of
  * the action's name that lie in front of the payload then, where the payload begins in `intake`, its length, and the number that it
- * carries. Of a payload that is in place, -1 and less the byte where the name ends.
+ * carries, and how many parts are attached. Of a payload that is in place, -1 and less the byte where the name ends.
  */
 export declare class Endpoint {
   /**
@@ -111,6 +113,11 @@ export declare class Endpoint {
    * `receive()` takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and
    * none come before it has been taken: by `takeText(encoding)`, which answers its text; by `takeBytes(into)`, which copies it and
    * answers whether it was to be had; or by `pass()`, unread.
+   * Of one that has parts attached, `takeParts(into)` copies the payload and answers the parts, or null; each an ArrayBuffer, those that
+   * are long where they lie.
+   * `lend(bytes)` answers an ArrayBuffer in shared memory, and its number in `head`; null where there is none. What it holds at first may
+   * be anything. `stage(bytes)` copies bytes for the next message and answers their number, or -1. `readLoan(number, at, into)` copies
+   * what was lent. `detach(arrayBuffer)` takes its memory away: a loan that was not sent is over then.
    * `rest()` says that all has been taken that `receive` found. 0: there is news to hear first. 1: the next message calls
    * `onMessages`. 2: the same, and a message waits for memory that may never come: look again after a while.
    */

@@ -3,11 +3,15 @@
 // egg's messenger: an EventEmitter whose events come from the other processes of the cluster. Messenger itself knows nothing of
 // processes; a transport carries its envelopes. processMessenger() is the one over this process's own channel to the master.
 
+const { constants } = require('buffer');
 const { EventEmitter } = require('events');
 const { isMainThread, parentPort, threadId } = require('worker_threads');
+const { lendOrdinary, release } = require('./codec/loans');
+const { ClutchError } = require('./errors');
 const { ChannelMeter } = require('./messenger/channel_meter');
 const { Members } = require('./messenger/members');
 const { Requests } = require('./messenger/requests');
+const { bad } = require('./options/checks');
 const { DEFAULTS } = require('./options/messenger');
 const { ConsoleLogger } = require('./worker/console_logger');
 const { HEARS } = require('./worker/switchboard/audience');
@@ -28,7 +32,8 @@ const OWN_PREFIX = 'egg-clutch:';
  * @property {Members} [members] who takes part; only the master knows by itself
  * @property {(envelope: object, written?: () => void) => boolean | void} send hands it over before it returns; false where nobody is there
  *   to take it
- * @property {{ meter: object }} [switchboard] where messages go by one, and are counted there
+ * @property {boolean} [clones] whether data travels as structured clone
+ * @property {{ meter: object, alloc: (bytes: number) => Buffer }} [switchboard] where messages go by one, and are counted there
  * @property {(listener: (message: unknown) => void) => ((() => void) | null)} onMessage starts listening; the result stops
  *   it; null where there is nothing to listen to (yet)
  * @property {(pid: string) => boolean} [hasUnread] whether something that this process sent may still come after the news of its end
@@ -129,12 +134,37 @@ class Messenger extends EventEmitter {
     return this.#meter.backlog.pressure;
   }
 
+  /**
+   * Lends a Buffer that can be sent without a copy. Once sent it is the receiver's, and empty here.
+   * @param {number} bytes
+   * @returns {Buffer} whose bytes may be anything at first
+   * @throws {ClutchError} ERR_CLUTCH_OPTION
+   */
+  alloc(bytes) {
+    if (!Number.isInteger(bytes) || bytes < 0 || bytes > constants.MAX_LENGTH) throw bad('bytes', bytes, 'a number of bytes');
+    if (!this.#transport.clones) {
+      throw new ClutchError('ERR_CLUTCH_OPTION', "messenger.alloc() needs options.messenger.serialization to be 'advanced'");
+    }
+    return this.#transport.switchboard?.alloc(bytes) ?? lendOrdinary(bytes);
+  }
+
+  /**
+   * Gives the memory of a Buffer back at once that alloc() has lent and that was not sent, or that was received in place. It is empty
+   * then.
+   * @param {ArrayBufferView} buffer it, or any view of it
+   * @returns {boolean} false where it is neither: then nothing has happened
+   */
+  release(buffer) {
+    if (!ArrayBuffer.isView(buffer)) throw bad('the argument of release()', buffer, 'a Buffer');
+    return release(buffer);
+  }
+
   /** Counters by action, of up to 256 actions; and what waits in this process for receivers without room. */
   stats() {
     const { traffic, backlog } = this.#meter;
     const actions = traffic.snapshot();
     const dropped = Object.values(actions).reduce((sum, entry) => sum + entry.dropped, 0);
-    return { pressure: backlog.pressure, dropped, queue: this.#meter.load(), actions };
+    return { pressure: backlog.pressure, dropped, queue: this.#meter.load(), inPlaceBytes: this.#meter.inPlaceBytes ?? 0, actions };
   }
 
   /**
@@ -252,6 +282,10 @@ function becomeWorker(role, settings) {
   globalThis[SETTINGS] = settings;
 }
 
+function hasClones() {
+  return globalThis[SETTINGS]?.serialization === 'advanced';
+}
+
 /** @returns {Transport} over Node's channel to the parent process */
 function processTransport(target = process, role = () => globalThis[ROLE]) {
   const hasMaster = () => role() !== undefined && typeof target.send === 'function';
@@ -265,6 +299,9 @@ function processTransport(target = process, role = () => globalThis[ROLE]) {
       // With a callback, a channel that closes under the write is reported to it; without, it is an 'error' on process.
       target.send(envelope, undefined, undefined, written);
       return true;
+    },
+    get clones() {
+      return hasClones();
     },
     get switchboard() {
       return globalThis[SWITCHBOARD];
@@ -284,6 +321,9 @@ function threadTransport(port = parentPort, id = threadId, role = () => globalTh
     pid: id,
     get role() {
       return role();
+    },
+    get clones() {
+      return hasClones();
     },
     send(envelope, written) {
       if (role() === undefined) return false;

@@ -4,16 +4,19 @@
 // they are, so they are copied and never encoded.
 //
 //   header   4 words: bytes of V8's part, number of views, nothing, nothing
-//   table    2 words for each view: what it is, and how many bytes it has
+//   table    2 words for each view: what it is, and how many bytes it has; or, of one that is attached to the message, which part it is
 //   V8       what v8.Serializer wrote, with the number of a view in the place of each
 //   bytes    of each view, each beginning at a multiple of 8
 
 const v8 = require('v8');
 const { BYTES_PER_WORD } = require('./layout');
+const { loanOf } = require('./loans');
 
 const HEADER_WORDS = 4;
 const ENTRY_WORDS = 2;
 const ALIGNMENT = 8;
+/** Beside what a view is: its bytes are not here. */
+const ATTACHED = 1 << 8;
 
 // The place in this list is what the table says; BigInt arrays and Float16Array where this Node has them.
 const VIEWS = [
@@ -35,6 +38,25 @@ function kindOf(view) {
   throw new TypeError('a view of an unknown kind cannot be cloned');
 }
 
+/** A view on its way out. */
+class OutgoingView {
+  #view;
+  /** The number of the part of the message that it is; -1 where it is written with the rest. */
+  part = -1;
+
+  constructor(view) {
+    this.#view = view;
+    this.kind = kindOf(view);
+    this.loan = loanOf(view);
+    this.range = this.loan?.rangeOf(view);
+    this.length = this.range ? this.range.length : view.byteLength;
+  }
+
+  bytes() {
+    return this.loan ? this.loan.bytes(this.range) : Buffer.from(this.#view.buffer, this.#view.byteOffset, this.length);
+  }
+}
+
 class CloneSerializer extends v8.Serializer {
   views = [];
 
@@ -46,7 +68,7 @@ class CloneSerializer extends v8.Serializer {
 
   _writeHostObject(view) {
     if (!ArrayBuffer.isView(view)) throw this._getDataCloneError(`${Object.prototype.toString.call(view)} could not be cloned.`);
-    this.writeUint32(this.views.push({ kind: kindOf(view), bytes: Buffer.from(view.buffer, view.byteOffset, view.byteLength) }) - 1);
+    this.writeUint32(this.views.push(new OutgoingView(view)) - 1);
   }
 }
 // V8 calls it, too. As structuredClone() says it.
@@ -67,7 +89,7 @@ class CloneDeserializer extends v8.Deserializer {
   }
 }
 
-/** Writes a value: encode() takes it down, and writeTo() puts it where it goes. */
+/** Writes a value: encode() takes it down, attach() what may go by itself, and writeTo() puts it where it goes. */
 class CloneEncoder {
   #head = null;
   #views = [];
@@ -83,35 +105,46 @@ class CloneEncoder {
     this.#head = serializer.releaseBuffer();
     this.#views = serializer.views;
     this.size = align((HEADER_WORDS + this.#views.length * ENTRY_WORDS) * BYTES_PER_WORD) + align(this.#head.length);
-    for (const { bytes } of this.#views) this.size += align(bytes.length);
+    for (const { length } of this.#views) this.size += align(length);
+  }
+
+  /** @param {(view: OutgoingView) => number} attach the number of the part that it is from now on, or -1 */
+  attach(attach) {
+    for (const view of this.#views) {
+      view.part = attach(view);
+      if (view.part >= 0) this.size -= align(view.length);
+    }
   }
 
   /** @param {import('./layout').Region} region with `size` bytes */
   writeTo({ words, bytes: memory }) {
     let at = 0;
     for (const word of [this.#head.length, this.#views.length, 0, 0]) words[at++] = word;
-    for (const { kind, bytes } of this.#views) {
-      words[at++] = kind;
-      words[at++] = bytes.length;
+    for (const { kind, length, part } of this.#views) {
+      words[at++] = part < 0 ? kind : kind | ATTACHED;
+      words[at++] = part < 0 ? length : part;
     }
     let place = align(at * BYTES_PER_WORD);
-    for (const bytes of [this.#head, ...this.#views.map(view => view.bytes)]) {
+    const inline = this.#views.filter(view => view.part < 0);
+    for (const bytes of [this.#head, ...inline.map(view => view.bytes())]) {
       memory.set(bytes, place);
       place += align(bytes.length);
     }
+    for (const { loan } of this.#views) loan?.send();
     this.#head = null;
     this.#views = [];
   }
 }
 
 /**
- * Reads what CloneEncoder wrote; the views get memory of their own.
+ * Reads what CloneEncoder wrote; the views get memory of their own, or are the parts that were attached.
  * @param {import('./layout').Region} region
  * @param {number} offset in bytes, a multiple of 8
  * @param {number} size in bytes
+ * @param {ArrayBuffer[]} [parts] what was attached
  * @throws {RangeError} where that is nothing that CloneEncoder wrote
  */
-function decodeClone({ words, bytes: memory }, offset, size) {
+function decodeClone({ words, bytes: memory }, offset, size, parts = []) {
   const at = offset / BYTES_PER_WORD;
   const [headBytes, count] = [words[at], words[at + 1]];
   const end = offset + size;
@@ -126,7 +159,8 @@ function decodeClone({ words, bytes: memory }, offset, size) {
   const head = take(headBytes);
   const views = [];
   for (let entry = at + HEADER_WORDS; views.length < count; entry += ENTRY_WORDS) {
-    views.push(viewOf(words[entry], take(words[entry + 1])));
+    const [kind, value] = [words[entry], words[entry + 1]];
+    views.push(kind & ATTACHED ? viewOver(kind & ~ATTACHED, parts[value]) : viewOf(kind, take(value)));
   }
   const deserializer = new CloneDeserializer(head, views);
   try {
@@ -141,10 +175,15 @@ function viewOf(kind, bytes) {
   // Not from the pool: nobody else's bytes belong to this memory.
   const own = Buffer.allocUnsafeSlow(bytes.length);
   bytes.copy(own);
-  if (kind === 0) return own;
-  const View = VIEWS[kind];
-  if (View === undefined) throw new RangeError('a view of an unknown kind');
-  return new View(own.buffer);
+  return viewOver(kind, own.buffer);
 }
 
-module.exports = { CloneEncoder, decodeClone };
+function viewOver(kind, memory) {
+  if (memory === undefined) throw new RangeError('a view that is not there');
+  if (kind === 0) return Buffer.from(memory);
+  const View = VIEWS[kind];
+  if (View === undefined) throw new RangeError('a view of an unknown kind');
+  return new View(memory);
+}
+
+module.exports = { CloneEncoder, OutgoingView, decodeClone };

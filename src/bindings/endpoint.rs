@@ -4,17 +4,21 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, BufferSlice, Error, Function, FunctionCallContext, Object, ToNapiValue};
+use napi::bindgen_prelude::{
+    Buffer, BufferSlice, Error, Function, FunctionCallContext, JsValue, Object, ToNapiValue, Unknown,
+};
 use napi_derive::napi;
 
 use super::callback::{self, LoopCallback};
 use super::cluster::to_js;
+use super::in_place;
 use super::text::{self, Encoding, Text};
 use crate::error::{ClusterError, chain};
+use crate::worker::endpoint::loans::{ATTACHMENT_LIMIT, Attached, LoanId, Source};
 use crate::worker::endpoint::names::NameNumber;
 use crate::worker::endpoint::sending::{Name, Outgoing, Payload};
 use crate::worker::endpoint::{
-    self, Action, Calls, Kind, Limits, Located, News, Place, Received, Resting, Role, Sent, Watches,
+    self, Action, ByteCount, Calls, Kind, Limits, Located, News, Place, Received, Resting, Role, Sent, Watches,
 };
 
 // Where what stands in `head`, in 32-bit integers.
@@ -26,8 +30,13 @@ const NUMBER: usize = 4;
 const ENCODING: usize = 6;
 const CHARACTERS: usize = 7;
 const PLACES: usize = 8;
+const ATTACHED: usize = PLACES + 256;
+/// Where the doubles of what is attached begin, in bytes.
+const ATTACHED_BYTES: usize = (ATTACHED + 2) * size_of::<i32>();
+/// Source, beginning and length.
+const ATTACHED_VALUES: usize = 3;
 
-const ROW_VALUES: usize = 8;
+const ROW_VALUES: usize = 9;
 const ROW_BYTES: usize = ROW_VALUES * size_of::<f64>();
 
 /// So many turns JavaScript gets at most before the loop looks for other events, when messages come without a pause.
@@ -63,6 +72,8 @@ pub struct SwitchboardLoad {
     pub waited_ms: f64,
     /// How long the one that waited longest did, in milliseconds.
     pub longest_ms: f64,
+    /// How many bytes of shared memory are lent, or attached to messages and with their receivers.
+    pub in_place_bytes: f64,
 }
 
 /// How much memory the messages of a process may take, in bytes.
@@ -78,10 +89,12 @@ pub struct SwitchboardLimits {
 ///
 /// What is said of messages goes through three buffers that the constructor is given, because arguments cost more than the messages.
 /// `head`, of the next message that is sent, as 32-bit integers: kind, flags, number of its action, how many receivers, two for the
-/// number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), its characters, then the places of the receivers.
-/// `rows`, of the messages that `receive` has found, eight doubles each: sender's place, kind, flags, number of its action or -1, bytes of
+/// number that it carries (a double), encoding of its text (1 Latin-1, 2 UTF-16), its characters, the places of the receivers, at 264 how
+/// many parts are attached, and from 266 on three doubles for each of these: the number of the loan, or -1 less the number that `stage`
+/// gave, where the part begins in it, and its length.
+/// `rows`, of the messages that `receive` has found, nine doubles each: sender's place, kind, flags, number of its action or -1, bytes of
 /// the action's name that lie in front of the payload then, where the payload begins in `intake`, its length, and the number that it
-/// carries. Of a payload that is in place, -1 and less the byte where the name ends.
+/// carries, and how many parts are attached. Of a payload that is in place, -1 and less the byte where the name ends.
 #[napi]
 pub struct Endpoint {
     /// Dropped first, before what they watch.
@@ -120,7 +133,7 @@ impl Endpoint {
         let calls = calls(&inner, &callback(&on_messages)?, callback(&on_news)?);
         let event_loop = callback::event_loop(env).map_err(|error| failed(error.reason.clone()))?;
         let watches = inner.borrow().watch(event_loop, &calls).map_err(|error| failed(chain(&error)))?;
-        let desk = Desk { head, rows, intake, places: Vec::new() };
+        let desk = Desk { head, rows, intake, places: Vec::new(), attached: Vec::new() };
         Ok(Self { watches: Some(watches), inner, desk: Rc::new(RefCell::new(desk)) })
     }
 
@@ -177,6 +190,11 @@ impl Endpoint {
     /// `receive()` takes the next messages and fills `rows` with them; answers how many they are. One that is in place is the last, and
     /// none come before it has been taken: by `takeText(encoding)`, which answers its text; by `takeBytes(into)`, which copies it and
     /// answers whether it was to be had; or by `pass()`, unread.
+    /// Of one that has parts attached, `takeParts(into)` copies the payload and answers the parts, or null; each an ArrayBuffer, those that
+    /// are long where they lie.
+    /// `lend(bytes)` answers an ArrayBuffer in shared memory, and its number in `head`; null where there is none. What it holds at first may
+    /// be anything. `stage(bytes)` copies bytes for the next message and answers their number, or -1. `readLoan(number, at, into)` copies
+    /// what was lent. `detach(arrayBuffer)` takes its memory away: a loan that was not sent is over then.
     /// `rest()` says that all has been taken that `receive` found. 0: there is news to hear first. 1: the next message calls
     /// `onMessages`. 2: the same, and a message waits for memory that may never come: look again after a while.
     #[napi(ts_return_type = "Record<string, Function>")]
@@ -184,6 +202,7 @@ impl Endpoint {
         let mut calls = Object::new(env)?;
         self.add_sends(env, &mut calls)?;
         self.add_takes(env, &mut calls)?;
+        self.add_loans(env, &mut calls)?;
         Ok(calls)
     }
 
@@ -196,9 +215,10 @@ impl Endpoint {
     /// What waits here, and how long others have waited.
     #[napi]
     pub fn load(&self) -> SwitchboardLoad {
-        let load = self.inner.borrow().load();
+        let load = self.inner.borrow_mut().load();
         #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let [messages, bytes, waited] = [load.messages as f64, load.bytes as f64, load.waited as f64];
+        let [messages, bytes, waited, in_place_bytes] =
+            [load.messages as f64, load.bytes as f64, load.waited as f64, load.attached as f64];
         SwitchboardLoad {
             pressure: load.pressure,
             messages,
@@ -206,6 +226,7 @@ impl Endpoint {
             waited,
             waited_ms: load.waited_for.as_secs_f64() * 1000.0,
             longest_ms: load.longest.as_secs_f64() * 1000.0,
+            in_place_bytes,
         }
     }
 
@@ -248,6 +269,45 @@ impl Endpoint {
         })?;
         let (inner, desk) = ends();
         add(env, calls, "sendBare", move |_| desk.borrow_mut().send(&inner, &[].as_slice()))
+    }
+
+    fn add_loans(&self, env: &Env, calls: &mut Object<'_>) -> napi::Result<()> {
+        let (inner, desk) = (Rc::clone(&self.inner), Rc::clone(&self.desk));
+        add(env, calls, "lend", move |call| {
+            let length: u32 = call.first_arg()?;
+            let Some(loan) = inner.borrow_mut().lend(ByteCount(length.into())) else { return Ok(None) };
+            desk.borrow_mut().set_number(loan.0);
+            Ok(in_place::lent(*call.env, loan, length as usize, &inner))
+        })?;
+        let inner = Rc::clone(&self.inner);
+        add(env, calls, "stage", move |call| {
+            let bytes: BufferSlice<'_> = call.first_arg()?;
+            let staged = inner.borrow_mut().stage(&bytes);
+            Ok(staged.and_then(|number| i32::try_from(number).ok()).unwrap_or(-1))
+        })?;
+        let inner = Rc::clone(&self.inner);
+        add(env, calls, "readLoan", move |call| {
+            let (id, at): (f64, f64) = (call.first_arg()?, call.get(1)?);
+            let mut into: BufferSlice<'_> = call.get(2)?;
+            Ok(inner.borrow().read_loan(LoanId(whole(id)), ByteCount(whole(at)), &mut into))
+        })?;
+        let inner = Rc::clone(&self.inner);
+        add(env, calls, "takeParts", move |call| {
+            let mut into: BufferSlice<'_> = call.first_arg()?;
+            let parts =
+                Some(inner.borrow()).filter(|inner| inner.copy_next(&mut into)).and_then(|inner| inner.next_parts());
+            match parts {
+                Some(parts) => in_place::take_parts(*call.env, parts, &inner),
+                None => {
+                    inner.borrow_mut().pass_next();
+                    Ok(None)
+                }
+            }
+        })?;
+        add(env, calls, "detach", move |call| {
+            let array_buffer: Unknown<'_> = call.first_arg()?;
+            in_place::detach(*call.env, array_buffer.raw())
+        })
     }
 
     fn add_takes(&self, env: &Env, calls: &mut Object<'_>) -> napi::Result<()> {
@@ -299,6 +359,7 @@ struct Desk {
     rows: Buffer,
     intake: Buffer,
     places: Vec<Place>,
+    attached: Vec<Attached>,
 }
 
 impl Desk {
@@ -322,13 +383,42 @@ impl Desk {
         let places = places.map(|bytes| bytes.try_into().map_or(u32::MAX, u32::from_ne_bytes)).map(Place);
         self.places.clear();
         self.places.extend(places.take(receivers as usize));
-        let outgoing = Outgoing { heading: endpoint::heading(kind, flags, number), name, payload };
+        self.read_attached();
+        let outgoing =
+            Outgoing { heading: endpoint::heading(kind, flags, number), name, payload, attached: &self.attached };
         Ok(match inner.borrow_mut().send(&self.places, outgoing) {
             Sent::All => 0,
             Sent::Waits => 1,
             Sent::Refused => -1,
             Sent::TooBig => -2,
         })
+    }
+
+    fn read_attached(&mut self) {
+        let count = (self.unsigned(ATTACHED)).min(ATTACHMENT_LIMIT) as usize;
+        let doubles = self.head.get(ATTACHED_BYTES..).unwrap_or_default().chunks_exact(size_of::<f64>());
+        let doubles: Vec<f64> = doubles
+            .take(count * ATTACHED_VALUES)
+            .map(|bytes| bytes.try_into().map_or(0.0, f64::from_ne_bytes))
+            .collect();
+        self.attached.clear();
+        for values in doubles.chunks_exact(ATTACHED_VALUES) {
+            let &[source, at, length] = values else { continue };
+            let source = if source < 0.0 {
+                Source::Staged(usize::try_from(whole(-1.0 - source)).unwrap_or(usize::MAX))
+            } else {
+                Source::Lent(LoanId(whole(source)))
+            };
+            self.attached.push(Attached { source, at: ByteCount(whole(at)), length: ByteCount(whole(length)) });
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "loans are counted")]
+    fn set_number(&mut self, LoanId(number): LoanId) {
+        let place = self.head.get_mut(NUMBER * size_of::<i32>()..).and_then(<[u8]>::first_chunk_mut);
+        if let Some(place) = place {
+            *place = (number as f64).to_ne_bytes();
+        }
     }
 
     fn receive(&mut self, inner: &RefCell<endpoint::Endpoint>) -> u32 {
@@ -366,9 +456,14 @@ fn calls(inner: &Rc<RefCell<endpoint::Endpoint>>, on_messages: &Rc<LoopCallback>
     Calls { on_bell: Rc::new(on_bell), on_wait: Rc::new(on_wait), on_news: Rc::new(move || on_news.call()) }
 }
 
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "out of range saturates")]
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
 #[allow(clippy::cast_precision_loss, reason = "sizes of memory are far below 2^53")]
 fn row_of(message: Received) -> [f64; ROW_VALUES] {
-    let Received { sender, heading, action, located, length } = message;
+    let Received { sender, heading, action, located, length, attachments } = message;
     let (action, spelt) = match action {
         Action::Numbered(number) => (f64::from(number.0), 0.0),
         Action::Spelt(bytes) => (-1.0, bytes as f64),
@@ -378,7 +473,17 @@ fn row_of(message: Received) -> [f64; ROW_VALUES] {
         Located::InPlace(name_end) => -1.0 - name_end as f64,
     };
     let [kind, flags] = [heading.kind as u16, heading.flags.0].map(f64::from);
-    [f64::from(sender.0), kind, flags, action, spelt, start, length as f64, f64::from_bits(heading.tag)]
+    [
+        f64::from(sender.0),
+        kind,
+        flags,
+        action,
+        spelt,
+        start,
+        length as f64,
+        f64::from_bits(heading.tag),
+        attachments.into(),
+    ]
 }
 
 impl From<News> for SwitchboardNews {

@@ -4,6 +4,7 @@ mod callback;
 mod cluster;
 mod endpoint;
 mod entry;
+mod in_place;
 mod lane;
 mod text;
 mod worker;

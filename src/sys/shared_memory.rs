@@ -20,7 +20,7 @@ use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 use nix::sys::stat::fstat;
-use nix::unistd::ftruncate;
+use nix::unistd::{SysconfVar, ftruncate, sysconf};
 
 use super::SysError;
 use super::error::Named;
@@ -109,10 +109,20 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     fn new(file: BorrowedFd<'_>, bytes: usize, access: ProtFlags) -> Result<Self, SharedMemoryError> {
+        Self::of(file, 0, bytes, access, MapFlags::MAP_SHARED)
+    }
+
+    fn of(
+        file: BorrowedFd<'_>,
+        offset: libc::off_t,
+        bytes: usize,
+        access: ProtFlags,
+        flags: MapFlags,
+    ) -> Result<Self, SharedMemoryError> {
         let failed = |errno| SharedMemoryError::Map { bytes, source: SysError::new("mmap", errno) };
         let length = NonZeroUsize::new(bytes).ok_or(failed(Errno::EINVAL))?;
         // SAFETY: the kernel chooses the address, so nothing that is mapped already is touched.
-        let start = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file, 0) }.map_err(failed)?;
+        let start = unsafe { mmap(None, length, access, flags, file, offset) }.map_err(failed)?;
         Ok(Self { start: start.cast(), bytes: length })
     }
 }
@@ -132,27 +142,87 @@ pub struct OwnMapping(Mapping);
 
 /// A peer's memory, mapped for reading: a write would be a SIGSEGV.
 #[derive(Debug)]
-pub struct PeerMapping(Mapping);
+pub struct PeerMapping {
+    mapping: Mapping,
+    /// Of memory whose parts may be mapped again.
+    file: Option<OwnedFd>,
+}
+
+/// A part of a peer's memory that this process may write as well: what it writes is its own from then on, and nobody else sees it.
+/// It stays as long as this value, whatever becomes of the peer.
+#[derive(Debug)]
+pub struct PrivateMapping {
+    mapping: Mapping,
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: as of `Mapping`, whose address it is.
+unsafe impl Send for PrivateMapping {}
+
+impl PrivateMapping {
+    /// Its first byte. Valid as long as this value lives.
+    #[must_use]
+    pub fn start(&self) -> NonNull<u8> {
+        debug_assert!(self.mapping.start <= self.start);
+        self.start
+    }
+
+    /// How many bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
 
 macro_rules! extent {
-    ($mapping:ty) => {
+    ($mapping:ty, $field:tt) => {
         impl $mapping {
             /// Its first byte, at the start of a page. Valid as long as this value lives.
             #[must_use]
             pub fn start(&self) -> NonNull<u8> {
-                self.0.start
+                self.$field.start
             }
 
             /// How many bytes are mapped; the file is at least as long for ever.
             #[must_use]
             pub fn bytes(&self) -> usize {
-                self.0.bytes.get()
+                self.$field.bytes.get()
             }
         }
     };
 }
-extent!(OwnMapping);
-extent!(PeerMapping);
+extent!(OwnMapping, 0);
+extent!(PeerMapping, mapping);
+
+impl PeerMapping {
+    /// Maps a part of it once more, for this process to write as well. `None` where its file was not kept, the part does not lie
+    /// within, or the kernel has no more mappings: copy it then.
+    #[must_use]
+    pub fn private(&self, offset: usize, bytes: usize) -> Option<PrivateMapping> {
+        let file = self.file.as_ref()?;
+        if bytes == 0 || offset.checked_add(bytes)? > self.bytes() {
+            return None;
+        }
+        let first = offset - offset % page_bytes()?;
+        let length = bytes + (offset - first);
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // Pages that are written are copied first. One that is not is the file's, so that nothing is copied for those who read.
+        let start = libc::off_t::try_from(first).ok()?;
+        let mapping = Mapping::of(file.as_fd(), start, length, access, MapFlags::MAP_PRIVATE).ok()?;
+        // SAFETY: the advice is about the children of a fork, and the range is the mapping that was just made.
+        unsafe { madvise(mapping.start.cast(), length, MmapAdvise::MADV_DONTFORK) }.ok()?;
+        // SAFETY: within the mapping, which is longer by just as much.
+        let start = unsafe { mapping.start.add(offset - first) };
+        Some(PrivateMapping { mapping, start, bytes })
+    }
+}
+
+fn page_bytes() -> Option<usize> {
+    static PAGE: OnceLock<Option<usize>> = OnceLock::new();
+    let ask = || sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|bytes| usize::try_from(bytes).ok());
+    *PAGE.get_or_init(ask)
+}
 
 /// Makes shared memory of zeroes that only the mapping that is returned can write. The descriptor is for the peers; it is
 /// close-on-exec, and the file lives as long as somebody holds a descriptor or a mapping of it.
@@ -204,8 +274,8 @@ pub fn reserve(name: &CStr, bytes: usize) -> Result<(PeerMapping, OwnedFd), Shar
     ftruncate(&file, length).map_err(resize)?;
     let fixed = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
     fcntl(&file, FcntlArg::F_ADD_SEALS(fixed)).named("fcntl(F_ADD_SEALS)").map_err(SharedMemoryError::Seal)?;
-    let mapping = Mapping::new(file.as_fd(), bytes, ProtFlags::PROT_READ).map(PeerMapping)?;
-    Ok((mapping, file))
+    let mapping = Mapping::new(file.as_fd(), bytes, ProtFlags::PROT_READ)?;
+    Ok((PeerMapping { mapping, file: None }, file))
 }
 
 /// Maps for writing what another process has made by [`reserve`], and seals it against any other writer.
@@ -244,7 +314,20 @@ pub fn open(file: BorrowedFd<'_>, bytes: usize) -> Result<PeerMapping, SharedMem
         return Err(SharedMemoryError::Unsealed { found, wanted: wanted.bits() });
     }
     check_size(file, bytes)?;
-    Mapping::new(file, bytes, ProtFlags::PROT_READ).map(PeerMapping)
+    let mapping = Mapping::new(file, bytes, ProtFlags::PROT_READ)?;
+    Ok(PeerMapping { mapping, file: None })
+}
+
+/// The same, and keeps the file, so that parts of it can be mapped by themselves ([`PeerMapping::private`]).
+///
+/// # Errors
+/// As [`open`], and when there is no descriptor left.
+pub fn open_kept(file: BorrowedFd<'_>, bytes: usize) -> Result<PeerMapping, SharedMemoryError> {
+    let kept = file.try_clone_to_owned().map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+        SharedMemoryError::Inspect(SysError::new("fcntl(F_DUPFD_CLOEXEC)", errno))
+    })?;
+    Ok(PeerMapping { file: Some(kept), ..open(file, bytes)? })
 }
 
 #[cfg(test)]
@@ -339,6 +422,43 @@ mod tests {
         assert_eq!(ftruncate(&file, 0), Err(Errno::EPERM));
         let refused = claim(unsealed(SealFlag::F_SEAL_GROW).as_fd(), BYTES);
         assert!(matches!(refused, Err(SharedMemoryError::Unsealed { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_private_part_is_what_the_owner_wrote_until_the_reader_writes_and_then_its_own() {
+        let (own, file) = create(c"test", BYTES).unwrap();
+        let peer = open_kept(file.as_fd(), BYTES).unwrap();
+        drop(file);
+        let at = 4096 * 2 + 64;
+        write(&own, at, 7);
+        let first = peer.private(at, 5000).unwrap();
+        let second = peer.private(at, 5000).unwrap();
+        assert_eq!(first.bytes(), 5000);
+        // SAFETY: within the mapping, which nobody else uses in this test.
+        unsafe { first.start().write_volatile(9) };
+        assert_eq!(read(&peer, at), 7, "nobody else sees it");
+        write(&own, at, 8);
+        drop((own, peer));
+        let look = |part: &PrivateMapping| {
+            // SAFETY: within the mapping, which nobody else uses in this test.
+            unsafe { part.start().read_volatile() }
+        };
+        assert_eq!(
+            (look(&first), look(&second)),
+            (9, 8),
+            "both outlive the owner and the mapping that they are parts of"
+        );
+    }
+
+    #[test]
+    fn there_is_no_private_part_beyond_the_end_or_without_the_file() {
+        let (_own, file) = create(c"test", BYTES).unwrap();
+        let peer = open_kept(file.as_fd(), BYTES).unwrap();
+        assert!(peer.private(0, BYTES).is_some());
+        assert!(peer.private(BYTES - 1, 2).is_none());
+        assert!(peer.private(usize::MAX, 2).is_none());
+        assert!(peer.private(0, 0).is_none());
+        assert!(open(file.as_fd(), BYTES).unwrap().private(0, 1).is_none());
     }
 
     #[test]

@@ -25,12 +25,20 @@ const VIEW = Object.freeze({ BUFFER: 0, UINT8_ARRAY: 1 });
 const ENCODING = Object.freeze({ LATIN1: 1, UTF16: 2 });
 
 /** Where what stands in the head of the next message to be sent, in words of 32 bits. */
-const HEAD = Object.freeze({ KIND: 0, FLAGS: 1, ACTION: 2, RECEIVERS: 3, NUMBER: 4, ENCODING: 6, CHARACTERS: 7, PLACES: 8 });
 const MAX_RECEIVERS = 256;
+const HEAD = Object.freeze({
+  KIND: 0, FLAGS: 1, ACTION: 2, RECEIVERS: 3, NUMBER: 4, ENCODING: 6, CHARACTERS: 7, PLACES: 8,
+  /** How many parts are attached; behind it, at an even word, what they are. */
+  ATTACHED: 8 + MAX_RECEIVERS,
+});
+const ATTACHED_START = (HEAD.ATTACHED + 2) * Int32Array.BYTES_PER_ELEMENT;
+/** Of each attached part: the loan, or what was staged; where it begins; its length. */
+const ATTACHED_VALUES = 3;
+const MAX_ATTACHED = 16;
 
 /** Where what stands in a row about a message that came in, in doubles. */
-const ROW = Object.freeze({ PLACE: 0, KIND: 1, FLAGS: 2, ACTION: 3, SPELT: 4, START: 5, LENGTH: 6, NUMBER: 7 });
-const ROW_VALUES = 8;
+const ROW = Object.freeze({ PLACE: 0, KIND: 1, FLAGS: 2, ACTION: 3, SPELT: 4, START: 5, LENGTH: 6, NUMBER: 7, ATTACHED: 8 });
+const ROW_VALUES = 9;
 /** So many messages are taken in one turn at most, so that sockets and timers get theirs. */
 const MAX_ROWS = 64;
 const INTAKE_BYTES = 64 * 1024;
@@ -41,8 +49,10 @@ const FIRST_BYTES = 64 * 1024;
 /** The memory by which this process and the native side tell each other of messages. */
 class Desk {
   constructor() {
-    const head = new ArrayBuffer((HEAD.PLACES + MAX_RECEIVERS) * Int32Array.BYTES_PER_ELEMENT);
+    const attachedBytes = MAX_ATTACHED * ATTACHED_VALUES * Float64Array.BYTES_PER_ELEMENT;
+    const head = new ArrayBuffer(ATTACHED_START + attachedBytes);
     this.head = new Int32Array(head);
+    this.attached = new Float64Array(head, ATTACHED_START, MAX_ATTACHED * ATTACHED_VALUES);
     this.headBytes = Buffer.from(head);
     this.number = new Float64Array(head, HEAD.NUMBER * Int32Array.BYTES_PER_ELEMENT, 1);
     this.rows = new Float64Array(MAX_ROWS * ROW_VALUES);
@@ -66,4 +76,6 @@ class Scratch {
   }
 }
 
-module.exports = { REST, SENT, KIND, FLAG, VIEW, ENCODING, HEAD, MAX_RECEIVERS, ROW, ROW_VALUES, Desk, Scratch };
+module.exports = {
+  REST, SENT, KIND, FLAG, VIEW, ENCODING, HEAD, MAX_RECEIVERS, MAX_ATTACHED, ATTACHED_VALUES, ROW, ROW_VALUES, Desk, Scratch,
+};

@@ -4,6 +4,7 @@
 
 const { decodeClone } = require('../../codec/clone');
 const { Decoder } = require('../../codec/decoder');
+const { noteReceived } = require('../../codec/loans');
 const { KIND, VIEW, ENCODING, ROW, ROW_VALUES, Scratch } = require('./envelope');
 
 // Memory that one large message needed is not kept for ever.
@@ -108,8 +109,22 @@ class EnvelopeReader {
   }
 
   #clone(row) {
+    const { rows } = this.#desk;
+    if (rows[row + ROW.ATTACHED] > 0) {
+      const parts = this.#parts(row);
+      return decodeClone(this.#scratch.region, 0, rows[row + ROW.LENGTH], parts);
+    }
     const { region, start, length } = this.#regionOf(row);
     return decodeClone(region, start, length);
+  }
+
+  /** What is attached; the rest is in the scratch. */
+  #parts(row) {
+    this.#scratch.ensure(this.#desk.rows[row + ROW.LENGTH]);
+    const parts = this.#calls.takeParts(this.#scratch.region.bytes);
+    if (!parts) throw new Error('bytes in shared memory cannot be read any more');
+    for (const part of parts) noteReceived(part, this.#calls.detach);
+    return parts;
   }
 
   #regionOf(row) {
@@ -125,13 +140,18 @@ class EnvelopeReader {
 
   #bytes(row) {
     const { rows, intake } = this.#desk;
+    const isBuffer = rows[row + ROW.NUMBER] !== VIEW.UINT8_ARRAY;
+    if (rows[row + ROW.ATTACHED] > 0) {
+      const [memory] = this.#parts(row);
+      return isBuffer ? Buffer.from(memory) : new Uint8Array(memory);
+    }
     const start = rows[row + ROW.START];
     const length = rows[row + ROW.LENGTH];
     // Not from the pool: nobody else's bytes belong to this memory.
     const bytes = Buffer.allocUnsafeSlow(length);
     if (start >= 0) intake.bytes.copy(bytes, 0, start, start + length);
     else if (!this.#calls.takeBytes(bytes)) throw new Error('bytes in shared memory cannot be read any more');
-    return rows[row + ROW.NUMBER] === VIEW.UINT8_ARRAY ? new Uint8Array(bytes.buffer) : bytes;
+    return isBuffer ? bytes : new Uint8Array(bytes.buffer);
   }
 }
 

@@ -2,13 +2,16 @@
 
 // Writes messages for the switchboard, and hands them to the native side.
 
-const { CloneEncoder } = require('../../codec/clone');
+const { CloneEncoder, OutgoingView } = require('../../codec/clone');
 const { Encoder } = require('../../codec/encoder');
 const { isJsonSafe } = require('../../codec/json_safe');
+const { Attachments } = require('./attachments');
 const { KIND, FLAG, VIEW, ENCODING, HEAD, Scratch } = require('./envelope');
 
 // Memory that one large message needed is not kept for ever.
 const KEPT_BYTES = 1024 * 1024;
+
+const NOTHING = Buffer.alloc(0);
 
 /** Writes one message at a time: write() calls what JSON calls in the data, and post() sends it. */
 class EnvelopeWriter {
@@ -24,6 +27,9 @@ class EnvelopeWriter {
   #bytes = 0;
   // What is sent from where it lies, in the place of what is written here.
   #source = null;
+  // Bytes that are sent by themselves.
+  #view = null;
+  #attachments;
 
   /**
    * @param {import('./envelope').Desk} desk
@@ -33,6 +39,7 @@ class EnvelopeWriter {
   constructor(desk, calls, clones = false) {
     this.#desk = desk;
     this.#calls = calls;
+    this.#attachments = new Attachments(desk, calls);
     if (clones) this.#clones = new CloneEncoder();
   }
 
@@ -53,6 +60,7 @@ class EnvelopeWriter {
     this.#text = null;
     this.#bytes = 0;
     this.#source = null;
+    this.#view = null;
     if (this.#clones !== null && this.#writeClone(data)) return undefined;
     switch (typeof data) {
       case 'string':
@@ -83,6 +91,9 @@ class EnvelopeWriter {
    */
   post(action, flags, places) {
     const { head, number } = this.#desk;
+    if (this.#kind === KIND.CLONE) this.#finishClone();
+    else if (this.#view !== null) this.#finishBytes();
+    this.#attachments.finish();
     head[HEAD.KIND] = this.#kind;
     head[HEAD.FLAGS] = flags;
     head[HEAD.ACTION] = action;
@@ -122,16 +133,33 @@ class EnvelopeWriter {
   }
 
   #writeBytes(data) {
+    const view = new OutgoingView(data);
     this.#kind = KIND.BYTES;
     this.#number = Buffer.isBuffer(data) ? VIEW.BUFFER : VIEW.UINT8_ARRAY;
-    this.#source = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    this.#bytes = data.byteLength;
+    this.#bytes = view.length;
+    if (view.loan || Attachments.isFor(view)) this.#view = view;
+    else this.#source = view.bytes();
+  }
+
+  #finishBytes() {
+    const view = this.#view;
+    this.#view = null;
+    const isAttached = this.#attachments.add(view) >= 0;
+    this.#source = isAttached ? NOTHING : view.bytes();
+    if (isAttached) this.#bytes = 0;
+    view.loan?.send();
   }
 
   #writeByV8(data) {
     const clones = this.#clones;
     clones.encode(data);
     this.#kind = KIND.CLONE;
+    this.#bytes = clones.size;
+  }
+
+  #finishClone() {
+    const clones = this.#clones;
+    clones.attach(view => this.#attachments.add(view));
     this.#bytes = clones.size;
     this.#scratch.ensure(this.#bytes);
     clones.writeTo(this.#scratch.region);

@@ -4,6 +4,7 @@
 // own messenger, sees no difference but the speed. Whatever cannot go this way goes by Node's channel, and order is kept across the
 // two for each sender and receiver.
 
+const { Loan, lendOrdinary } = require('../../codec/loans');
 const { Audience } = require('./audience');
 const { FLAG, MAX_RECEIVERS, REST, SENT, Desk } = require('./envelope');
 const { EnvelopeReader } = require('./envelope_reader');
@@ -29,6 +30,8 @@ const ODD_NAME = /[\0\ud800-\udfff]/;
 const MAX_NAME = 64;
 const MAX_NAMES = 4096;
 const NO_NUMBER = -1;
+// What the native side can count.
+const MAX_LENT = 2 ** 32 - 1;
 
 class Switchboard {
   #endpoint;
@@ -104,6 +107,19 @@ class Switchboard {
     if (!this.#route(message)) return this.#sendByChannel(message, handle, options, callback);
     if (handle !== undefined || options !== undefined || callback !== undefined) confirm(handle, options, callback);
     return true;
+  }
+
+  /**
+   * Lends a Buffer in shared memory; where there is no room for it, one of ordinary memory, which is sent as a copy.
+   * @param {number} bytes
+   * @returns {Buffer} whose bytes may be anything at first
+   */
+  alloc(bytes) {
+    const memory = bytes > 0 && bytes <= MAX_LENT ? this.#calls.lend(bytes) : null;
+    if (!memory) return lendOrdinary(bytes);
+    this.#isUntidy = true;
+    new Loan(memory, { number: this.#desk.number[0], detach: this.#calls.detach, read: this.#calls.readLoan });
+    return Buffer.from(memory);
   }
 
   // A handle ends in the master, which has the message go on without it. So only the handle has to go there, and the message stays in

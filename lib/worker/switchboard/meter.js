@@ -57,6 +57,11 @@ class Meter {
     const { messages, bytes, waited, waitedMs, longestMs } = this.#endpoint.load();
     return { messages, bytes, waited, waitedMs, longestMs };
   }
+
+  /** Bytes of shared memory that are lent, or that receivers hold in place. */
+  get inPlaceBytes() {
+    return this.#endpoint.load().inPlaceBytes;
+  }
 }
 
 module.exports = { Meter };

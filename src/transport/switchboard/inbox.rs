@@ -4,9 +4,9 @@
 //! [`Inbox::pass_leased`] keeps it in place. How many of whose messages are taken in one turn is the caller's choice. Nothing
 //! here waits or makes a system call.
 
-use super::descriptor::{Descriptor, PayloadRange};
+use super::descriptor::{Attachment, Descriptor, PayloadRange};
 use super::doorbell::Sleeper;
-use super::layout::{ByteCount, Geometry, Label, Peer, Place, Region, SegmentId};
+use super::layout::{ATTACHMENT_BYTES, ByteCount, Geometry, Label, Peer, Place, Region, SegmentId};
 use super::lease::{LeaseIndex, Leases};
 use super::memory::{OwnMemory, PeerMemory};
 use super::refused::{Refused, What};
@@ -120,7 +120,7 @@ impl Inbox {
         }
         let next = link.consumer.peek()?;
         if let Some(range) = next.as_ref().and_then(|descriptor| descriptor.range.as_ref()) {
-            let found = link.segments.find(range).map(drop);
+            let found = find_all(&link.segments, range, next.as_ref());
             link.waits_for_segment = matches!(found, Err(Unreadable::NotHereYet(_)));
             found?;
         }
@@ -143,6 +143,15 @@ impl Inbox {
     /// [`Unreadable`].
     pub fn locate(&self, sender: Place, range: &PayloadRange) -> Result<&PeerMemory, Unreadable> {
         self.link(sender)?.segments.find(range)
+    }
+
+    /// Where the attachments of a message lie that was shown as the next one. Its sender may write other ones meanwhile, so each
+    /// is checked again where it is read; one that lies in the payload is a part of it.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn attachments(&self, sender: Place, descriptor: &Descriptor) -> Result<Vec<PayloadRange>, Unreadable> {
+        attachments(&self.link(sender)?.segments, descriptor)
     }
 
     /// Is done with the next message of a sender.
@@ -223,6 +232,36 @@ impl Inbox {
 fn has_more(links: &[Option<Link>], attached: &[Place]) -> bool {
     let links = attached.iter().filter_map(|place| links.get(place.0 as usize)?.as_ref());
     links.into_iter().any(|link| !link.waits_for_segment && link.consumer.has_more().unwrap_or(false))
+}
+
+/// A message can be read when all is there that belongs to it.
+fn find_all(segments: &Segments, range: &PayloadRange, descriptor: Option<&Descriptor>) -> Result<(), Unreadable> {
+    segments.find(range)?;
+    for range in descriptor.map_or(Ok(Vec::new()), |descriptor| attachments(segments, descriptor))? {
+        segments.find(&range)?;
+    }
+    Ok(())
+}
+
+fn attachments(segments: &Segments, descriptor: &Descriptor) -> Result<Vec<PayloadRange>, Unreadable> {
+    let count = descriptor.heading.attachments;
+    let Some(range) = descriptor.behind_name().filter(|_| count > 0) else { return Ok(Vec::new()) };
+    let mut list = vec![[0; ATTACHMENT_BYTES as usize]; count as usize];
+    let length = ByteCount(list.as_flattened().len() as u64);
+    Refused::beyond(What::Attachments, length.0, range.length.0)?;
+    segments.find(&PayloadRange { length, ..range })?.read(range.offset, list.as_flattened_mut())?;
+    list.iter().map(|listed| within(range, Attachment::from_bytes(listed))).collect()
+}
+
+fn within(payload: PayloadRange, attachment: Attachment) -> Result<PayloadRange, Unreadable> {
+    match attachment {
+        Attachment::Block(range) => Ok(range),
+        Attachment::Inline { offset, length } => {
+            Refused::beyond(What::Attachments, offset.0, payload.length.0)?;
+            Refused::beyond(What::Attachments, length.0, payload.length.0 - offset.0)?;
+            Ok(PayloadRange { offset: payload.offset.plus(offset.0), length, ..payload })
+        }
+    }
 }
 
 /// What stands in the first line of an inbox.

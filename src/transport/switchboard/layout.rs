@@ -10,7 +10,7 @@ use super::refused::{Refused, What};
 use crate::message::address::Generation;
 
 /// Peers of another version are refused, not understood.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 /// Everything atomic is one word, and everything that is copied is copied by words.
 pub const WORD_BYTES: u64 = size_of::<u64>() as u64;
 /// What two writers must not share, or each store of one would slow the other.
@@ -23,6 +23,12 @@ pub const SLOT_WORDS: usize = (SLOT_BYTES / WORD_BYTES) as usize;
 pub const SEGMENT_LIMIT: usize = 32;
 /// How many blocks of one sender a receiver may go on reading after it has passed them: the bits of one word.
 pub const LEASE_LIMIT: usize = u64::BITS as usize;
+/// How many blocks beside its own one message may have.
+pub const ATTACHMENT_LIMIT: u32 = 16;
+/// How many words of a message's payload tell of one of them.
+pub const ATTACHMENT_WORDS: usize = 3;
+/// The same in bytes.
+pub const ATTACHMENT_BYTES: u64 = ATTACHMENT_WORDS as u64 * WORD_BYTES;
 /// How many places and slots there may be at most: so few that the distance between the ends of a ring is never in doubt.
 pub const COUNT_LIMIT: u32 = 1 << 16;
 

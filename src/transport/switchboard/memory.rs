@@ -9,7 +9,7 @@
 use super::layout::{ByteCount, ByteOffset, HEADER_WORDS, Label, Position, SLOT_BYTES, SLOT_WORDS, WORD_BYTES};
 use super::refused::{Refused, What};
 use super::sync::{Arc, AtomicU64, Ordering, fence};
-use crate::sys::shared_memory::{OwnMapping, PeerMapping};
+use crate::sys::shared_memory::{OwnMapping, PeerMapping, PrivateMapping};
 
 const WORD: usize = WORD_BYTES as usize;
 
@@ -238,6 +238,18 @@ impl PeerMemory {
             *value = word.load(Ordering::Relaxed);
         }
         label.check(found)
+    }
+
+    /// A range for this process to keep and to write as well, see [`PeerMapping::private`]. `None` where it has to be copied: memory of
+    /// the heap, and where the machine has no more mappings.
+    ///
+    /// # Errors
+    /// As [`PeerMemory::read`].
+    pub fn private(&self, offset: ByteOffset, length: ByteCount) -> Result<Option<PrivateMapping>, Refused> {
+        self.check(offset, length)?;
+        let Backing::Peer(mapping) = &*self.0 else { return Ok(None) };
+        let (Ok(offset), Ok(length)) = (usize::try_from(offset.0), usize::try_from(length.0)) else { return Ok(None) };
+        Ok(mapping.private(offset, length))
     }
 
     /// The address of a range, to read it in place: valid as long as the [`PeerBytes`] lives.

@@ -4,14 +4,19 @@
 //! here waits. What does not fit is an answer, and what to do about it (queue, grow, withdraw, give up) is the caller's
 //! choice, as are the descriptors: this file makes no system call.
 
-use super::descriptor::{Descriptor, Heading, PayloadRange};
+use super::descriptor::{Attachment, Descriptor, Heading, PayloadRange};
 use super::doorbell::Bell;
-use super::layout::{ByteCount, Geometry, Label, Peer, Place, Position, Region, SegmentId};
+use super::layout::{
+    ATTACHMENT_BYTES, ByteCount, ByteOffset, Geometry, Label, Peer, Place, Position, Region, SegmentId, WORD_BYTES,
+};
 use super::memory::{OwnBytes, OwnMemory, PeerMemory};
-use super::reclaim::Ledger;
+use super::reclaim::{Kept, Ledger};
 use super::refused::{Refused, What};
 use super::ring::{Producer, Pushed};
 use super::slab::{Block, NoRoom, Slab};
+
+/// Blocks that are attached to messages are at most this part of the arena.
+const ATTACHED_PART: u64 = 2;
 
 #[derive(Debug)]
 struct Link {
@@ -50,7 +55,7 @@ pub struct Published {
 pub struct Withdrawn {
     /// As it was published.
     pub heading: Heading,
-    /// Its bytes, in private memory now.
+    /// Its bytes, in private memory now; what was attached lies behind them.
     pub payload: Option<Vec<u8>>,
 }
 
@@ -65,6 +70,7 @@ pub struct Outbox {
     links: Vec<Option<Link>>,
     /// Found while blocks were reclaimed, and not told yet.
     refused: Vec<(Place, Refused)>,
+    arena: ByteCount,
     // Empty between the calls; kept for their memory.
     freed: Vec<Block>,
     held: Vec<Position>,
@@ -84,6 +90,7 @@ impl Outbox {
             ledger: Ledger::new(geometry.places()),
             links: (0..geometry.places()).map(|_| None).collect(),
             refused: Vec::new(),
+            arena,
             freed: Vec::new(),
             held: Vec::new(),
             readers: Vec::new(),
@@ -116,6 +123,17 @@ impl Outbox {
             *seat = None;
             self.refused.retain(|(place, _)| *place != receiver);
             self.ledger.close(receiver, &mut self.freed);
+            self.free();
+        }
+    }
+
+    /// Nobody talks to a receiver any more that lives on: what it may read in place stays as it is until it is detached, the
+    /// rest is free at once.
+    pub fn part(&mut self, receiver: Place) {
+        if let Some(seat) = self.links.get_mut(receiver.0 as usize) {
+            *seat = None;
+            self.refused.retain(|(place, _)| *place != receiver);
+            self.ledger.part(receiver, &mut self.freed);
             self.free();
         }
     }
@@ -169,8 +187,68 @@ impl Outbox {
         self.slab.free(block);
     }
 
+    /// Whether a block of so many bytes may be attached to messages: receivers may keep it for as long as they like, so all
+    /// these together are at most half of the arena.
+    #[must_use]
+    pub fn may_attach(&mut self, length: ByteCount) -> bool {
+        let fits =
+            |outbox: &Self| outbox.ledger.attached().0.saturating_add(length.0) <= outbox.arena.0 / ATTACHED_PART;
+        fits(self) || {
+            self.reclaim();
+            fits(self)
+        }
+    }
+
+    /// Keeps a hand on a block that is to be attached to messages.
+    pub fn keep(&mut self, block: Block) -> Kept {
+        self.ledger.keep(block)
+    }
+
+    /// The block.
+    ///
+    /// # Errors
+    /// When it is none of this outbox.
+    pub fn kept_block(&self, kept: &Kept) -> Result<&Block, Refused> {
+        self.ledger.block(kept).ok_or(unknown_segment(SegmentId { index: 0, serial: 0 }))
+    }
+
+    /// A part of a kept block, as it stands in the list of a message's attachments.
+    ///
+    /// # Errors
+    /// When it does not lie within the block, or does not begin at a word.
+    pub fn attachment(&self, kept: &Kept, at: ByteCount, length: ByteCount) -> Result<Attachment, Refused> {
+        let block = self.kept_block(kept)?;
+        Refused::unless_equal(What::Alignment, at.0 % WORD_BYTES, 0)?;
+        Refused::beyond(What::Length, at.0.saturating_add(length.0), block.bytes().0)?;
+        Ok(Attachment::Block(PayloadRange { segment: block.segment(), offset: block.offset().plus(at.0), length }))
+    }
+
+    /// Needs a kept block no more: it is free when its readers are done.
+    pub fn let_go(&mut self, kept: Kept) {
+        self.ledger.let_go(kept, &mut self.freed);
+        self.free();
+    }
+
+    /// How many bytes all blocks have that are kept, or attached and with readers.
+    #[must_use]
+    pub fn attached(&self) -> ByteCount {
+        self.ledger.attached()
+    }
+
     /// Shows the first `length` bytes of a block to its receivers. Ask [`Outbox::must_ring`] for each of them afterwards.
     pub fn publish(&mut self, block: Block, length: ByteCount, deliveries: &[Delivery]) -> Published {
+        self.publish_with(block, length, deliveries, &[])
+    }
+
+    /// The same, with blocks that the payload lists as its attachments: they stay as they are until all receivers are done with
+    /// the message.
+    pub fn publish_with(
+        &mut self,
+        block: Block,
+        length: ByteCount,
+        deliveries: &[Delivery],
+        attached: &[&Kept],
+    ) -> Published {
         let (segment, offset, length) = (block.segment(), block.offset(), length.0.min(block.bytes().0));
         self.readers.clear();
         let mut published = Published::default();
@@ -183,6 +261,9 @@ impl Outbox {
             }
         }
         published.unsent = self.ledger.enter(block, &self.readers);
+        for kept in attached {
+            self.ledger.attach(kept, &self.readers);
+        }
         published
     }
 
@@ -266,13 +347,44 @@ impl Outbox {
     }
 
     fn copy(&self, descriptor: &Descriptor) -> Result<Withdrawn, Refused> {
-        let payload = descriptor.range.map(|range| {
-            let memory = self.slab.memory(range.segment).ok_or(unknown_segment(range.segment))?;
-            let length = usize::try_from(range.length.0).unwrap_or(usize::MAX);
-            let mut bytes = vec![0; length];
-            memory.read(range.offset, &mut bytes).map(|()| bytes)
-        });
-        Ok(Withdrawn { heading: descriptor.heading, payload: payload.transpose()? })
+        let payload = descriptor.range.map(|range| self.copy_range(range)).transpose()?;
+        match (payload, descriptor.heading.attachments) {
+            (Some(payload), 1..) => self.copy_attachments(descriptor, payload),
+            (payload, _) => Ok(Withdrawn { heading: descriptor.heading, payload }),
+        }
+    }
+
+    /// Copies bytes of the own arena out.
+    ///
+    /// # Errors
+    /// When they do not lie within it.
+    pub fn read(&self, range: &PayloadRange, into: &mut [u8]) -> Result<(), Refused> {
+        Refused::beyond(What::Length, into.len() as u64, range.length.0)?;
+        self.slab.memory(range.segment).ok_or(unknown_segment(range.segment))?.read(range.offset, into)
+    }
+
+    fn copy_range(&self, range: PayloadRange) -> Result<Vec<u8>, Refused> {
+        let mut bytes = vec![0; usize::try_from(range.length.0).unwrap_or(usize::MAX)];
+        self.read(&range, &mut bytes).map(|()| bytes)
+    }
+
+    /// Appends what is attached, and lists it so.
+    fn copy_attachments(&self, descriptor: &Descriptor, mut payload: Vec<u8>) -> Result<Withdrawn, Refused> {
+        let list =
+            payload.len() - usize::try_from(descriptor.behind_name().map_or(0, |range| range.length.0)).unwrap_or(0);
+        for index in 0..descriptor.heading.attachments as usize {
+            let at = list + index * ATTACHMENT_BYTES as usize;
+            let Some(listed) = payload.get(at..).and_then(<[u8]>::first_chunk) else { break };
+            let Attachment::Block(range) = Attachment::from_bytes(listed) else { continue };
+            let bytes = self.copy_range(range)?;
+            payload.resize(payload.len().next_multiple_of(WORD_BYTES as usize), 0);
+            let inline = Attachment::Inline { offset: ByteOffset((payload.len() - list) as u64), length: range.length };
+            payload.extend_from_slice(&bytes);
+            if let Some(listed) = payload.get_mut(at..at + ATTACHMENT_BYTES as usize) {
+                listed.copy_from_slice(&inline.to_bytes());
+            }
+        }
+        Ok(Withdrawn { heading: descriptor.heading, payload: Some(payload) })
     }
 
     /// How many bytes of the arena a receiver has not passed yet.

@@ -1,6 +1,7 @@
 //! Who still has to read which block: a sender's account with each of its receivers.
 //!
 //! A block is entered once for all its readers, and is free when each of them has passed it and ended its lease, or is gone.
+//! A block that the sender keeps a hand on ([`Kept`]) can be attached to several messages, and is free when it lets go as well.
 //! Private to the sender, so a receiver that dies at any instruction leaves nothing to clean up but its account.
 
 use std::collections::VecDeque;
@@ -12,7 +13,14 @@ use super::slab::Block;
 struct Entry {
     block: Block,
     readers: u32,
+    /// It was attached, so readers may keep it for long.
+    is_attached: bool,
 }
+
+/// The sender's own hand on a block that is attached to messages.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Kept(usize);
 
 /// One reader's part in a block.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +35,8 @@ struct Account {
     waiting: VecDeque<Share>,
     /// Passed, and still being read.
     leased: Vec<Share>,
+    /// With a reader that nobody talks to any more, which may still be reading.
+    orphaned: Vec<Share>,
 }
 
 /// All blocks of one sender that are with receivers.
@@ -35,6 +45,8 @@ pub struct Ledger {
     entries: Vec<Option<Entry>>,
     vacant: Vec<usize>,
     accounts: Vec<Account>,
+    /// How many bytes all blocks have that are attached, or will be.
+    attached: u64,
 }
 
 impl Ledger {
@@ -48,18 +60,59 @@ impl Ledger {
     #[must_use]
     pub fn enter(&mut self, block: Block, readers: &[(Place, Position)]) -> Option<Block> {
         let Some(count) = u32::try_from(readers.len()).ok().filter(|&count| count > 0) else { return Some(block) };
+        let entry = self.add(Entry { block, readers: count, is_attached: false });
+        self.note(entry, readers);
+        None
+    }
+
+    fn add(&mut self, new: Entry) -> usize {
         let entry = self.vacant.pop().unwrap_or(self.entries.len());
-        let new = Some(Entry { block, readers: count });
         match self.entries.get_mut(entry) {
-            Some(seat) => *seat = new,
-            None => self.entries.push(new),
+            Some(seat) => *seat = Some(new),
+            None => self.entries.push(Some(new)),
         }
+        entry
+    }
+
+    fn note(&mut self, entry: usize, readers: &[(Place, Position)]) {
         for &(place, position) in readers {
             if let Some(account) = self.accounts.get_mut(place.0 as usize) {
                 account.waiting.push_back(Share { position, entry });
             }
         }
-        None
+    }
+
+    /// Enters a block that is to be attached to messages.
+    pub fn keep(&mut self, block: Block) -> Kept {
+        self.attached += block.bytes().0;
+        Kept(self.add(Entry { block, readers: 1, is_attached: true }))
+    }
+
+    /// The block.
+    #[must_use]
+    pub fn block(&self, kept: &Kept) -> Option<&Block> {
+        self.entries.get(kept.0)?.as_ref().map(|entry| &entry.block)
+    }
+
+    /// The block is attached to what these read next, which was entered just before.
+    pub fn attach(&mut self, kept: &Kept, readers: &[(Place, Position)]) {
+        if let (Some(entry), Ok(count)) =
+            (self.entries.get_mut(kept.0).and_then(Option::as_mut), u32::try_from(readers.len()))
+        {
+            entry.readers = entry.readers.saturating_add(count);
+            self.note(kept.0, readers);
+        }
+    }
+
+    /// The sender needs the block no more.
+    pub fn let_go(&mut self, kept: Kept, freed: &mut Vec<Block>) {
+        self.release(&[Share { position: Position(0), entry: kept.0 }], freed);
+    }
+
+    /// How many bytes all blocks have that the sender keeps, or that were attached and are with readers.
+    #[must_use]
+    pub fn attached(&self) -> ByteCount {
+        ByteCount(self.attached)
     }
 
     /// A receiver has passed everything before `until`, and goes on reading what is `held`. Appends what is free now.
@@ -92,11 +145,25 @@ impl Ledger {
         self.release(&done, freed);
     }
 
+    /// Nobody talks to a receiver any more, but it may go on reading what was attached, until it is closed.
+    pub fn part(&mut self, place: Place, freed: &mut Vec<Block>) {
+        let Some(account) = self.accounts.get_mut(place.0 as usize) else { return };
+        let Account { waiting, leased, orphaned } = std::mem::take(account);
+        let is_attached = |share: &Share| {
+            self.entries.get(share.entry).and_then(Option::as_ref).is_some_and(|entry| entry.is_attached)
+        };
+        let (kept, done): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_attached);
+        if let Some(account) = self.accounts.get_mut(place.0 as usize) {
+            account.orphaned = orphaned.into_iter().chain(leased).chain(kept).collect();
+        }
+        self.release(&done, freed);
+    }
+
     /// A receiver is dead or detached: it reads nothing any more.
     pub fn close(&mut self, place: Place, freed: &mut Vec<Block>) {
         let Some(account) = self.accounts.get_mut(place.0 as usize) else { return };
-        let Account { waiting, leased } = std::mem::take(account);
-        let done: Vec<Share> = waiting.into_iter().chain(leased).collect();
+        let Account { waiting, leased, orphaned } = std::mem::take(account);
+        let done: Vec<Share> = waiting.into_iter().chain(leased).chain(orphaned).collect();
         self.release(&done, freed);
     }
 
@@ -125,6 +192,9 @@ impl Ledger {
             }
             if let Some(entry) = seat.take_if(|entry| entry.readers == 0) {
                 self.vacant.push(share.entry);
+                if entry.is_attached {
+                    self.attached -= entry.block.bytes().0;
+                }
                 freed.push(entry.block);
             }
         }

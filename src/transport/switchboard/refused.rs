@@ -35,6 +35,8 @@ pub enum What {
     Length,
     /// The length of the action's name in front of a payload.
     NameLength,
+    /// How many blocks beside its own a message has, or where their list or one of them ends.
+    Attachments,
     /// The index of a segment, or a serial number that its sender does not list.
     Segment,
 }

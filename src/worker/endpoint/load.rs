@@ -19,6 +19,8 @@ pub struct Load {
     pub waited_for: Duration,
     /// How long the one that waited longest did.
     pub longest: Duration,
+    /// How many bytes of shared memory are lent, or attached to messages and with their receivers.
+    pub attached: u64,
 }
 
 /// How long messages have waited that do not wait any more.
@@ -40,17 +42,16 @@ impl Waits {
 impl Endpoint {
     /// What waits here.
     #[must_use]
-    pub fn load(&self) -> Load {
-        let fullest = self.links.iter().map(|link| link.waiting_bytes).max().unwrap_or_default();
-        #[allow(clippy::cast_precision_loss, reason = "a share, for people")]
-        let pressure = (fullest as f64 / self.limits.max_queue.max(1) as f64).min(1.0);
+    pub fn load(&mut self) -> Load {
+        self.outbox.reclaim();
         Load {
-            pressure,
+            pressure: self.pressure(),
             messages: self.links.iter().map(|link| link.queue.len()).sum(),
             bytes: self.links.iter().map(|link| link.waiting_bytes).sum(),
             waited: self.waits.count,
             waited_for: self.waits.total,
             longest: self.waits.longest,
+            attached: self.outbox.attached().0,
         }
     }
 
@@ -62,7 +63,10 @@ impl Endpoint {
     /// How full the fullest queue is, 0 to 1.
     #[must_use]
     pub fn pressure(&self) -> f64 {
-        self.load().pressure
+        let fullest = self.links.iter().map(|link| link.waiting_bytes).max().unwrap_or_default();
+        #[allow(clippy::cast_precision_loss, reason = "a share, for people")]
+        let pressure = fullest as f64 / self.limits.max_queue.max(1) as f64;
+        pressure.min(1.0)
     }
 }
 

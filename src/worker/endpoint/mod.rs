@@ -5,6 +5,7 @@
 
 mod links;
 mod load;
+pub mod loans;
 pub mod names;
 mod receiving;
 mod resting;
@@ -23,6 +24,7 @@ use crate::message::address::Generation;
 use crate::sys::event::Event;
 pub use crate::sys::event_loop::EventLoop;
 use crate::sys::event_loop::{BeforeWait, Readiness};
+pub use crate::sys::shared_memory::PrivateMapping;
 use crate::sys::shared_memory::{self, SharedMemoryError};
 use crate::sys::{SysError, unix_socket};
 pub use crate::transport::switchboard::control::Role;
@@ -30,8 +32,8 @@ use crate::transport::switchboard::control::{Control, RECORD_BYTES};
 pub use crate::transport::switchboard::descriptor::Kind;
 use crate::transport::switchboard::descriptor::{Flags, Heading};
 use crate::transport::switchboard::inbox::Inbox;
-use crate::transport::switchboard::layout::{ActionRef, ByteCount, Geometry, SegmentId};
-pub use crate::transport::switchboard::layout::{Peer, Place};
+use crate::transport::switchboard::layout::{ActionRef, Geometry, SegmentId};
+pub use crate::transport::switchboard::layout::{ByteCount, Peer, Place};
 pub use crate::transport::switchboard::memory::{OwnBytes, PeerBytes};
 use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
 use crate::transport::switchboard::outbox::Outbox;
@@ -39,6 +41,7 @@ use crate::transport::switchboard::refused::{Refused, What};
 use links::{Link, Links};
 pub use load::Load;
 use load::Waits;
+use loans::Loans;
 use names::Names;
 pub use receiving::{Action, Located, Received};
 use receiving::{Kept, Next, SEGMENT_PATIENCE};
@@ -160,6 +163,7 @@ pub struct Endpoint {
     patience: Duration,
     rest: Rest,
     spare: Spare,
+    loans: Loans,
     news: VecDeque<News>,
     /// Whose turn it is, so that one sender does not hold up the others.
     turn: VecDeque<Place>,
@@ -197,6 +201,7 @@ impl Endpoint {
             patience: SEGMENT_PATIENCE,
             rest: Rest::default(),
             spare: Spare::default(),
+            loans: Loans::default(),
             news: VecDeque::new(),
             turn: VecDeque::new(),
         })
@@ -261,7 +266,13 @@ impl Endpoint {
                 }
             }
             Control::Dropped { sender, .. } if self.has(sender) => self.inbox.drop_unlisted(sender.place),
-            Control::Gone { peer } => self.news.push_back(News::Gone { peer }),
+            Control::Gone { peer } => {
+                if self.links.get(peer.place).is_none() {
+                    // Nobody has talked to it for a while, and it may have read in place until now.
+                    self.outbox.detach(peer.place);
+                }
+                self.news.push_back(News::Gone { peer });
+            }
             Control::Apart { peer } if self.has(peer) => self.part(peer),
             Control::Apart { .. } | Control::Dropped { .. } | Control::Hello => {}
         }
@@ -296,7 +307,8 @@ impl Endpoint {
         self.inbox.drop_unlisted(sender.place);
         // All have the same limit. A payload of any size would be memory of any size here.
         Refused::beyond(What::Size, bytes.0, self.arena.0)?;
-        let memory = peer_memory(file.as_fd(), bytes)?;
+        let length = usize::try_from(bytes.0).unwrap_or(usize::MAX);
+        let memory = shared_memory::open_kept(file.as_fd(), length)?.into();
         Ok(self.inbox.add_segment(sender.place, segment, bytes, memory)?)
     }
 
@@ -313,13 +325,20 @@ impl Endpoint {
 
     /// Forgets a peer; what is still in its ring is lost.
     pub fn let_go(&mut self, place: Place) {
-        if self.links.remove(place).is_some() {
-            self.inbox.detach(place);
+        if self.forget(place) {
             self.outbox.detach(place);
+        }
+    }
+
+    fn forget(&mut self, place: Place) -> bool {
+        let is_known = self.links.remove(place).is_some();
+        if is_known {
+            self.inbox.detach(place);
             self.turn.retain(|other| *other != place);
             self.next.take_if(|next| next.sender() == place);
             self.kept.take_if(|kept| kept.by == place);
         }
+        is_known
     }
 
     fn distrust(&mut self, place: Place) {
@@ -331,7 +350,10 @@ impl Endpoint {
     }
 
     fn part(&mut self, peer: Peer) {
-        self.let_go(peer.place);
+        if self.forget(peer.place) {
+            // It lives on, and may read in place what it has.
+            self.outbox.part(peer.place);
+        }
         self.news.push_back(News::Broken { peer });
         // JavaScript hears of it when it is called.
         self.come_back();
@@ -353,7 +375,7 @@ pub fn peer(place: u32, generation: u32) -> Peer {
 /// The heading of a message for one of the layers above.
 #[must_use]
 pub fn heading(kind: Kind, flags: u16, tag: u64) -> Heading {
-    Heading { kind, flags: Flags(flags), action: ActionRef(0), name_length: 0, tag }
+    Heading { kind, flags: Flags(flags), action: ActionRef(0), name_length: 0, tag, attachments: 0 }
 }
 
 fn memory(name: &std::ffi::CStr, bytes: ByteCount) -> Result<(OwnMemory, OwnedFd), EndpointError> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::names::{NameNumber, Names};
 use super::{Endpoint, Place};
-use crate::transport::switchboard::descriptor::{Descriptor, Heading, PayloadRange};
+use crate::transport::switchboard::descriptor::{Descriptor, Heading, PayloadRange, list_bytes};
 use crate::transport::switchboard::layout::{ByteCount, Geometry};
 use crate::transport::switchboard::memory::PeerBytes;
 use crate::transport::switchboard::refused::Refused;
@@ -54,14 +54,18 @@ pub struct Received {
     pub action: Action,
     /// Where its payload is, without the name.
     pub located: Located,
-    /// How many bytes that has.
+    /// How many bytes that has, without the list of what is attached.
     pub length: usize,
+    /// How many parts are attached; such a message is in place.
+    pub attachments: u32,
 }
 
 /// The message that stays where it is until somebody wants it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Next {
-    sender: Place,
+    pub(super) sender: Place,
+    pub(super) descriptor: Descriptor,
+    /// Behind the name and the list of what is attached.
     range: PayloadRange,
 }
 
@@ -126,12 +130,13 @@ impl Endpoint {
         if !self.links.get(sender).is_some_and(|link| link.is_open) {
             return Ok(None);
         }
-        let Descriptor { heading, range } = match self.inbox.next(sender, ClaimLimit::STANDARD) {
+        let descriptor = match self.inbox.next(sender, ClaimLimit::STANDARD) {
             Ok(Some(descriptor)) => descriptor,
             Ok(None) => return Ok(None),
             Err(Unreadable::NotHereYet(_)) => return self.keep_waiting(sender),
             Err(Unreadable::Refused(_)) => return Err(NotNow::Refused),
         };
+        let Descriptor { heading, range } = descriptor;
         if self.kept.is_some() {
             self.kept.take_if(|kept| kept.by == sender);
         }
@@ -140,7 +145,9 @@ impl Endpoint {
         let name_length = (heading.name_length as usize).next_multiple_of(WORD).min(total);
         let start = used.next_multiple_of(WORD);
         // The name is always copied, if only to be looked up.
-        let copied = if total <= COPIED_BYTES { total } else { name_length };
+        let is_copied = total <= COPIED_BYTES && heading.attachments == 0;
+        let copied = if is_copied { total } else { name_length };
+        let list_length = usize::try_from(list_bytes(heading.attachments)).unwrap_or(usize::MAX);
         let Some(room) = into.get_mut(start..).and_then(|room| room.get_mut(..copied)) else {
             return if start == 0 { Err(NotNow::Refused) } else { Err(NotNow::NoRoom) };
         };
@@ -158,7 +165,7 @@ impl Endpoint {
         let located = match range {
             Some(range) if copied < total => {
                 *used = start + kept;
-                self.next = Some(Next { sender, range: behind(range, name_length) });
+                self.next = Some(Next { sender, descriptor, range: behind(range, name_length + list_length) });
                 Located::InPlace(*used)
             }
             _ => {
@@ -167,7 +174,8 @@ impl Endpoint {
                 Located::Copied(start + name_length)
             }
         };
-        Ok(Some(Received { sender, heading, action, located, length: total - name_length }))
+        let length = (total - name_length).saturating_sub(list_length);
+        Ok(Some(Received { sender, heading, action, located, length, attachments: heading.attachments }))
     }
 
     /// The next message of a sender lies in a segment that has not been handed over. For a while that is as it should be.
@@ -179,18 +187,23 @@ impl Endpoint {
 
     /// The bytes of the message that is in place, to be read before it is passed.
     pub fn next_in_place(&self) -> Option<PeerBytes> {
-        let Next { sender, range } = self.next?;
+        let Next { sender, range, .. } = self.next?;
         self.inbox.locate(sender, &range).ok()?.bytes_at(range.offset, range.length).ok()
     }
 
     /// Copies the message that is in place, and passes it. Answers false, and passes it as well, when it cannot be read or is longer.
     pub fn take_next(&mut self, into: &mut [u8]) -> bool {
-        let is_read = self.next.is_some_and(|Next { sender, range }| {
-            let room = usize::try_from(range.length.0).ok().and_then(|length| into.get_mut(..length));
-            room.is_some_and(|room| self.inbox.read(sender, &range, room).is_ok())
-        });
+        let is_read = self.copy_next(into);
         self.pass_next();
         is_read
+    }
+
+    /// Copies the message that is in place, which stays there. Answers false when it cannot be read or is longer.
+    pub fn copy_next(&self, into: &mut [u8]) -> bool {
+        self.next.is_some_and(|Next { sender, range, .. }| {
+            let room = usize::try_from(range.length.0).ok().and_then(|length| into.get_mut(..length));
+            room.is_some_and(|room| self.inbox.read(sender, &range, room).is_ok())
+        })
     }
 
     /// Is done with the message that is in place.

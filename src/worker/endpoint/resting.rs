@@ -95,6 +95,7 @@ impl Endpoint {
 
     pub(super) fn awake(&mut self) {
         self.rest.since = None;
+        self.end_leases();
         self.inbox.wake();
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::links::Waiting;
+use super::loans::Attached;
 use super::names::NameNumber;
 use super::{Endpoint, Sent, memory};
 use crate::sys::unix_socket;
@@ -13,7 +14,7 @@ use crate::transport::switchboard::control::Control;
 use crate::transport::switchboard::descriptor::Heading;
 use crate::transport::switchboard::layout::{ByteCount, Place};
 use crate::transport::switchboard::memory::OwnBytes;
-use crate::transport::switchboard::outbox::Delivery;
+use crate::transport::switchboard::outbox::{Delivery, Published};
 use crate::transport::switchboard::slab::{Block, NoRoom};
 
 /// How much is kept of the arena when nothing is in it: warm memory for the next messages.
@@ -30,7 +31,7 @@ const SHARES: u64 = 4;
 
 /// Whether a receiver that reads nothing may be made to wait for the sake of a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Relief {
+pub(super) enum Relief {
     Allowed,
     Denied,
 }
@@ -84,6 +85,8 @@ pub struct Outgoing<'a> {
     pub name: Name<'a>,
     /// What it carries.
     pub payload: &'a dyn Payload,
+    /// What else goes with it.
+    pub attached: &'a [Attached],
 }
 
 /// Empty between the calls; kept for their memory.
@@ -103,12 +106,14 @@ impl Endpoint {
         self.spare.has_relieved = false;
         let sent = self.send_by(places, outgoing, &mut ready);
         self.spare.ready = ready;
+        self.forget_staged();
         // What was taken back from anybody waits here now, and nobody but the caller of `flush` sends it again.
         if sent == Sent::All && self.spare.has_relieved { Sent::Waits } else { sent }
     }
 
     fn send_by(&mut self, places: &[Place], mut outgoing: Outgoing<'_>, ready: &mut Vec<Place>) -> Sent {
         outgoing.heading.name_length = u32::try_from(self.spelling(outgoing.name).len()).unwrap_or(u32::MAX);
+        outgoing.heading.attachments = u32::try_from(outgoing.attached.len()).unwrap_or(u32::MAX);
         let is_scarce = self.is_scarce();
         let mut late = Vec::new();
         for &place in places {
@@ -162,16 +167,21 @@ impl Endpoint {
 
     /// The same message in memory of our own.
     fn compose(&self, outgoing: &Outgoing<'_>) -> Option<Waiting> {
-        let Outgoing { heading, name, payload } = *outgoing;
-        let name = self.spelling(name);
-        let length = name.len() + payload.length();
+        let Outgoing { heading, name, payload, .. } = *outgoing;
+        let (list, attached) = self.inline_of(outgoing, payload.length())?;
+        let front = [self.spelling(name), &list].concat();
+        let length = front.len() + payload.length();
         let mut bytes = vec![0; length + payload.slack()];
-        let (front, behind) = bytes.split_at_mut(name.len());
-        front.copy_from_slice(name);
+        let (start, behind) = bytes.split_at_mut(front.len());
+        start.copy_from_slice(&front);
         if !payload.write_private(behind) {
             return None;
         }
         bytes.truncate(length);
+        if !attached.is_empty() {
+            bytes.resize(length.next_multiple_of(size_of::<u64>()), 0);
+            bytes.extend_from_slice(&attached);
+        }
         Some(Waiting::new(heading, bytes))
     }
 
@@ -256,7 +266,7 @@ impl Endpoint {
                 return;
             }
             let Waiting { heading, ref payload, since } = waiting;
-            let outgoing = Outgoing { heading, name: Name::Spelt(&[]), payload: &payload.as_slice() };
+            let outgoing = Outgoing { heading, name: Name::Spelt(&[]), payload: &payload.as_slice(), attached: &[] };
             let is_sent = self.publish(&[place], &outgoing, Relief::Denied).is_ok_and(|full| full.is_empty());
             if !is_sent {
                 return;
@@ -272,13 +282,14 @@ impl Endpoint {
     /// Names those whose rings were full, or for whom older messages wait; the others have it.
     fn publish(&mut self, places: &[Place], outgoing: &Outgoing<'_>, relief: Relief) -> Result<Vec<Place>, NoRoom> {
         let heading = outgoing.heading;
-        let length = self.spelling(outgoing.name).len() + outgoing.payload.length();
+        let Some(list) = self.list_of(outgoing) else { return Err(NoRoom::Full) };
+        let length = self.spelling(outgoing.name).len() + list.len() + outgoing.payload.length();
         let mut behind = Vec::new();
         let mut published = if length == 0 {
             self.outbox.publish_bare(heading, places)
         } else {
             let block = self.reserve(ByteCount((length + outgoing.payload.slack()) as u64), relief)?;
-            if !self.fill(&block, outgoing) {
+            if !self.fill(&block, outgoing, &list) {
                 self.outbox.cancel(block);
                 return Err(NoRoom::Full);
             }
@@ -289,7 +300,10 @@ impl Endpoint {
             let now = places.iter().filter(|place| !behind.contains(place));
             self.spare.deliveries.clear();
             self.spare.deliveries.extend(now.map(|&to| Delivery { to, heading, skip: ByteCount(0) }));
-            self.outbox.publish(block, ByteCount(length as u64), &self.spare.deliveries)
+            let (length, deliveries) = (ByteCount(length as u64), std::mem::take(&mut self.spare.deliveries));
+            let published = self.publish_block(block, length, &deliveries, outgoing);
+            self.spare.deliveries = deliveries;
+            published
         };
         for &place in places {
             self.ring(place);
@@ -304,21 +318,38 @@ impl Endpoint {
         Ok(published.full)
     }
 
+    fn publish_block(
+        &mut self,
+        block: Block,
+        length: ByteCount,
+        deliveries: &[Delivery],
+        outgoing: &Outgoing<'_>,
+    ) -> Published {
+        if outgoing.attached.is_empty() {
+            return self.outbox.publish(block, length, deliveries);
+        }
+        let loans = std::mem::take(&mut self.loans);
+        let published = self.outbox.publish_with(block, length, deliveries, &loans.kept_of(outgoing));
+        self.loans = loans;
+        published
+    }
+
     fn has_queue(&self, place: Place) -> bool {
         self.links.get(place).is_some_and(|link| !link.queue.is_empty())
     }
 
-    fn fill(&self, block: &Block, outgoing: &Outgoing<'_>) -> bool {
+    fn fill(&self, block: &Block, outgoing: &Outgoing<'_>, list: &[u8]) -> bool {
         let name = self.spelling(outgoing.name);
-        if self.outbox.write(block, ByteCount(0), name).is_err() {
+        let list_at = ByteCount(name.len() as u64);
+        if self.outbox.write(block, ByteCount(0), name).is_err() || self.outbox.write(block, list_at, list).is_err() {
             return false;
         }
         self.outbox
-            .bytes_of(block, ByteCount(name.len() as u64))
+            .bytes_of(block, ByteCount((name.len() + list.len()) as u64))
             .is_ok_and(|bytes| outgoing.payload.write_shared(&bytes))
     }
 
-    fn reserve(&mut self, length: ByteCount, relief: Relief) -> Result<Block, NoRoom> {
+    pub(super) fn reserve(&mut self, length: ByteCount, relief: Relief) -> Result<Block, NoRoom> {
         loop {
             match self.outbox.reserve(length) {
                 Err(NoRoom::Grow(bytes)) if self.grow(bytes) => {}

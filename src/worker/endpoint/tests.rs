@@ -2,6 +2,7 @@
 
 use std::os::fd::IntoRawFd;
 
+use super::loans::{Attached, Part, Source};
 use super::sending::{Name, Outgoing};
 use super::*;
 
@@ -51,7 +52,10 @@ fn pair() -> ((Endpoint, Line), (Endpoint, Line)) {
 }
 
 fn send(from: &mut Endpoint, to: Place, payload: &[u8]) -> Sent {
-    from.send(&[to], Outgoing { heading: heading(Kind::Latin1, 0, 0), name: Name::Spelt(&[]), payload: &payload })
+    from.send(
+        &[to],
+        Outgoing { heading: heading(Kind::Latin1, 0, 0), name: Name::Spelt(&[]), payload: &payload, attached: &[] },
+    )
 }
 
 fn receive(endpoint: &mut Endpoint) -> usize {
@@ -113,4 +117,109 @@ fn one_whose_memory_did_not_arrive_is_told_that_nobody_reads_it() {
     assert!(second.hear_master());
     assert_eq!(second.poll_news(), Some(News::Broken { peer: FIRST }));
     assert_eq!(to_second.hear().0, Control::Apart { peer: FIRST });
+}
+
+const LONG: usize = 100_000;
+
+fn send_attached(from: &mut Endpoint, to: Place, attached: Attached) -> Sent {
+    let heading = heading(Kind::Bytes, 0, 0);
+    from.send(&[to], Outgoing { heading, name: Name::Spelt(&[]), payload: &[].as_slice(), attached: &[attached] })
+}
+
+fn staged(from: &mut Endpoint, fill: u8) -> Attached {
+    let number = from.stage(&vec![fill; LONG]).unwrap();
+    Attached { source: Source::Staged(number), at: ByteCount(0), length: ByteCount(LONG as u64) }
+}
+
+fn look(part: &Part) -> Vec<u8> {
+    let mut bytes = vec![0; part.length()];
+    assert!(part.copy(&mut bytes));
+    bytes
+}
+
+/// Hands on all segments that have been made.
+fn hand_on(from: &Line, to: &Line, receiver: &mut Endpoint) {
+    let (segment, file) = from.hear();
+    to.tell(segment, &file);
+    assert!(receiver.hear_master());
+}
+
+#[test]
+fn what_is_attached_is_read_in_place_and_given_back() {
+    let ((mut first, to_first), (mut second, to_second)) = pair();
+    let attached = staged(&mut first, 7);
+    assert_eq!(send_attached(&mut first, SECOND.place, attached), Sent::All);
+    hand_on(&to_first, &to_second, &mut second);
+    assert_eq!(receive(&mut second), 1);
+    let parts = second.next_parts().unwrap();
+    assert!(second.copy_next(&mut []), "it carries nothing else");
+    let mapping = parts[0].in_place().unwrap();
+    assert_eq!((mapping.bytes(), look(&parts[0])), (LONG, vec![7; LONG]));
+    let held = second.hold_next().unwrap();
+    assert!(first.load().attached >= LONG as u64);
+    drop((mapping, parts, held));
+    second.end_leases();
+    assert_eq!(first.load().attached, 0);
+}
+
+#[test]
+fn a_loan_goes_with_messages_until_it_is_over() {
+    let ((mut first, to_first), (mut second, to_second)) = pair();
+    let (id, _bytes) = first.lend(ByteCount(LONG as u64)).unwrap();
+    let part = Attached { source: Source::Lent(id), at: ByteCount(64), length: ByteCount(10) };
+    assert_eq!(send_attached(&mut first, SECOND.place, part), Sent::All);
+    assert_eq!(send_attached(&mut first, SECOND.place, part), Sent::All);
+    first.end_loan(id);
+    assert!(!first.read_loan(id, ByteCount(0), &mut [0]));
+    assert_eq!(send_attached(&mut first, SECOND.place, part), Sent::Refused, "there is no such loan any more");
+    hand_on(&to_first, &to_second, &mut second);
+    for _ in 0..2 {
+        assert_eq!(receive(&mut second), 1);
+        assert_eq!(second.next_parts().unwrap()[0].length(), 10);
+        second.pass_next();
+    }
+    assert_eq!((first.load().attached, receive(&mut second)), (0, 0));
+}
+
+#[test]
+fn what_finds_no_room_waits_with_what_is_attached_and_arrives_as_a_copy() {
+    let ((mut first, to_first), (mut second, to_second)) = pair();
+    let ring = usize::try_from(Geometry::STANDARD.slots()).unwrap();
+    for _ in 0..ring {
+        assert_eq!(send(&mut first, SECOND.place, b""), Sent::All);
+    }
+    let attached = staged(&mut first, 7);
+    assert_eq!(send_attached(&mut first, SECOND.place, attached), Sent::Waits);
+    assert_eq!(first.load().attached, 0, "it pins nothing");
+    hand_on(&to_first, &to_second, &mut second);
+    let mut taken = 0;
+    while taken < ring {
+        taken += receive(&mut second);
+    }
+    assert!(first.flush());
+    assert_eq!(receive(&mut second), 1);
+    let parts = second.next_parts().unwrap();
+    assert!(parts[0].in_place().is_none());
+    assert_eq!(look(&parts[0]), vec![7; LONG]);
+}
+
+#[test]
+fn one_that_is_set_apart_keeps_what_it_reads_in_place_until_its_end() {
+    let ((mut first, to_first), (mut second, to_second)) = pair();
+    let attached = staged(&mut first, 7);
+    assert_eq!(send_attached(&mut first, SECOND.place, attached), Sent::All);
+    hand_on(&to_first, &to_second, &mut second);
+    assert_eq!(receive(&mut second), 1);
+    let parts = second.next_parts().unwrap();
+    let (_mapping, _held) = (parts[0].in_place().unwrap(), second.hold_next().unwrap());
+    to_first.tell(Control::Apart { peer: SECOND }, &[]);
+    assert!(first.hear_master());
+    for fill in 0..9 {
+        let other = staged(&mut first, fill);
+        assert_eq!(send_attached(&mut first, SECOND.place, other), Sent::All);
+    }
+    assert_eq!(look(&parts[0]), vec![7; LONG]);
+    to_first.tell(Control::Gone { peer: SECOND }, &[]);
+    assert!(first.hear_master());
+    assert_eq!(first.load().attached, 0);
 }

@@ -5,6 +5,8 @@
 #[cfg(not(any(cluster_loom, miri)))]
 mod arena;
 #[cfg(not(cluster_loom))]
+mod attached;
+#[cfg(not(cluster_loom))]
 mod hostile;
 #[cfg(not(cluster_loom))]
 mod in_place;

@@ -1,0 +1,121 @@
+'use strict';
+
+// Bytes in shared memory that JavaScript holds: Buffers that were lent to be filled and sent, and those that were received in place.
+// Which is which is known by the ArrayBuffer, for the whole process.
+
+const loans = new WeakMap();
+const received = new WeakMap();
+
+/** A Buffer that is the app's until it is sent. */
+class Loan {
+  #memory;
+  #native;
+  #ranges = new WeakMap();
+  #isSent = false;
+  #isOver = false;
+  // What ordinary memory has become when it was taken away.
+  #taken = null;
+
+  /** The native side's number of it; null where it is ordinary memory. */
+  number = null;
+
+  /**
+   * @param {ArrayBuffer} memory
+   * @param {{ number: number, detach: (memory: ArrayBuffer) => void, read: (number: number, at: number, into: Uint8Array) => boolean }} [native]
+   *   where it is shared memory
+   */
+  constructor(memory, native) {
+    this.#memory = memory;
+    if (native) {
+      this.#native = native;
+      this.number = native.number;
+    }
+    loans.set(memory, this);
+  }
+
+  /**
+   * Which part of it a view is. A view that was sent keeps its part until the turn is over, so that one Buffer can go to several.
+   * @param {ArrayBufferView} view
+   * @returns {{ offset: number, length: number }}
+   * @throws {DOMException} where it was sent before
+   */
+  rangeOf(view) {
+    if (!this.#isSent) {
+      const range = { offset: view.byteOffset, length: view.byteLength };
+      this.#ranges.set(view, range);
+      return range;
+    }
+    const range = this.#isOver ? undefined : this.#ranges.get(view);
+    if (range) return range;
+    throw new DOMException('a Buffer of messenger.alloc() was sent already, and is its receiver\'s now', 'DataCloneError');
+  }
+
+  /** @returns {Buffer} the bytes of a part; a copy where they were sent */
+  bytes({ offset, length }) {
+    if (!this.#isSent) return Buffer.from(this.#memory, offset, length);
+    if (this.#taken) return Buffer.from(this.#taken, offset, length);
+    const bytes = Buffer.allocUnsafeSlow(length);
+    this.#native.read(this.number, offset, bytes);
+    return bytes;
+  }
+
+  /** It is the receivers' from now on: whatever looks at it here is empty. */
+  send() {
+    if (this.#isSent) return;
+    this.take();
+    // The native side forgets it in a later turn.
+    process.nextTick(() => {
+      this.#isOver = true;
+      this.#taken = null;
+    });
+  }
+
+  /** Takes the memory away. */
+  take() {
+    this.#isSent = true;
+    if (this.#native) this.#native.detach(this.#memory);
+    else this.#taken = structuredClone(this.#memory, { transfer: [this.#memory] });
+  }
+
+  get isSent() {
+    return this.#isSent;
+  }
+}
+
+/** @returns {Loan | undefined} the loan that a view is a part of */
+function loanOf(view) {
+  return loans.get(view.buffer);
+}
+
+/** @param {ArrayBuffer} memory in which something was received, and how it is taken away */
+function noteReceived(memory, detach) {
+  received.set(memory, detach);
+}
+
+/**
+ * Gives memory back before the garbage collector does.
+ * @param {ArrayBufferView} view of anything
+ * @returns {boolean} false where it is neither lent nor received in place
+ */
+function release(view) {
+  const loan = loanOf(view);
+  if (loan) {
+    if (loan.isSent) return false;
+    loan.take();
+    return true;
+  }
+  const detach = received.get(view.buffer);
+  if (!detach) return false;
+  received.delete(view.buffer);
+  detach(view.buffer);
+  return true;
+}
+
+/** Ordinary memory that behaves as if it were lent. */
+function lendOrdinary(bytes) {
+  const buffer = Buffer.allocUnsafeSlow(bytes);
+  new Loan(buffer.buffer);
+  return buffer;
+}
+
+module.exports = { Loan, lendOrdinary, loanOf, noteReceived, release };
