@@ -412,6 +412,8 @@ export interface SwitchboardLoad {
   waitedMs: number
   /** How long the one that waited longest did, in milliseconds. */
   longestMs: number
+  /** How many bytes of shared memory are lent, or attached to messages and with their receivers. */
+  inPlaceBytes: number
 }
 
 /** What happened on the switchboard. */

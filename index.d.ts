@@ -27,7 +27,7 @@ export interface MessengerOptions {
   /**
    * `'json'`: what arrives is what JSON makes of the data. `'advanced'`: it is a structured clone, so Buffer, typed arrays, Map, Set, Date,
    * BigInt, Error and cycles arrive as what they are, and functions are refused with a DataCloneError. Each view arrives with memory of its
-   * own. What goes to the parent, and what the master sends before startCluster, is JSON all the same; between worker threads messages are
+   * own, which no one else sees. What goes to the parent, and what the master sends before startCluster, is JSON all the same; between worker threads messages are
    * cloned by `postMessage` with either.
    * @default 'json'
    */
@@ -409,6 +409,8 @@ export interface MessengerStats {
     waitedMs: number;
     longestMs: number;
   };
+  /** Bytes of shared memory that are lent by alloc(), or that receivers hold in place. */
+  inPlaceBytes: number;
   /** By action, of the first 256 actions; those beyond share `(other)`. */
   actions: Record<string, ActionStats>;
 }
@@ -455,6 +457,25 @@ export class Messenger extends EventEmitter {
    * threads, where nobody tells what waits.
    */
   readonly pressure: number;
+  /**
+   * Lends a Buffer of so many bytes to be filled and sent, by itself or as a part of other data: nothing of it is copied then. It needs
+   * `messenger.serialization: 'advanced'`. Once sent it is its receivers', and empty here (its ArrayBuffer is detached); within the
+   * same turn it can go to others, and after that to send it throws a DataCloneError. What it holds at first may be anything, as with
+   * `Buffer.allocUnsafe`. Where there is no shared memory, or no room in it, it is ordinary memory, of which a copy is sent; between
+   * worker threads that is so, and it stays the sender's.
+   *
+   * Throws ERR_CLUTCH_OPTION.
+   */
+  alloc(bytes: number): Buffer;
+  /**
+   * Gives the memory of a Buffer back at once that alloc() has lent and that was not sent, or that was received in place: it is empty
+   * then. Otherwise the garbage collector does. Answers false where it is neither, and nothing has happened.
+   *
+   * Bytes that were received are in place from 64 KiB on, with `messenger.serialization: 'advanced'`: they lie in shared memory that the
+   * sender leaves as it is. They may be written, and nobody else sees that; they cannot be transferred to a thread. All that receivers
+   * hold of one sender is at most half of `messenger.arena`, and 64 messages for each of them; the rest is copied.
+   */
+  release(buffer: ArrayBufferView): boolean;
   /** Counters since the start of this process. Where messages go through shared memory, those of egg's own messenger are included. */
   stats(): MessengerStats;
   /** Resolves when all that this process sent before has been read by agent and apps, or they are gone. It keeps no process alive. */

@@ -145,9 +145,9 @@ class EnvelopeWriter {
     const view = this.#view;
     this.#view = null;
     const isAttached = this.#attachments.add(view) >= 0;
+    view.loan?.send();
     this.#source = isAttached ? NOTHING : view.bytes();
     if (isAttached) this.#bytes = 0;
-    view.loan?.send();
   }
 
   #writeByV8(data) {

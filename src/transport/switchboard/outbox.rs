@@ -13,10 +13,7 @@ use super::memory::{OwnBytes, OwnMemory, PeerMemory};
 use super::reclaim::{Kept, Ledger};
 use super::refused::{Refused, What};
 use super::ring::{Producer, Pushed};
-use super::slab::{Block, NoRoom, Slab};
-
-/// Blocks that are attached to messages are at most this part of the arena.
-const ATTACHED_PART: u64 = 2;
+use super::slab::{ATTACHED_PART, Block, NoRoom, Purpose, Slab};
 
 #[derive(Debug)]
 struct Link {
@@ -149,11 +146,19 @@ impl Outbox {
     /// # Errors
     /// [`NoRoom`], with what would help.
     pub fn reserve(&mut self, length: ByteCount) -> Result<Block, NoRoom> {
-        if let Some(block) = self.slab.try_allocate(length) {
+        self.reserve_for(Purpose::Message, length)
+    }
+
+    /// The same, for what the block is for.
+    ///
+    /// # Errors
+    /// As [`Outbox::reserve`].
+    pub fn reserve_for(&mut self, purpose: Purpose, length: ByteCount) -> Result<Block, NoRoom> {
+        if let Some(block) = self.slab.try_allocate(length, purpose) {
             return Ok(block);
         }
         self.reclaim();
-        self.slab.allocate(length)
+        self.slab.allocate(length, purpose)
     }
 
     /// Copies bytes into a block that is not published yet.

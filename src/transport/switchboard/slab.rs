@@ -15,6 +15,8 @@ use super::refused::{Refused, What};
 const FIRST_SEGMENT: u64 = 256 * 1024;
 /// Segments are multiples of it: of whole pages, on every platform that we run on.
 pub const SEGMENT_UNIT: u64 = 64 * 1024;
+/// Blocks that are attached to messages are at most this part of the arena.
+pub const ATTACHED_PART: u64 = 2;
 /// No segment that is made in advance is more than this part of the arena.
 const LARGEST_PART: u64 = 4;
 
@@ -47,6 +49,16 @@ impl Block {
     }
 }
 
+/// What a block is for. Each has segments of its own: what receivers keep for long must not leave the others without room for a
+/// message that is large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A message, which is passed soon.
+    Message,
+    /// Bytes that go with messages, which their receivers may keep.
+    Attachment,
+}
+
 /// Why there is no block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -72,6 +84,7 @@ struct Gap {
 #[derive(Debug)]
 struct Segment {
     id: SegmentId,
+    purpose: Purpose,
     memory: OwnMemory,
     size: u64,
     /// By offset; no two of them touch.
@@ -129,6 +142,8 @@ pub struct Slab {
     /// By index in the table.
     segments: Vec<Option<Segment>>,
     last_serial: u32,
+    /// What the next segment is for.
+    grows_for: Purpose,
     /// Dropped, and not told yet.
     dropped: Vec<SegmentId>,
 }
@@ -149,22 +164,24 @@ impl Slab {
             table,
             segments,
             last_serial: 0,
+            grows_for: Purpose::Message,
             dropped: Vec::new(),
         })
     }
 
     /// A block for `length` bytes, if one is free now.
-    pub fn try_allocate(&mut self, length: ByteCount) -> Option<Block> {
+    pub fn try_allocate(&mut self, length: ByteCount, purpose: Purpose) -> Option<Block> {
         let bytes = block_bytes(length);
-        self.segments.iter_mut().flatten().find_map(|segment| segment.take(bytes))
+        let mut segments = self.segments.iter_mut().flatten().filter(|segment| segment.purpose == purpose);
+        segments.find_map(|segment| segment.take(bytes))
     }
 
     /// A block for `length` bytes.
     ///
     /// # Errors
     /// [`NoRoom`], with what would help.
-    pub fn allocate(&mut self, length: ByteCount) -> Result<Block, NoRoom> {
-        self.try_allocate(length).ok_or_else(|| self.missing(block_bytes(length)))
+    pub fn allocate(&mut self, length: ByteCount, purpose: Purpose) -> Result<Block, NoRoom> {
+        self.try_allocate(length, purpose).ok_or_else(|| self.missing(block_bytes(length), purpose))
     }
 
     /// Makes a block's bytes free again.
@@ -177,24 +194,44 @@ impl Slab {
 
     /// What would make room for so many bytes. Empty segments that are too small for it, and stand in the way of a larger one,
     /// are dropped.
-    fn missing(&mut self, bytes: u64) -> NoRoom {
+    fn missing(&mut self, bytes: u64, purpose: Purpose) -> NoRoom {
         let needed = round_up(bytes.saturating_add(BLOCKS_START.0), SEGMENT_UNIT);
         if needed > self.arena {
             return NoRoom::TooBig { limit: ByteCount(self.arena.saturating_sub(BLOCKS_START.0)) };
         }
-        let in_use = self.segments.iter().flatten().filter(|segment| !segment.is_empty());
-        let (count, size) = in_use.fold((0, 0), |(count, size), segment| (count + 1, size + segment.size));
-        if needed > self.arena - size || count == self.segments.len() {
+        let in_use = self.segments.iter().flatten().filter(|segment| !segment.is_empty()).count();
+        if needed > self.room(purpose, |segment| !segment.is_empty()) || in_use == self.segments.len() {
             return NoRoom::Full;
         }
-        while needed > self.arena - self.reserved().0 || self.segments.iter().all(Option::is_some) {
+        while needed > self.room(purpose, |_| true) || self.segments.iter().all(Option::is_some) {
             let last = self.segments.iter().rposition(|seat| seat.as_ref().is_some_and(Segment::is_empty));
             let Some(last) = last else { return NoRoom::Full };
             self.drop_segment(last);
         }
-        let largest = self.segments.iter().flatten().map(|segment| segment.size).max().unwrap_or(0);
+        self.grows_for = purpose;
+        let of_its_kind = self.segments.iter().flatten().filter(|segment| segment.purpose == purpose);
+        let largest = of_its_kind.map(|segment| segment.size).max().unwrap_or(0);
         let in_advance = FIRST_SEGMENT.max(largest * 2).min(self.arena / LARGEST_PART / SEGMENT_UNIT * SEGMENT_UNIT);
-        NoRoom::Grow(ByteCount(needed.max(in_advance).min(self.arena - self.reserved().0)))
+        NoRoom::Grow(ByteCount(needed.max(in_advance).min(self.room(purpose, |_| true))))
+    }
+
+    /// How large a segment may be beside those that count.
+    fn room(&self, purpose: Purpose, counts: impl Fn(&Segment) -> bool) -> u64 {
+        let (mut all, mut attached) = (0, 0);
+        for segment in self.segments.iter().flatten().filter(|segment| counts(segment)) {
+            all += segment.size;
+            if segment.purpose == Purpose::Attachment {
+                attached += segment.size;
+            }
+        }
+        let room = self.arena.saturating_sub(all);
+        match purpose {
+            Purpose::Message => room,
+            Purpose::Attachment => {
+                let limit = self.arena / ATTACHED_PART / SEGMENT_UNIT * SEGMENT_UNIT;
+                room.min(limit.saturating_sub(attached))
+            }
+        }
     }
 
     /// Takes a segment of fresh memory into use, and lists it in the outbox.
@@ -216,7 +253,7 @@ impl Slab {
         let free = bytes.0.saturating_sub(BLOCKS_START.0) / LINE_BYTES * LINE_BYTES;
         self.last_serial = id.serial;
         let gaps = vec![Gap { offset: BLOCKS_START.0, bytes: free }];
-        *seat = Some(Segment { id, memory, size: free + BLOCKS_START.0, gaps, free });
+        *seat = Some(Segment { id, purpose: self.grows_for, memory, size: free + BLOCKS_START.0, gaps, free });
         // SYNC segment-table: release here ↔ acquire in Segments::is_listed. The label is complete.
         word.store_release(id.to_word());
         Ok(id)

@@ -16,6 +16,7 @@ pub use crate::transport::switchboard::layout::ATTACHMENT_LIMIT;
 use crate::transport::switchboard::layout::{ATTACHMENT_BYTES, ByteCount, ByteOffset};
 use crate::transport::switchboard::memory::PeerMemory;
 use crate::transport::switchboard::reclaim::Kept;
+use crate::transport::switchboard::slab::Purpose;
 
 const WORD: usize = size_of::<u64>();
 
@@ -160,7 +161,7 @@ impl Endpoint {
         if !self.outbox.may_attach(length) {
             return None;
         }
-        let block = self.reserve(length, Relief::Denied).ok()?;
+        let block = self.reserve_for(Purpose::Attachment, length, Relief::Denied).ok()?;
         Some(self.outbox.keep(block))
     }
 

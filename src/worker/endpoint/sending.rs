@@ -15,7 +15,7 @@ use crate::transport::switchboard::descriptor::Heading;
 use crate::transport::switchboard::layout::{ByteCount, Place};
 use crate::transport::switchboard::memory::OwnBytes;
 use crate::transport::switchboard::outbox::{Delivery, Published};
-use crate::transport::switchboard::slab::{Block, NoRoom};
+use crate::transport::switchboard::slab::{Block, NoRoom, Purpose};
 
 /// How much is kept of the arena when nothing is in it: warm memory for the next messages.
 const KEPT_BYTES: ByteCount = ByteCount(1024 * 1024);
@@ -349,9 +349,13 @@ impl Endpoint {
             .is_ok_and(|bytes| outgoing.payload.write_shared(&bytes))
     }
 
-    pub(super) fn reserve(&mut self, length: ByteCount, relief: Relief) -> Result<Block, NoRoom> {
+    fn reserve(&mut self, length: ByteCount, relief: Relief) -> Result<Block, NoRoom> {
+        self.reserve_for(Purpose::Message, length, relief)
+    }
+
+    pub(super) fn reserve_for(&mut self, purpose: Purpose, length: ByteCount, relief: Relief) -> Result<Block, NoRoom> {
         loop {
-            match self.outbox.reserve(length) {
+            match self.outbox.reserve_for(purpose, length) {
                 Err(NoRoom::Grow(bytes)) if self.grow(bytes) => {}
                 Err(NoRoom::Full) if relief == Relief::Allowed && self.relieve() => {}
                 answer => return answer,

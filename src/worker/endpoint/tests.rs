@@ -139,8 +139,15 @@ fn look(part: &Part) -> Vec<u8> {
 
 /// Hands on all segments that have been made.
 fn hand_on(from: &Line, to: &Line, receiver: &mut Endpoint) {
-    let (segment, file) = from.hear();
-    to.tell(segment, &file);
+    loop {
+        let mut record = [0; RECORD_BYTES];
+        let mut descriptors = Vec::new();
+        match unix_socket::receive(from.0.as_fd(), &mut record, &mut descriptors) {
+            Ok(received) => to.tell(Control::from_bytes(&record[..received.bytes]).unwrap(), &descriptors),
+            Err(error) if error.is_would_block() => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
     assert!(receiver.hear_master());
 }
 
@@ -222,4 +229,20 @@ fn one_that_is_set_apart_keeps_what_it_reads_in_place_until_its_end() {
     to_first.tell(Control::Gone { peer: SECOND }, &[]);
     assert!(first.hear_master());
     assert_eq!(first.load().attached, 0);
+}
+
+#[test]
+fn what_receivers_keep_leaves_room_for_a_large_message() {
+    let ((mut first, _to_first), _second) = pair();
+    let mut held = Vec::new();
+    while let Some((id, _)) = first.lend(ByteCount(700_000)) {
+        held.push(id);
+    }
+    assert!(held.len() >= 4, "{}", held.len());
+    // Every other one: the rest lies apart.
+    for id in held.iter().step_by(2) {
+        first.end_loan(*id);
+    }
+    let half = usize::try_from(ARENA / 2).unwrap() - 64;
+    assert_eq!(send(&mut first, SECOND.place, &vec![1; half]), Sent::All);
 }

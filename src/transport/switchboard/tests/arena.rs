@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::layout::{ByteCount, Geometry};
 use super::super::memory::OwnMemory;
-use super::super::slab::{Block, NoRoom, SEGMENT_UNIT, Slab};
+use super::super::slab::{Block, NoRoom, Purpose, SEGMENT_UNIT, Slab};
 use super::{geometry, peer};
 
 fn slab(arena: u64) -> Slab {
@@ -14,10 +14,10 @@ fn slab(arena: u64) -> Slab {
 }
 
 fn allocate(slab: &mut Slab, length: u64) -> Result<Block, NoRoom> {
-    match slab.allocate(ByteCount(length)) {
+    match slab.allocate(ByteCount(length), Purpose::Message) {
         Err(NoRoom::Grow(bytes)) => {
             slab.add_segment(OwnMemory::on_heap(bytes)).unwrap();
-            slab.allocate(ByteCount(length))
+            slab.allocate(ByteCount(length), Purpose::Message)
         }
         answer => answer,
     }
@@ -72,7 +72,7 @@ fn what_is_larger_than_the_arena_never_fits_and_what_is_as_large_does() {
     let mut slab = slab(2 * SEGMENT_UNIT);
     let Err(NoRoom::TooBig { limit }) = allocate(&mut slab, 2 * SEGMENT_UNIT) else { panic!("it cannot fit") };
     assert_eq!(allocate(&mut slab, limit.0).unwrap().bytes(), limit);
-    assert_eq!(slab.allocate(ByteCount(u64::MAX)), Err(NoRoom::TooBig { limit }));
+    assert_eq!(slab.allocate(ByteCount(u64::MAX), Purpose::Message), Err(NoRoom::TooBig { limit }));
 }
 
 #[test]
