@@ -112,9 +112,16 @@ for (const [way, env] of Object.entries({ 'through shared memory': {}, 'by Node\
         const digests = await ask(cluster, agent, 'digests', { count: 3 });
         process.kill(victim, 'SIGKILL');
         const successor = await successorOf(victim);
+        // Its first messages go by the channel.
+        let sent = 0;
+        await until(async () => {
+          await ask(cluster, successor, 'sendMany', { method: 'sendToAgent', count: 1, bytes: LONG });
+          sent += 1;
+          return await ask(cluster, successor, 'inPlaceBytes') > 0;
+        }, 'shared memory');
         await ask(cluster, successor, 'sendMany', { method: 'sendToAgent', count: 20, bytes: LONG, isLent: true });
-        assert.deepEqual((await ask(cluster, agent, 'digests', { count: 23 })).slice(0, 3), digests);
-        assert.equal(await ask(cluster, agent, 'drop', { byHand: true }), 23);
+        assert.deepEqual((await ask(cluster, agent, 'digests', { count: 23 + sent })).slice(0, 3), digests);
+        assert.ok(await ask(cluster, agent, 'drop', { byHand: true }) >= 24);
         await until(() => isBack(successor), 'the memory to come back');
       });
 
