@@ -21,8 +21,10 @@ class Loan {
 
   /**
    * @param {ArrayBuffer} memory
-   * @param {{ number: number, detach: (memory: ArrayBuffer) => void, read: (number: number, at: number, into: Uint8Array) => boolean }} [native]
-   *   where it is shared memory
+   * @param {object} [native] where it is shared memory
+   * @param {number} native.number
+   * @param {(memory: ArrayBuffer) => void} native.detach
+   * @param {(number: number, at: number, into: Uint8Array) => boolean} native.read
    */
   constructor(memory, native) {
     this.#memory = memory;

@@ -4,13 +4,13 @@
 // own messenger, sees no difference but the speed. Whatever cannot go this way goes by Node's channel, and order is kept across the
 // two for each sender and receiver.
 
-const { Loan, lendOrdinary } = require('../../codec/loans');
 const { Audience } = require('./audience');
 const { FLAG, MAX_RECEIVERS, REST, SENT, Desk } = require('./envelope');
 const { EnvelopeReader } = require('./envelope_reader');
 const { EnvelopeWriter } = require('./envelope_writer');
-const { confirm, flagsOf, isPlainObject, isPlainEnvelope } = require('./message_form');
+const { confirm, flagsOf, isName, isPlainObject, isPlainEnvelope } = require('./message_form');
 const { Leaving } = require('./leaving');
+const { lender } = require('./lender');
 const { Meter } = require('./meter');
 const { Roster } = require('./roster');
 
@@ -24,14 +24,8 @@ const KEPT_WAITING_MS = 1000;
 const MESSAGES_A_TURN = 64;
 const BYTES_A_TURN = 1024 * 1024;
 
-// Such a name has no form of its own in shared memory: NUL ends one, and half a surrogate pair is no UTF-8.
-const ODD_NAME = /[\0\ud800-\udfff]/;
-// Longer ones are no names but data.
-const MAX_NAME = 64;
 const MAX_NAMES = 4096;
 const NO_NUMBER = -1;
-// What the native side can count.
-const MAX_LENT = 2 ** 32 - 1;
 
 class Switchboard {
   #endpoint;
@@ -81,6 +75,7 @@ class Switchboard {
     /** Counts what goes this way, and what does not. */
     this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, logger });
     this.#calls = this.#endpoint.calls();
+    this.alloc = lender(this.#desk, this.#calls);
     this.#writer = new EnvelopeWriter(this.#desk, this.#calls, clones);
     this.#reader = new EnvelopeReader(this.#desk, this.#calls, number => this.#endpoint.action(number));
     proc.send = (message, handle, options, callback) => this.send(message, handle, options, callback);
@@ -107,19 +102,6 @@ class Switchboard {
     if (!this.#route(message)) return this.#sendByChannel(message, handle, options, callback);
     if (handle !== undefined || options !== undefined || callback !== undefined) confirm(handle, options, callback);
     return true;
-  }
-
-  /**
-   * Lends a Buffer in shared memory; where there is no room for it, one of ordinary memory, which is sent as a copy.
-   * @param {number} bytes
-   * @returns {Buffer} whose bytes may be anything at first
-   */
-  alloc(bytes) {
-    const memory = bytes > 0 && bytes <= MAX_LENT ? this.#calls.lend(bytes) : null;
-    if (!memory) return lendOrdinary(bytes);
-    this.#isUntidy = true;
-    new Loan(memory, { number: this.#desk.number[0], detach: this.#calls.detach, read: this.#calls.readLoan });
-    return Buffer.from(memory);
   }
 
   // A handle ends in the master, which has the message go on without it. So only the handle has to go there, and the message stays in
@@ -150,7 +132,7 @@ class Switchboard {
   #numberOf(action) {
     const known = this.#numbers.get(action);
     if (known !== undefined) return known;
-    const number = action.length > MAX_NAME || ODD_NAME.test(action) ? NO_NUMBER : this.#endpoint.numberOf(action);
+    const number = isName(action) ? this.#endpoint.numberOf(action) : NO_NUMBER;
     if (this.#numbers.size < MAX_NAMES) this.#numbers.set(action, number);
     return number;
   }

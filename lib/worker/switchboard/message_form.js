@@ -4,6 +4,16 @@
 
 const { FLAG } = require('./envelope');
 
+// Such a name has no form of its own in shared memory: NUL ends one, and half a surrogate pair is no UTF-8.
+const ODD_NAME = /[\0\ud800-\udfff]/;
+// Longer ones are no names but data.
+const MAX_NAME = 64;
+
+/** Whether an action can be told by a number. */
+function isName(action) {
+  return action.length <= MAX_NAME && !ODD_NAME.test(action);
+}
+
 function flagsOf({ receiverPid, receiverWorkerId }) {
   return (receiverPid === undefined ? 0 : FLAG.BY_PID) | (receiverWorkerId === undefined ? 0 : FLAG.BY_WORKER_ID);
 }
@@ -34,4 +44,4 @@ function confirm(...candidates) {
   if (done) process.nextTick(done, null);
 }
 
-module.exports = { confirm, flagsOf, isPlainObject, isPlainEnvelope };
+module.exports = { confirm, isName, flagsOf, isPlainObject, isPlainEnvelope };
