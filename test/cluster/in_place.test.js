@@ -81,7 +81,7 @@ for (const [way, env] of Object.entries({ 'through shared memory': {}, 'by Node\
       };
       const isBack = async pid => await ask(cluster, pid, 'inPlaceBytes') === 0;
 
-      it('are the sender\'s memory again when the garbage collector has found them, and sooner by hand', async () => {
+      it('come back when the garbage collector has found them, and sooner by hand', async () => {
         for (const byHand of [false, true]) {
           await ask(cluster, apps[0], 'sendMany', { method: 'sendToAgent', count: 5, bytes: LONG, isLent: !byHand });
           await ask(cluster, agent, 'digests', { count: 5 });
