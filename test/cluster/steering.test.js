@@ -10,6 +10,7 @@ const processes = require('../helpers/processes');
 const { runFolder } = require('../helpers/run_folder');
 const { startSteerable, attempt, steer, event } = require('../helpers/steering');
 const { Traffic } = require('../helpers/traffic');
+const { until } = require('../helpers/waiting');
 
 const servingPids = status => status.workers.filter(({ state, isolated }) => state === 'ready' && !isolated).map(({ pid }) => pid);
 
@@ -162,6 +163,26 @@ describe('a spare worker', () => {
     await steer(cluster, 'reload');
     const status = await steer(cluster, 'status');
     assert.ok(![...status.workers, ...status.spares].some(({ pid, state }) => state === 'ready' && before.includes(pid)));
+  });
+
+  it('has no socket beside reusePort before it takes over, and then gets its share of connections', async () => {
+    const beside = await startSteerable('answers_on_order', { spare: 1, reusePort: true });
+    const { port: shared } = beside.options;
+    await event(beside, 'spare-ready');
+    const { workers, spares: [spare] } = await steer(beside, 'status');
+    const pids = workers.map(({ pid }) => pid);
+    assert.deepEqual(await whoAnswers(shared, 60), new Set(pids));
+    process.kill(pids[0], 'SIGKILL');
+    await event(beside, 'worker-ready', { filter: ({ pid }) => pid === spare.pid });
+    await until(async () => (await whoAnswers(shared, 60)).has(spare.pid), 'the spare serves');
+    await event(beside, 'spare-ready', { index: 1 });
+    const traffic = new Traffic(shared, { clients: 6 });
+    await steer(beside, 'reload');
+    await traffic.stop();
+    assert.deepEqual(traffic.failures, []);
+    const status = await steer(beside, 'status');
+    assert.deepEqual([status.serving, status.spares.length, status.degraded], [2, 1, false]);
+    assert.deepEqual(await whoAnswers(shared, 60), new Set(servingPids(status)));
   });
 
   it('keeps the clients of a place together in sticky mode', async () => {

@@ -63,6 +63,22 @@ class Peer {
   }
 }
 
+/** An upload in chunks, of which the first is sent. */
+class Upload extends Peer {
+  constructor(port) {
+    super(port);
+    this.socket.write('POST /upload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nfirst \r\n');
+  }
+
+  /** Resolves to the answer when the connection has ended. */
+  async finish() {
+    this.socket.write('5\r\nlast.\r\n0\r\n\r\n');
+    await this.until('end');
+    this.socket.end();
+    return this.text;
+  }
+}
+
 describe('a cluster that is stopped', () => {
   it('answers fifty requests in flight, each as the last on its connection, and exits with 0', async () => {
     const { cluster, port, pids } = await start();
@@ -139,6 +155,16 @@ describe('a cluster that is stopped', () => {
     streaming.close();
   });
 
+  it('hears an upload in pieces to its end, and answers it', async () => {
+    const { cluster, port } = await start();
+    const uploads = [1, 2, 3, 4].map(() => new Upload(port));
+    await taken(cluster, '/upload', 4);
+    cluster.kill('SIGTERM');
+    await signalled(cluster);
+    for (const upload of uploads) assert.match(await upload.finish(), /^HTTP\/1.1 200 OK\r\n(?:.*\r\n)*Connection: close\r\n[^]*\d+ has 11$/);
+    assert.deepEqual(await cluster.exit(), { code: 0, signal: null });
+  });
+
   it('leaves an upgraded connection its time', async () => {
     const { cluster, port } = await start();
     const peer = new Peer(port);
@@ -202,6 +228,26 @@ describe('one worker that is asked to leave', () => {
     for (const pid of [leaver, other]) process.kill(pid, 'SIGUSR2');
     assert.deepEqual((await Promise.all(requests)).map(({ body }) => Number(body)).sort(), [leaver, other].sort());
     await started(cluster, 2);
+  });
+});
+
+describe('a worker in which an exception was not caught', () => {
+  it('answers what it has, each as the last on its connection, is replaced meanwhile, and leaves', async () => {
+    const { cluster, port, pids: [thrower] } = await start({ workers: 1 });
+    const [held, upload] = [get({ port, agent: undefined }, '/held'), new Upload(port)];
+    await taken(cluster, '/held', 1);
+    await taken(cluster, '/upload', 1);
+    const kept = new Connection(port);
+    await kept.get('/');
+    tell(cluster, thrower, 'throwUncaught');
+    const successor = await started(cluster, 1);
+    assert.equal(Number((await get(port)).body), successor);
+    assert.match(await upload.finish(), new RegExp(`^HTTP/1.1 200 OK\\r\\n(?:.*\\r\\n)*Connection: close\\r\\n[^]*${thrower} has 11`));
+    process.kill(thrower, 'SIGUSR2');
+    const { body, headers } = await held;
+    assert.deepEqual([Number(body), headers.connection], [thrower, 'close']);
+    await cluster.output(new RegExp(`worker:${thrower} exit \\(`));
+    kept.close();
   });
 });
 
