@@ -10,14 +10,16 @@ const { time } = require('../values');
 
 const LIMIT_MS = 60000;
 const LOOK_EVERY_MS = 50;
+// For the first answer of a master; one that does not give it gets a signal.
+const LOOK_LIMIT_MS = 5000;
 
 /**
  * Asks by the control socket; where nobody is there, by a signal to whom the pid file names.
  * Resolves to { master, asked }: the process, and a promise of what the order came to (an error, or null).
  */
-async function ask(cluster, client, signal) {
+async function ask(cluster, client, { limitMs, signal }) {
   try {
-    const { pid } = await client.status();
+    const { pid } = await client.status({ timeoutMs: Math.min(limitMs, LOOK_LIMIT_MS) });
     const master = lookAt(pid);
     // Whoever is gone when the answer should come has done what it was asked.
     const asked = client.order('stop', {}, { signal }).then(() => null, error => (error.code === 'ERR_CLUTCH_CLOSED' ? null : error));
@@ -52,7 +54,7 @@ async function stop({ flags }, { stdout, stderr, cwd }) {
   const ended = new AbortController();
   const pid = await withProgress(stderr, 'stopping', async () => {
     try {
-      const { master, asked } = await ask(cluster, client, ended.signal);
+      const { master, asked } = await ask(cluster, client, { limitMs, signal: ended.signal });
       if (master) await waitForEnd({ master, asked }, limitMs);
       return master?.pid;
     } finally {
