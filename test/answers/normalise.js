@@ -16,6 +16,10 @@ const TIMES_AND_CHANCE = [
   [/expires=\w{3}, (?!01 Jan 1970)\d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, 'expires=<date>'],
 ];
 
+// Before all else: a pid is a number like 819, or 2026, and so is a part of the time at the head of a line. No process is called 0000.
+const TIME_OF_A_LINE = /\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d([,.])\d{3}\b/g;
+const noTime = (_, mark) => `0000-00-00 00:00:00${mark}000`;
+
 class Normaliser {
   /** @param {[string | number, string][]} known exact values and what they are called */
   constructor(known) {
@@ -25,7 +29,8 @@ class Normaliser {
   }
 
   text(text) {
-    return [...this.rules, ...TIMES_AND_CHANCE].reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text);
+    const rules = [[TIME_OF_A_LINE, noTime], ...this.rules, ...TIMES_AND_CHANCE];
+    return rules.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text);
   }
 
   /** A copy of any plain value, with every text in it normalised, names of members too; numbers that are known become their names. */
