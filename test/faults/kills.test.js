@@ -9,6 +9,9 @@ const { Traffic } = require('../helpers/traffic');
 const { until } = require('../helpers/waiting');
 
 const WORKERS = 4;
+const KILLS = Number(process.env.KILLS ?? 12);
+const BASE_LIMIT_MS = 60000;
+const KILL_LIMIT_MS = 20000;
 // Each is a client, where that matters.
 const CLIENTS = Array.from({ length: 8 }, (_, client) => `127.0.0.${client + 1}`);
 const MB = 1024 * 1024;
@@ -54,7 +57,13 @@ describe('a cluster whose workers are killed at random', () => {
     assert.ok(memory(cluster.pid) < before.memory + 64 * MB);
   }
 
-  it(`loses no request but those in the hands of the dead (KILLS_SEED=${seed})`, () => killUnderLoad(12));
+  it(`loses no request but those in the hands of the dead (KILLS_SEED=${seed})`, async function () {
+    this.timeout(BASE_LIMIT_MS + KILLS * KILL_LIMIT_MS);
+    await killUnderLoad(KILLS);
+  });
 
-  it(`loses no more where connections are sticky (KILLS_SEED=${seed})`, () => killUnderLoad(6, { sticky: true }));
+  it(`loses no more where connections are sticky (KILLS_SEED=${seed})`, async function () {
+    this.timeout(BASE_LIMIT_MS + KILLS * KILL_LIMIT_MS);
+    await killUnderLoad(Math.ceil(KILLS / 2), { sticky: true });
+  });
 });
