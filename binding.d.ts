@@ -68,7 +68,7 @@ export declare class Cluster {
    * are there.
    */
   watchSignals(): void
-  /** To be called from process 'exit': logs the exit code and removes the pid file. */
+  /** To be called from process 'exit': logs the exit code, and removes the pid file and the name of the control socket. */
   exiting(code: number): void
 }
 
@@ -161,6 +161,16 @@ export declare class Lane {
   pause(): void
   /** `onWake` is called again. */
   resume(): void
+}
+
+/** The admin port. */
+export interface AdminOptions {
+  /** The IP address to listen on. */
+  host: string
+  /** The port; 0 for any that is free. */
+  port: number
+  /** Names by which it is spoken to, besides addresses and `localhost`. */
+  hosts: Array<string>
 }
 
 /**
@@ -280,11 +290,17 @@ export interface ClusterConfig {
   preStopDelayMs: number
   /** When lost processes are replaced. */
   restart: RestartConfig
+  /** The path of the control socket; absent for none. */
+  controlPath?: string
+  /** True where nobody asked for that path: the cluster does without where it cannot be had. */
+  controlIsDefault: boolean
+  /** The admin port; absent for none. */
+  admin?: AdminOptions
 }
 
 /** What is asked of a running cluster; see the methods of index.d.ts. */
 export interface ClusterRequest {
-  /** `reload`, `scale`, `grow`, `shrink`, `restart`, `isolate`, `rejoin` or `upgrade`. */
+  /** `reload`, `scale`, `grow`, `shrink`, `restart`, `restart-agent`, `isolate`, `rejoin` or `upgrade`. */
   kind: string
   /** An `answer` event with this number follows, where it is given. */
   ticket?: number

@@ -201,10 +201,15 @@ export interface ClusterOptions {
    * @default 0
    */
   spare?: number | null;
-  /** Not available in this version: only `false` is allowed. */
-  control?: false | null;
-  /** Not available in this version: only `false` is allowed. */
-  admin?: false | null;
+  /**
+   * The path of the unix socket (mode 0600) at which the cluster is seen and steered from outside, also while all JavaScript stands still;
+   * a relative one is below `baseDir`. A socket that a dead master has left is replaced; one of a living master is an error, and where
+   * nothing was given the cluster does without, with a warning. `false` for none. What is spoken there: docs/ARCHITECTURE.md, "Seen from outside".
+   * @default 'run/clutch.sock'
+   */
+  control?: string | false | null;
+  /** A TCP port that shows the same and changes nothing: `/status`, `/healthz`, `/readyz`, `/events`. @default false */
+  admin?: AdminOptions | false | null;
   /**
    * How long the cluster still serves after it was asked to stop; `status().ready` is false from the first moment. A second signal ends the
    * delay, or gives those that leave already a second; a third kills. Without a delay, the same signal a second time ends the master.
@@ -253,6 +258,16 @@ export interface StuckOptions {
 
 /** Milliseconds, or a text such as `'250ms'`, `'1.5s'`, `'10m'`, `'2h'`. */
 export type Duration = number | string;
+
+/** Of {@link ClusterOptions.admin}. */
+export interface AdminOptions {
+  /** 1 to 65535, or 0 for any that is free: `status().admin` says which. */
+  port: number;
+  /** An IP address, or `'localhost'`. @default '127.0.0.1' */
+  host?: string | null;
+  /** Names by which the port is spoken to, besides addresses and `localhost`; a request with another `Host` is refused. @default [] */
+  hosts?: string[] | null;
+}
 
 export interface RecycleOptions {
   /**
@@ -562,6 +577,9 @@ export interface ClusterStatus {
   /** True while a new master boots. */
   upgrading: boolean;
   address: string | null;
+  /** The path of the control socket, and the URL of the admin port; `null` where there is none. */
+  control: string | null;
+  admin: string | null;
   agent: ProcessStatus | null;
   workers: WorkerStatus[];
   /** Those that wait to take over. */
@@ -758,7 +776,7 @@ export class Cluster extends EventEmitter {
    */
   scale(workers: number): Promise<{ workers: number }>;
   /** A new process in the place of the app worker with this id: the new one first. @throws ClutchError as {@link Cluster.reload} */
-  restart(id: number): Promise<void>;
+  restart(id: number | 'agent'): Promise<void>;
   /**
    * Gives this app worker no connections from now on. It stays, serves what it has, gets messages, and its place is not filled by another;
    * the cluster counts as degraded. Not the last one in service, and not one with a socket of its own (`reusePort`).

@@ -57,7 +57,7 @@ class Cluster extends EventEmitter {
   }
 
   async restart(id) {
-    await this.#actions.ask({ kind: 'restart', id: whole('id', id, MAX_ID) });
+    await this.#actions.ask(id === 'agent' ? { kind: 'restart-agent' } : { kind: 'restart', id: whole('id', id, MAX_ID) });
   }
 
   async isolate(id) {

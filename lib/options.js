@@ -11,9 +11,9 @@ const { flavour } = require('./flavour');
 const { loadFramework } = require('./framework_entry');
 const { findFramework } = require('./framework_path');
 const { bad, oneOf, string, boolean, object, count, port } = require('./options/checks');
+const { checkControls } = require('./options/control');
 const { parseEntries } = require('./options/entries');
 const { parseHttps } = require('./options/https');
-const { refuseLater } = require('./options/later');
 const { defaultWorkers, checkHeapBudget } = require('./options/memory_plan');
 const { parseMessenger } = require('./options/messenger');
 const { checkRecycle } = require('./options/recycle');
@@ -125,13 +125,13 @@ async function parse(options = {}) {
   if (options === null) options = {};
   const given = dropEmpty(object('options', options));
   checkFields(given);
-  refuseLater(given);
   supervision(given);
   checkTogether(given);
   checkSticky(given);
   checkStuck(given);
   checkHeapBudget(given);
   checkRecycle(given);
+  checkControls(given);
 
   const ports = parsePorts(given);
   const threads = parseThreads(given, ports.debugPort);

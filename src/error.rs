@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::control::DoorError;
+
 /// Why something the door asked for could not be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +43,9 @@ pub enum ClusterError {
         "a cluster is started on the main thread of a process, not in a worker thread: that gets no signals, and its exit ends no process"
     )]
     NotMainThread,
+    /// The control socket or the admin port could not be opened.
+    #[error(transparent)]
+    Listen(#[from] DoorError),
     /// The cluster has ended.
     #[error("the cluster has ended")]
     Closed,
@@ -61,6 +66,7 @@ impl ClusterError {
             Self::PidFile { .. } | Self::Inheritance { .. } | Self::Thread { .. } | Self::NotMainThread => {
                 "ERR_CLUTCH_BOOT"
             }
+            Self::Listen(_) => "ERR_CLUTCH_LISTEN",
             Self::Closed => "ERR_CLUTCH_CLOSED",
             Self::Attach { .. } => "ERR_CLUTCH_PLATFORM",
         }

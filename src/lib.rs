@@ -13,14 +13,16 @@
 //! 7. [`transport`]: moves messages between two processes: Node's own channel, and shared memory.
 //! 8. [`sys`]: the operating system, the only place with unsafe code but for a few files, named by a test, of
 //!    `transport::switchboard` and `bindings`.
-//! 9. `bindings`: what JavaScript sees. Converts, and decides nothing.
+//! 9. [`control`]: the cluster as those outside see and steer it, by HTTP.
+//! 10. `bindings`: what JavaScript sees. Converts, and decides nothing.
 //!
 //! [`message`] is the vocabulary they share; [`error`] is what leaves the crate.
 //!
 //! | layer | may import |
 //! |---|---|
 //! | bindings | master, worker, message, error (napi, tracing) |
-//! | master | supervisor, slot, router, listen, transport, sys, message, error (tokio, tracing) |
+//! | master | supervisor, slot, router, listen, transport, control, sys, message, error (tokio, tracing) |
+//! | control | sys (tokio, hyper) |
 //! | worker | transport, sys, message, error (tokio, tracing) |
 //! | listen | slot, sys, message |
 //! | transport | sys, message (tokio in `channel`) |
@@ -34,6 +36,7 @@
 pub mod error;
 pub mod message;
 
+pub mod control;
 pub mod listen;
 pub mod master;
 pub mod router;

@@ -9,6 +9,7 @@ const { ClutchError } = require('../errors');
 const { PACKAGE_DIR } = require('../flavour');
 const { bootsAtOnce } = require('../options/cpu_count');
 const { isProduction, isQuiet } = require('../options/environment');
+const { controlOptions } = require('../options/control');
 const { heapBudget, oomFiles } = require('../options/memory_plan');
 const { messengerSettings } = require('../options/messenger');
 const { recycleOptions } = require('../options/recycle');
@@ -129,6 +130,7 @@ function clusterConfig(options, { flavour, framework, proc, environment, inherit
     stuck: threads ? undefined : stuckOptions(options.stuck),
     recycle: recycleOptions(options.recycle),
     oomFiles: oomFiles(),
+    ...controlOptions(options),
   };
 }
 

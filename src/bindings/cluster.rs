@@ -12,8 +12,8 @@ use napi_derive::napi;
 use super::entry::EntryConfig;
 use crate::error::ClusterError;
 use crate::master::{
-    Balance, IntensityEnd, LogFormat, MasterConfig, MasterHandle, RecyclePolicy, Request, RequestId, Resize,
-    RestartPolicy, StickyBy, StickyConfig, StuckConfig, ThreadKey, ThreadNews, Ticket, UpgradePlan,
+    AdminConfig, Balance, ControlConfig, IntensityEnd, LogFormat, MasterConfig, MasterHandle, RecyclePolicy, Request,
+    RequestId, Resize, RestartPolicy, StickyBy, StickyConfig, StuckConfig, ThreadKey, ThreadNews, Ticket, UpgradePlan,
 };
 use crate::message::address::{Origin, WorkerId};
 
@@ -113,6 +113,23 @@ pub struct ClusterConfig {
     pub pre_stop_delay_ms: u32,
     /// When lost processes are replaced.
     pub restart: RestartConfig,
+    /// The path of the control socket; absent for none.
+    pub control_path: Option<String>,
+    /// True where nobody asked for that path: the cluster does without where it cannot be had.
+    pub control_is_default: bool,
+    /// The admin port; absent for none.
+    pub admin: Option<AdminOptions>,
+}
+
+/// The admin port.
+#[napi(object)]
+pub struct AdminOptions {
+    /// The IP address to listen on.
+    pub host: String,
+    /// The port; 0 for any that is free.
+    pub port: u16,
+    /// Names by which it is spoken to, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
 }
 
 /// When a worker is renewed. What is absent does not count.
@@ -161,7 +178,7 @@ pub struct RestartConfig {
 /// What is asked of a running cluster; see the methods of index.d.ts.
 #[napi(object)]
 pub struct ClusterRequest {
-    /// `reload`, `scale`, `grow`, `shrink`, `restart`, `isolate`, `rejoin` or `upgrade`.
+    /// `reload`, `scale`, `grow`, `shrink`, `restart`, `restart-agent`, `isolate`, `rejoin` or `upgrade`.
     pub kind: String,
     /// An `answer` event with this number follows, where it is given.
     pub ticket: Option<u32>,
@@ -344,7 +361,7 @@ impl Cluster {
         self.handle.watch_signals();
     }
 
-    /// To be called from process 'exit': logs the exit code and removes the pid file.
+    /// To be called from process 'exit': logs the exit code, and removes the pid file and the name of the control socket.
     #[napi]
     pub fn exiting(&self, code: i32) {
         self.handle.note_exiting(code);
@@ -452,6 +469,11 @@ impl TryFrom<ClusterConfig> for MasterConfig {
             reload_agent: config.reload_agent,
             pre_stop_delay: millis(config.pre_stop_delay_ms),
             restart: config.restart.into(),
+            control: ControlConfig {
+                path: config.control_path.map(PathBuf::from),
+                is_default: config.control_is_default,
+                admin: config.admin.map(AdminConfig::try_from).transpose()?,
+            },
         })
     }
 }
@@ -470,6 +492,17 @@ impl From<RestartConfig> for RestartPolicy {
     }
 }
 
+impl TryFrom<AdminOptions> for AdminConfig {
+    type Error = ClusterError;
+
+    fn try_from(AdminOptions { host, port, hosts }: AdminOptions) -> Result<Self, ClusterError> {
+        match host.parse() {
+            Ok(host) => Ok(Self { host, port, names: hosts }),
+            Err(_) => Err(ClusterError::Option { name: "admin.host", expected: "an IP address", found: host }),
+        }
+    }
+}
+
 impl TryFrom<ClusterRequest> for Request {
     type Error = ClusterError;
 
@@ -483,6 +516,7 @@ impl TryFrom<ClusterRequest> for Request {
             "shrink" => Self::Resize(Resize::OneLess),
             "upgrade" => Self::Upgrade,
             "restart" => Self::Restart(worker(request.id)?),
+            "restart-agent" => Self::RestartAgent,
             "isolate" => Self::Isolate(worker(request.id)?),
             "rejoin" => Self::Rejoin(worker(request.id)?),
             _ => {

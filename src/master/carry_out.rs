@@ -8,7 +8,7 @@ use super::shell::Shell;
 use super::{child_process, reports, service_reports, thread_reports};
 use crate::message::address::{Occupant, Target};
 use crate::slot::Duty;
-use crate::supervisor::{Effect, Event, Notice, Report};
+use crate::supervisor::{Answer, Effect, Event, Notice, Report, RequestId};
 
 impl Shell {
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -35,14 +35,28 @@ impl Shell {
             Effect::Bequeath { heir } => self.bequeath(heir),
             Effect::Keep => self.keep(),
             Effect::TakeOver => self.ask_predecessor(),
-            Effect::Answer { ticket, answer } => {
-                let death = self.death_of_refused(&answer);
-                (self.sink)(service_reports::answer(ticket, &answer, death));
-            }
+            Effect::Answer { ticket, answer } => self.answer(ticket, &answer),
             Effect::Tell(notice) => self.tell(notice),
             Effect::Report(report) => self.report(&report),
             Effect::Exit { code } => self.end(code),
         }
+    }
+
+    /// Whoever asked is answered.
+    pub(super) fn answer(&mut self, ticket: RequestId, answer: &Answer) {
+        let death = self.death_of_refused(answer).cloned();
+        if !self.desk.settle(ticket, answer, death.as_ref()) {
+            (self.sink)(service_reports::answer(ticket, answer, death.as_ref()));
+        }
+    }
+
+    /// Tells JavaScript and those who listen at the control socket what has happened.
+    pub(super) fn announce(&self, event: &serde_json::Value) {
+        let text = event.to_string();
+        if let Some(kind) = event["type"].as_str() {
+            self.control.hub.publish(kind, &text);
+        }
+        (self.sink)(text);
     }
 
     fn terminate(&mut self, who: Occupant) {
@@ -109,7 +123,7 @@ impl Shell {
             if cause.is_some() {
                 event["cause"] = json!(cause);
             }
-            (self.sink)(event.to_string());
+            self.announce(&event);
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::console::LogFormat;
 use super::doorstep::StickyConfig;
 use super::watch::StuckConfig;
+use crate::control::ControlConfig;
 use crate::listen::balance::Balance;
 use crate::message::address::Occupant;
 use crate::slot::RecyclePolicy;
@@ -114,6 +115,8 @@ pub struct MasterConfig {
     pub pre_stop_delay: Duration,
     /// When lost processes are replaced.
     pub restart: RestartPolicy,
+    /// Where the cluster can be seen.
+    pub control: ControlConfig,
 }
 
 /// egg-cluster's delay before a new agent.

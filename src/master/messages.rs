@@ -208,7 +208,7 @@ impl Shell {
             }
         }
         if let Some(event) = self.early.end() {
-            (self.sink)(event.to_string());
+            self.announce(&event);
         }
     }
 
@@ -220,7 +220,7 @@ impl Shell {
         }
         let mut event = self.dropped_event("queue-full", (sender, origin), Some(receiver), action);
         event["count"] = json!(std::mem::take(&mut self.untold_drops));
-        (self.sink)(event.to_string());
+        self.announce(&event);
     }
 
     fn dropped_event(

@@ -11,7 +11,7 @@
 //! `console`, `json_line`, `line_writer`, `phases`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` and `vitals` (status),
 //! `watch` (who stands still), `renewal` (who has served long enough), `obituary` and `oom` (why one has died),
 //! `heir` and `predecessor` (the master after this one, and the one before), `heirlooms` (what that one has left),
-//! `adopted` (orphans, where the master has pid 1).
+//! `desk` (what is asked at the control socket), `adopted` (orphans, where the master has pid 1).
 
 mod acceptor;
 mod adopted;
@@ -21,6 +21,7 @@ mod child_thread;
 mod children;
 mod config;
 pub mod console;
+mod desk;
 mod doorstep;
 mod early;
 mod forks;
@@ -51,6 +52,7 @@ mod threads;
 mod vitals;
 mod watch;
 
+pub use crate::control::{AdminConfig, ControlConfig};
 pub use crate::listen::balance::Balance;
 pub use crate::listen::sticky_by::StickyBy;
 pub use crate::slot::RecyclePolicy;
@@ -63,17 +65,19 @@ pub use heir::UpgradePlan;
 pub use watch::StuckConfig;
 
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tracing::Dispatch;
 
+use crate::control::{Doors, Others};
 use crate::error::{ClusterError, chain};
 use crate::message::address::{Origin, WorkerId};
 use crate::supervisor::Event;
 
+use crate::sys::control_socket::ControlName;
 use crate::sys::signal_senders;
 use pid_file::PidFile;
 use predecessor::Estate;
@@ -112,6 +116,8 @@ pub enum Request {
     Resize(Resize),
     /// A new process in the place of this app worker.
     Restart(WorkerId),
+    /// A new agent in the place of this one.
+    RestartAgent,
     /// No more connections for this app worker.
     Isolate(WorkerId),
     /// Connections for it again.
@@ -127,6 +133,7 @@ impl Request {
             Self::Reload { agent } => Event::ReloadAsked { agent, ticket },
             Self::Resize(to) => Event::ResizeAsked { to, ticket },
             Self::Restart(number) => Event::RestartAsked { number, ticket },
+            Self::RestartAgent => Event::AgentRestartAsked { ticket },
             Self::Isolate(number) => Event::IsolateAsked { number, ticket },
             Self::Rejoin(number) => Event::RejoinAsked { number, ticket },
         }
@@ -139,6 +146,7 @@ pub struct MasterHandle {
     environment: std::sync::mpsc::Sender<Vec<OsString>>,
     console: Dispatch,
     pid_file: Option<Arc<PidFile>>,
+    control_name: Arc<OnceLock<ControlName>>,
     threads: bool,
     has_started: bool,
 }
@@ -147,7 +155,8 @@ impl MasterHandle {
     /// Writes the pid file and starts the master's thread. Nothing is forked yet.
     ///
     /// # Errors
-    /// [`ClusterError::NotMainThread`], [`ClusterError::Inheritance`], [`ClusterError::PidFile`] or [`ClusterError::Thread`].
+    /// [`ClusterError::NotMainThread`], [`ClusterError::Inheritance`], [`ClusterError::Listen`], [`ClusterError::PidFile`] or
+    /// [`ClusterError::Thread`].
     pub fn new(config: MasterConfig, sink: Sink) -> Result<Self, ClusterError> {
         // A worker thread can be ended at any moment, and nobody would be left to end the cluster.
         if !crate::sys::this_process::is_main_thread() {
@@ -157,26 +166,34 @@ impl MasterHandle {
             .map_err(|source| ClusterError::Thread { source })?;
         let estate = config.inherited.map(Estate::claim).transpose()?.flatten();
         let pid_file = config.pid_file.clone().map(|path| Arc::new(PidFile::new(path)));
-        // Where another master serves, the file is still its own.
-        if let Some(file) = pid_file.as_ref().filter(|_| estate.is_none()) {
-            file.write()?;
+        let control_name = Arc::new(OnceLock::new());
+        let mut doors = Doors::default();
+        // Where another master serves, file and sockets are still its own.
+        if estate.is_none() {
+            let (opened, name) = Doors::open(&config.control, Others::Stay)?;
+            doors = opened;
+            if let Some(name) = name {
+                // Cannot be there yet.
+                let _ = control_name.set(name);
+            }
+            if let Some(file) = &pid_file {
+                file.write()?;
+            }
         }
         let (commands, receiver) = mpsc::unbounded_channel();
         let (environment, told) = std::sync::mpsc::channel();
-        let (dispatch, threads, file) = (console.clone(), config.threads, pid_file.clone());
+        let (dispatch, threads, file, name) =
+            (console.clone(), config.threads, pid_file.clone(), Arc::clone(&control_name));
         thread::Builder::new()
             .name("clutch-master".to_owned())
             .spawn(move || {
                 let _logging = tracing::dispatcher::set_default(&dispatch);
-                shell::run(
-                    config,
-                    shell::Given { environment: forks::Environment::new(told), pid_file: file, estate },
-                    receiver,
-                    sink,
-                );
+                let environment = forks::Environment::new(told);
+                let given = shell::Given { environment, pid_file: file, estate, doors, control_name: name };
+                shell::run(config, given, receiver, sink);
             })
             .map_err(|source| ClusterError::Thread { source })?;
-        Ok(Self { commands, environment, console, pid_file, threads, has_started: false })
+        Ok(Self { commands, environment, console, pid_file, control_name, threads, has_started: false })
     }
 
     /// Forks the agent; the rest follows.
@@ -285,10 +302,13 @@ impl MasterHandle {
         });
     }
 
-    /// The master process is about to exit with this code: says so, and removes the pid file.
+    /// The master process is about to exit with this code: says so, and removes the pid file and the name of the control socket.
     pub fn note_exiting(&self, code: i32) {
         if let Some(Err(error)) = self.pid_file.as_ref().map(|file| file.remove()) {
             self.log(tracing::Level::ERROR, &format!("[master] {error}"));
+        }
+        if let Some(name) = self.control_name.get() {
+            name.remove();
         }
         let level = if code == 0 { tracing::Level::INFO } else { tracing::Level::ERROR };
         self.log(level, &format!("[master] exit with code:{code}"));

@@ -118,6 +118,7 @@ impl Shell {
 
     fn take_over(&mut self) {
         self.listeners.take_over();
+        self.open_doors();
         for (who, query) in self.listeners.bars.take_all_held() {
             let answer = self.listeners.answer(who, query);
             self.push_own(who, answer);

@@ -104,18 +104,27 @@ pub(super) fn event(report: &Report) -> Option<Value> {
 ///
 /// `death` is what is on record of the process that did not get ready.
 pub(super) fn answer(ticket: RequestId, answer: &Answer, death: Option<&Value>) -> String {
+    let (member, value) = match value_of(answer, death) {
+        Ok(value) => ("value", value),
+        Err(error) => ("error", error),
+    };
     let mut event = json!({ "type": "answer", "ticket": ticket.0 });
+    event[member] = value;
+    event.to_string()
+}
+
+/// What an answer says: a value, or an error with `code`, `message` and `facts`.
+pub(super) fn value_of(answer: &Answer, death: Option<&Value>) -> Result<Value, Value> {
     match answer {
-        Answer::Reloaded { workers, agent } => event["value"] = json!({ "workers": workers, "agent": agent }),
-        Answer::Resized { workers } => event["value"] = json!({ "workers": workers }),
-        Answer::Upgraded { pid } => event["value"] = json!({ "pid": pid }),
-        Answer::Done => event["value"] = Value::Null,
+        Answer::Reloaded { workers, agent } => Ok(json!({ "workers": workers, "agent": agent })),
+        Answer::Resized { workers } => Ok(json!({ "workers": workers })),
+        Answer::Upgraded { pid } => Ok(json!({ "pid": pid })),
+        Answer::Done => Ok(Value::Null),
         Answer::Refused(refusal) => {
             let (code, message, facts) = words_of(refusal, death);
-            event["error"] = json!({ "code": code, "message": message, "facts": facts });
+            Err(json!({ "code": code, "message": message, "facts": facts }))
         }
     }
-    event.to_string()
 }
 
 fn words_of(refusal: &Refusal, death: Option<&Value>) -> (&'static str, String, Option<Value>) {

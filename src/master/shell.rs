@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
+use super::desk::Desk;
 use super::early::Early;
 use super::forks::Environment;
 use super::heir::{HeirNews, Heirs};
@@ -25,19 +26,24 @@ use super::renewal::Recycling;
 use super::sticky_port::StickyPort;
 use super::switchboard::{Record, Switchboard};
 use super::threads::Threads;
-use super::vitals::vitals;
 use super::watch::Watch;
-use super::{Command, Sink, snapshot};
+use super::{Command, Sink};
+use crate::control::ask::Asked;
+use crate::control::{Control, Doors};
 use crate::message::address::{Occupant, Origin, Seat};
 use crate::router::Roster;
 use crate::slot::Exit;
 use crate::supervisor::{Event, ProcessView, Supervisor};
+use crate::sys::control_socket::ControlName;
 use crate::sys::process_tree::Zombie;
 use crate::sys::spawn::Usage;
 use crate::transport::channel::Frame;
 
 /// How many happenings may wait for the loop; those who report them wait beyond that.
 const INBOX_LIMIT: usize = 1024;
+
+/// After so many happenings at most, a question of somebody outside is answered.
+const ASKED_EVERY: u64 = 32;
 
 /// How long an exit waits for the end of the process' channel, so that what it last said is heard first.
 pub(super) const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -111,6 +117,11 @@ pub(super) struct Shell {
     pub(super) heirs: Heirs,
     /// None where there is no other master.
     pub(super) predecessor: Option<Predecessor>,
+    pub(super) control: Control,
+    pub(super) control_name: Arc<OnceLock<ControlName>>,
+    pub(super) desk: Desk,
+    /// Why there is no control socket, until that has been told.
+    door_warning: Option<String>,
     pub(super) dropped_messages: u64,
     /// Those among them of which no event has told yet.
     pub(super) untold_drops: u64,
@@ -131,6 +142,8 @@ pub(super) struct Given {
     pub(super) pid_file: Option<Arc<PidFile>>,
     /// None where there was no other master.
     pub(super) estate: Option<Estate>,
+    pub(super) doors: Doors,
+    pub(super) control_name: Arc<OnceLock<ControlName>>,
 }
 
 /// Runs a cluster until the process exits; does not return. A panic becomes a logged end with code 1.
@@ -179,7 +192,8 @@ fn live(
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async move {
         let (happenings, inbox) = mpsc::channel(INBOX_LIMIT);
-        Shell::new(config, given, happenings, sink)?.take_in(commands, inbox).await;
+        let (control, asked) = Control::new();
+        Shell::new(config, given, control, happenings, sink)?.take_in(commands, inbox, asked).await;
         Ok(())
     })
 }
@@ -188,10 +202,13 @@ impl Shell {
     fn new(
         config: MasterConfig,
         given: Given,
+        control: Control,
         happenings: mpsc::Sender<Happening>,
         sink: Sink,
     ) -> std::io::Result<Self> {
-        let Given { environment, pid_file, estate } = given;
+        let Given { environment, pid_file, estate, mut doors, control_name } = given;
+        let door_warning = doors.warning.take();
+        control.serve(doors)?;
         let met = estate.map(|estate| Predecessor::meet(estate, &happenings)).transpose()?;
         let (predecessor, heirlooms) = met.unzip();
         let seed = std::time::SystemTime::now()
@@ -224,6 +241,10 @@ impl Shell {
             pid_file,
             heirs: Heirs::default(),
             predecessor,
+            control,
+            control_name,
+            desk: Desk::default(),
+            door_warning,
             dropped_messages: 0,
             untold_drops: 0,
             early,
@@ -236,9 +257,20 @@ impl Shell {
     }
 
     /// The one select loop.
-    async fn take_in(mut self, mut commands: mpsc::UnboundedReceiver<Command>, mut inbox: mpsc::Receiver<Happening>) {
+    async fn take_in(
+        mut self,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        mut inbox: mpsc::Receiver<Happening>,
+        mut asked: mpsc::Receiver<Asked>,
+    ) {
         let mut has_door = true;
-        loop {
+        for turn in 0_u64.. {
+            // However much happens, those who ask get their turn, and so do those who happen to be asked about.
+            if turn.is_multiple_of(ASKED_EVERY)
+                && let Ok(asked) = asked.try_recv()
+            {
+                self.answer_asked(asked);
+            }
             let deadline = self.supervisor.next_deadline().filter(|_| !self.has_ended);
             let until = deadline.map(|at| tokio::time::Instant::from_std(self.started + at));
             let look = self.watch.next_look().filter(|_| !self.has_ended);
@@ -252,6 +284,7 @@ impl Shell {
                 },
                 () = sleep_until(until), if until.is_some() => self.feed(Event::DeadlinePassed),
                 () = sleep_until(look), if look.is_some() => self.take_look(),
+                Some(asked) = asked.recv() => self.answer_asked(asked),
             }
         }
     }
@@ -259,6 +292,9 @@ impl Shell {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Start => {
+                if let Some(warning) = self.door_warning.take() {
+                    warn!("[master] {warning}");
+                }
                 self.phases.begin_boot();
                 self.feed(Event::StartAsked);
             }
@@ -276,16 +312,9 @@ impl Shell {
             Command::Request { request, ticket } => self.request(request, ticket),
             Command::Status { answer } => {
                 // The one who asked may have given up waiting.
-                let _ = answer.send(self.status());
+                let _ = answer.send(self.status().to_string());
             }
         }
-    }
-
-    fn status(&mut self) -> String {
-        self.listeners.lanes.look();
-        let (listeners, watch) = (&self.listeners, &self.watch);
-        let vitals = |who| watch.life(who).map(|life| vitals(life, listeners.connections_of(who)));
-        snapshot::status(&self.supervisor.view(), self.dropped_messages, &self.deaths, vitals)
     }
 
     fn note(&mut self, happening: Happening) {
@@ -397,7 +426,7 @@ impl Shell {
     /// Ends the cluster: JavaScript is told to exit, and nothing is decided any more.
     pub(super) fn end(&mut self, code: i32) {
         self.has_ended = true;
-        (self.sink)(exit_event(code));
+        self.end_with_answers(code);
     }
 
     /// Who can be reached right now.

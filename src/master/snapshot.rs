@@ -8,13 +8,13 @@ use crate::message::address::{Occupant, Seat};
 use crate::slot::{Duty, SlotState};
 use crate::supervisor::{ProcessView, View};
 
-/// A snapshot as JSON text. `vitals` tells how a process is, where that is known.
+/// A snapshot as JSON. `vitals` tells how a process is, where that is known.
 pub(super) fn status(
     view: &View,
     dropped_messages: u64,
     deaths: &BTreeMap<Seat, Value>,
     vitals: impl Fn(Occupant) -> Option<Value>,
-) -> String {
+) -> Value {
     let process = |view: &ProcessView| process(view, vitals(view.who));
     json!({
         "pid": std::process::id(),
@@ -33,7 +33,6 @@ pub(super) fn status(
         "droppedMessages": dropped_messages,
         "lastDeaths": deaths.values().collect::<Vec<_>>(),
     })
-    .to_string()
 }
 
 fn is_in_service(app: &ProcessView) -> bool {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::listeners::Listeners;
 use super::shell::Shell;
 use super::sticky_port::StickyPort;
-use super::{Request, RequestId, UpgradePlan, service_reports};
+use super::{Request, RequestId, UpgradePlan};
 use crate::message::address::{Occupant, SlotIndex};
 use crate::supervisor::{Answer, Event, ListeningAddress, Refusal};
 use crate::transport::channel::node_protocol::QueryServer;
@@ -59,7 +59,7 @@ impl Shell {
             let view = self.supervisor.view();
             let who = view.apps.iter().find(|app| app.number == number).map(|app| app.who);
             if who.is_some_and(|who| self.listeners.has_own_socket(who)) {
-                return (self.sink)(service_reports::answer(ticket, &Answer::Refused(Refusal::NoSharedSockets), None));
+                return self.answer(ticket, &Answer::Refused(Refusal::NoSharedSockets));
             }
         }
         match request {

@@ -261,7 +261,7 @@ impl Shell {
             name(who, member),
             seconds(time)
         );
-        (self.sink)(stuck_event("steer", who, member, time).to_string());
+        self.announce(&stuck_event("steer", who, member, time));
     }
 
     fn note_goes_on(&mut self, who: Occupant, time: Duration) {
@@ -269,7 +269,7 @@ impl Shell {
         let _around = self.span_of(who).entered();
         let Some(member) = self.watch.members.get(&who) else { return };
         info!("[master] {} goes on after it stood still for {}", name(who, member), seconds(time));
-        (self.sink)(stuck_event("over", who, member, time).to_string());
+        self.announce(&stuck_event("over", who, member, time));
     }
 
     /// Before it is killed: where it stands. The process is asked for its stack, and has a second to answer.
@@ -315,7 +315,7 @@ impl Shell {
         event["kernel"] = json!(kernel);
         event["state"] = json!(facts.state);
         event["memory"] = json!(facts.resident);
-        (self.sink)(event.to_string());
+        self.announce(&event);
         self.feed(Event::StoodStill { who });
     }
 
@@ -335,7 +335,7 @@ impl Shell {
     }
 }
 
-async fn take_stack(pulse: &PulseReader) -> Option<String> {
+pub(super) async fn take_stack(pulse: &PulseReader) -> Option<String> {
     let before = pulse.number_of(Text::Stack);
     pulse.ask_for_stack().ok()?;
     let limit = tokio::time::Instant::now() + STACK_PATIENCE;

@@ -126,6 +126,11 @@ pub enum Event {
         /// As with [`Event::ReloadAsked`].
         ticket: Option<RequestId>,
     },
+    /// A new agent was asked for.
+    AgentRestartAsked {
+        /// As with [`Event::ReloadAsked`].
+        ticket: Option<RequestId>,
+    },
     /// A new process in the place of one app worker was asked for.
     RestartAsked {
         /// The worker.

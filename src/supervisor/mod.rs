@@ -220,6 +220,7 @@ impl Supervisor {
             Event::ReloadAsked { agent, ticket } => self.reload(agent, ticket, now),
             Event::ResizeAsked { to, ticket } => self.resize(to, ticket, now),
             Event::RestartAsked { number, ticket } => self.restart(number, ticket, now),
+            Event::AgentRestartAsked { ticket } => self.restart_agent(ticket, now),
             Event::IsolateAsked { number, ticket } => self.isolate(number, ticket),
             Event::RejoinAsked { number, ticket } => self.rejoin(number, ticket),
             Event::UpgradeAsked { limit, ticket } => self.upgrade(limit, ticket),

@@ -108,6 +108,14 @@ impl Supervisor {
         self.start_next_renewal(now);
     }
 
+    pub(super) fn restart_agent(&mut self, ticket: Option<RequestId>, now: Duration) {
+        if !self.is_open() {
+            return self.refuse(ticket, Refusal::NotRunning);
+        }
+        self.renewals.queue.push_back(Job::new(Renewal::Restart, Vec::new(), true, ticket));
+        self.start_next_renewal(now);
+    }
+
     /// While a new master boots they wait: it may make them needless.
     pub(super) fn start_next_renewal(&mut self, now: Duration) {
         if self.renewals.is_busy() || self.upgrade.is_under_way() || !self.is_open() {

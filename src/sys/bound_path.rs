@@ -38,6 +38,14 @@ impl BoundPath {
         self.is_ours = false;
     }
 
+    /// Removes the name, unless another socket has taken the place meanwhile.
+    pub fn remove(&self) {
+        if self.is_ours && self.identity.is_some() && identity(&self.path) == self.identity {
+            // Somebody else may have removed it between the two calls; then it is gone all the same.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -47,10 +55,7 @@ impl BoundPath {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        if self.is_ours && self.identity.is_some() && identity(&self.path) == self.identity {
-            // Somebody else may have removed it between the two calls; then it is gone all the same.
-            let _ = std::fs::remove_file(&self.path);
-        }
+        self.remove();
     }
 }
 

@@ -85,6 +85,18 @@ impl SysError {
         self.errno == Errno::EADDRINUSE
     }
 
+    /// Nobody listens there any more.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.errno == Errno::ECONNREFUSED
+    }
+
+    /// There is nothing of that name.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.errno == Errno::ENOENT
+    }
+
     /// Too many descriptors are under way in sockets; there is room again once a peer reads.
     #[must_use]
     pub fn is_too_many_in_flight(&self) -> bool {

@@ -16,6 +16,7 @@
 //! | [`unix_socket`] | the two ends of Node's channel, bytes and descriptors over them | `AF_UNIX`, `SCM_RIGHTS` |
 //! | [`socket`] | listening and datagram sockets, accepting, addresses | `accept4` |
 //! | [`bound_path`] | the name of a unix socket in the file system and its removal | `lstat` |
+//! | [`control_socket`] | a unix socket of one user, in the place of one that a dead process has left | `flock`, `/proc/self/fd` |
 //! | [`Watched`] | readiness of a descriptor on the runtime | epoll, through tokio |
 //! | [`heap`] | free memory given back after a great freeing | `malloc_trim` |
 //! | [`shared_memory`] | memory that one process writes and others read, whose size can be relied on | memfd with seals (kernel 5.1) |
@@ -26,6 +27,7 @@
 pub mod bound_path;
 pub mod child;
 pub mod console;
+pub mod control_socket;
 mod error;
 pub mod event;
 pub mod event_loop;

@@ -25,8 +25,13 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "master",
-        ours: &["supervisor", "slot", "router", "listen", "transport", "sys", "message", "error"],
+        ours: &["supervisor", "slot", "router", "listen", "transport", "control", "sys", "message", "error"],
         crates: &["tokio", "tracing", "tracing_subscriber", "serde", "serde_json", "bytes", "jiff", "thiserror"],
+    },
+    Layer {
+        name: "control",
+        ours: &["sys"],
+        crates: &["tokio", "hyper", "hyper_util", "http_body_util", "serde_json", "bytes", "thiserror"],
     },
     Layer {
         name: "worker",

@@ -248,3 +248,15 @@ fn a_restart_that_waits_while_its_slot_is_closed_starts_nobody_there() {
     let asked = stage.take();
     assert_eq!((asked.spawned(), asked.answers().pop()), (Vec::new(), Some((2, Answer::Done))));
 }
+
+#[test]
+fn the_agent_alone_is_renewed_too_and_the_answer_comes_when_the_new_one_is_there() {
+    let mut stage = Stage::ready(production());
+    stage.tell(Event::AgentRestartAsked { ticket: Some(RequestId(1)) });
+    assert_eq!(stage.take().terminated(), [agent(1)]);
+    stage.leave(agent(1));
+    let asked = stage.take();
+    assert_eq!((asked.spawned(), asked.answers()), (vec![agent(2)], Vec::new()));
+    stage.tell(Event::AgentStarted { who: agent(2) });
+    assert_eq!(stage.take().answers(), [(1, Answer::Done)]);
+}
