@@ -38,6 +38,7 @@ describe('what the native half gets', () => {
         backoffBaseMs: 100, backoffCapMs: 15000, healthyAfterMs: 10000, intensity: 60, intensityPeriodMs: 60000, endsMaster: false,
       },
       stuck: { steerAfterMs: 1000, killAfterMs: 30000, stack: true }, oomFiles: expect.any(Array), announceAgentPid: false,
+      controlPath: path.join(egg3, 'run', 'clutch.sock'), controlIsDefault: true, admin: undefined,
     });
     expect(JSON.parse(optionsJson)).toMatchObject({ baseDir: egg3, workers: 2, port: 7001, foo: 1, clusterPort: 4001, startMode: 'process' });
     expect(JSON.parse(optionsJson)).toEqual(JSON.parse(JSON.stringify(master.options)));
