@@ -2,13 +2,12 @@
 // `npm run screenshots`: the pictures of the README, of a real cluster under some load: the live page, and `egg-clutch top`.
 
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
 const { Load, target } = require('../lib/cli/load');
 const { launch } = require('../test/helpers/browser');
 const { SCRIPT } = require('../test/helpers/command');
-const { servePage } = require('../test/helpers/page_server');
+const { look, socketPath } = require('../test/helpers/control');
 const { startSteerable, steer } = require('../test/helpers/steering');
 const { openScreen } = require('../test/helpers/tmux');
 const { terminalPicture } = require('./terminal_picture');
@@ -39,16 +38,15 @@ async function topShot(browser, screen) {
 
 async function main() {
   fs.mkdirSync(IMAGES, { recursive: true });
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'egg-clutch-'));
-  const socket = path.join(folder, 'clutch.sock');
-  const cluster = await startSteerable('plain', { workers: WORKERS });
-  const load = new Load(target((await steer(cluster, 'status')).address, '/'), CLIENTS, 200);
-  const [server, control] = [await servePage(cluster), await servePage(cluster, { socket })];
+  const control = socketPath();
+  const cluster = await startSteerable('plain', { workers: WORKERS, control, admin: { port: 0 } });
+  const { body: { address, admin } } = await look(control, 'status');
+  const load = new Load(target(address, '/'), CLIENTS, 200);
   const browser = await launch();
-  const screen = openScreen([process.execPath, SCRIPT, 'top', `--control=${socket}`], { cwd: folder, columns: 110, rows: 26 });
+  const screen = openScreen([process.execPath, SCRIPT, 'top', `--control=${control}`], { cwd: IMAGES, columns: 110, rows: 26 });
   try {
     const { workers } = await steer(cluster, 'status');
-    await pageShots(browser, server.url, async () => {
+    await pageShots(browser, `${admin}/`, async () => {
       await steer(cluster, 'isolate', workers[1].id);
       process.kill(workers[2].pid, 'SIGKILL');
     });
@@ -57,9 +55,7 @@ async function main() {
     screen.end();
     await load.end();
     await browser.close();
-    for (const one of [server, control]) one.close();
     await cluster.stop();
-    fs.rmSync(folder, { recursive: true });
   }
 }
 

@@ -20,6 +20,8 @@ pub enum Route {
     Ask(Ask),
     /// The master lives, or nobody would answer.
     Health,
+    /// The live page.
+    Page,
     /// What happens, as it happens.
     Events,
     /// An action; its operands are in the body.
@@ -51,6 +53,7 @@ pub fn route(face: Face, method: &str, path: &str) -> Result<Route, Reply> {
         "readyz" => Route::Ask(Ask::Ready),
         "healthz" => Route::Health,
         "events" => Route::Events,
+        "" if face == Face::Admin => Route::Page,
         _ => return Err(Reply::error(404, "ERR_CLUTCH_OPTION", &format!("there is nothing at {}", shown(path)))),
     };
     if method == "GET" || (method == "HEAD" && route != Route::Events) {
@@ -151,10 +154,12 @@ mod tests {
                 assert_eq!(status(route(face, "GET", path)), 200, "{path}");
                 assert_eq!(status(route(face, "POST", path)), 405, "{path}");
             }
-            for path in ["/", "/statusx", "/status/", "", "//status", "/reload/x"] {
+            for path in ["/statusx", "/status/", "//status", "/reload/x"] {
                 assert_eq!(status(route(face, "GET", path)), 404, "{path}");
             }
         }
+        assert_eq!(route(Face::Admin, "GET", "/"), Ok(Route::Page));
+        assert_eq!(status(route(Face::Control, "GET", "/")), 404);
         for name in VERBS {
             let path = format!("/{name}");
             assert_eq!(route(Face::Control, "POST", &path), Ok(Route::Verb(name)));

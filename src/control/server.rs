@@ -47,6 +47,9 @@ const RUSH: Duration = Duration::from_millis(50);
 /// How long nothing is accepted after that has failed: there is no descriptor left, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The live page, one file; `npm run page` makes it of its parts.
+const PAGE: &str = include_str!("page.html");
+
 /// A listening socket of a face.
 pub enum Listener {
     /// The control socket.
@@ -189,6 +192,7 @@ impl Server {
         match route(self.face, request.method().as_str(), request.uri().path()) {
             Err(reply) => whole(reply),
             Ok(Route::Health) => whole(health()),
+            Ok(Route::Page) => whole(page()),
             Ok(Route::Events) if !self.visits.may_listen() => {
                 whole(Reply::error(503, "ERR_CLUTCH_QUEUE_FULL", &format!("{LISTENING} listen already")))
             }
@@ -256,6 +260,16 @@ fn introduction(headers: &HeaderMap) -> Introduction<'_> {
 
 fn health() -> Reply {
     Reply::json(200, &serde_json::json!({ "alive": true, "pid": std::process::id() }))
+}
+
+/// It says itself what it may load: nothing but what it brings, and what this port answers.
+fn page() -> Reply {
+    Reply {
+        status: 200,
+        content_type: "text/html; charset=utf-8",
+        body: Bytes::from_static(PAGE.as_bytes()),
+        cost: Duration::ZERO,
+    }
 }
 
 fn whole(reply: Reply) -> Response<Body> {

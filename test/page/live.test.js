@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { spawnSync } = require('node:child_process');
 const { launch } = require('../helpers/browser');
-const { servePage } = require('../helpers/page_server');
+const { look, socketPath } = require('../helpers/control');
 const { startSteerable, steer } = require('../helpers/steering');
 
 const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -21,20 +21,20 @@ const LOOKS = [
 
 describe('the live page', () => {
   let cluster;
-  let server;
+  let url;
   let browser;
   let page;
   let complaints;
 
   before(async () => {
-    cluster = await startSteerable('plain', { workers: 2 });
-    server = await servePage(cluster);
+    const control = socketPath();
+    cluster = await startSteerable('plain', { workers: 2, control, admin: { port: 0 } });
+    url = `${(await look(control, 'status')).body.admin}/`;
     browser = await launch();
   });
 
   after(async () => {
     await browser?.close();
-    server?.close();
     await cluster?.stop();
   });
 
@@ -46,9 +46,9 @@ describe('the live page', () => {
     page.on('console', message => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
     page.on('pageerror', error => complaints.push(error.stack));
     page.on('request', request => {
-      if (!request.url().startsWith(server.url) && !request.url().startsWith('data:')) complaints.push(`asked for ${request.url()}`);
+      if (!request.url().startsWith(url) && !request.url().startsWith('data:')) complaints.push(`asked for ${request.url()}`);
     });
-    await page.goto(server.url);
+    await page.goto(url);
     await page.getByRole('status').getByText('ready · 2 of 2 serve').waitFor();
   }
 
