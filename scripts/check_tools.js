@@ -63,10 +63,6 @@ function checkBrowser() {
   return found ? null : 'no Chromium for the page test: install chromium, or set CHROMIUM_PATH to one';
 }
 
-function checkTmux() {
-  return versionOf('tmux', ['-V']) ? null : 'tmux is not on the PATH: the test of `egg-clutch top` types into it; on Debian `apt-get install tmux`';
-}
-
 function checkNamed(command, hint) {
   return function check() {
     const tools = require('./tools');
@@ -94,14 +90,13 @@ function checkFuzz() {
 const BUILD = [checkNode, checkPackages, checkRust, checkLinker];
 const CHECKS = {
   build: BUILD,
-  test: BUILD.concat(checkBrowser, checkTmux),
+  test: BUILD.concat(checkBrowser),
   loom: [checkNode, checkRust, checkLinker],
   miri: [checkNode, checkRust, checkMiri],
   tsan: [checkNode, checkRust, checkLinker, checkNightlySources],
   fuzz: [checkNode, checkRust, checkLinker, checkFuzz],
   ready: BUILD.concat(
     checkBrowser,
-    checkTmux,
     checkNamed('git', 'install git'),
     checkNamed('typos', '`pip install typos` or `cargo install typos-cli`'),
     checkNamed('cargo-deny', '`cargo install --locked cargo-deny`'),

@@ -5,10 +5,12 @@ const assert = require('node:assert/strict');
 const { fakeControl, answer, STATUS } = require('../../__test__/support/fake_control');
 const { SCRIPT } = require('../helpers/command');
 const processes = require('../helpers/processes');
-const { openScreen } = require('../helpers/tmux');
+const { hasTerminal, openScreen } = require('../helpers/tmux');
 const { until } = require('../helpers/waiting');
 
 describe('egg-clutch top', () => {
+  if (!hasTerminal()) return;
+
   let control;
   let screen;
   let answers;

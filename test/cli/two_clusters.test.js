@@ -7,7 +7,7 @@ const { SCRIPT, appFolder, command, runCommand } = require('../helpers/command')
 const { freePort } = require('../helpers/free_port');
 const { getJson } = require('../helpers/http_client');
 const processes = require('../helpers/processes');
-const { openScreen } = require('../helpers/tmux');
+const { hasTerminal, openScreen } = require('../helpers/tmux');
 const { until } = require('../helpers/waiting');
 
 const AGENT = "'use strict';\nmodule.exports = () => {};\n";
@@ -135,6 +135,7 @@ describe('egg-clutch, where two clusters run in one folder', () => {
   });
 
   it('top shows one of them, and restarts a worker of it', () => leavesTheOther(async () => {
+    if (!hasTerminal()) return;
     const [id] = idsOf(await status(one));
     const screen = openScreen([process.execPath, SCRIPT, 'top', '--interval=100ms', `--control=${one.control}`], { cwd: folder });
     try {

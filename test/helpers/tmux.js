@@ -4,6 +4,7 @@
 const { execFileSync } = require('node:child_process');
 const { randomUUID } = require('node:crypto');
 const { MARKER, RUN } = require('./process_tree');
+const { systemTool } = require('./system_tool');
 const { until } = require('./waiting');
 
 const TYPES = { LANG: 'C.UTF-8', TERM: 'xterm-256color' };
@@ -65,4 +66,9 @@ function openScreen(argv, { columns = 100, rows = 30, ...settings }) {
   return new TmuxScreen(argv, { columns, rows, ...settings });
 }
 
-module.exports = { openScreen };
+/** False where there is no tmux and nobody insists on it. */
+function hasTerminal() {
+  return systemTool('tmux', ['-V']) !== null;
+}
+
+module.exports = { openScreen, hasTerminal };
