@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use crate::error::chain;
 use crate::message::address::WorkerId;
 use crate::slot::{Duty, SlotState};
 use crate::supervisor::{Answer, Event, Refusal, RequestId, Resize, View};
+use crate::sys::control_socket::ControlName;
 
 /// Numbers from here on are ours; JavaScript counts from 1.
 const FIRST_TICKET: u32 = 1 << 31;
@@ -167,29 +168,60 @@ impl Shell {
     /// This master has taken over from another: what that one has open is opened here, the control socket in its place at once, the
     /// admin port as soon as that one has let go of it.
     pub(super) fn open_doors(&self) {
-        let (control, name) = (self.control.clone(), Arc::clone(&self.control_name));
-        let config = self.config.control.clone();
+        self.open_control();
+        let (control, config) = (self.control.clone(), ControlConfig { path: None, ..self.config.control.clone() });
         spawn_task(&self.happenings, async move {
-            let socket_alone = ControlConfig { admin: None, ..config.clone() };
-            match Doors::open(&socket_alone, Others::Yield).map_err(|error| chain(&error)) {
-                Ok((doors, opened)) => {
-                    if let Some(opened) = opened {
-                        // Cannot be there yet.
-                        let _ = name.set(opened);
-                    }
-                    serve(&control, doors);
-                }
-                Err(error) => warn!("[master] {error}"),
-            }
-            let port_alone = ControlConfig { path: None, ..config };
             for _ in 0..DOOR_TRIES {
-                if let Ok((doors, _)) = Doors::open(&port_alone, Others::Stay) {
+                if let Ok((doors, _)) = Doors::open(&config, Others::Stay) {
                     return serve(&control, doors);
                 }
                 tokio::time::sleep(DOOR_PAUSE).await;
             }
             warn!("[master] the admin port stays closed, as the old master or somebody else has it");
         });
+    }
+
+    /// There is no new master after all, and it may have come so far as to put its control socket in the place of ours.
+    pub(super) fn reopen_control(&self) {
+        if self.control_name.is_lost() {
+            self.open_control();
+        }
+    }
+
+    fn open_control(&self) {
+        let config = ControlConfig { admin: None, ..self.config.control.clone() };
+        match Doors::open(&config, Others::Yield).map_err(|error| chain(&error)) {
+            Ok((doors, name)) => {
+                self.control_name.set(name);
+                serve(&self.control, doors);
+            }
+            Err(error) => warn!("[master] {error}"),
+        }
+    }
+}
+
+/// The name of the control socket, where there is one: the master's loop may give it another, and the door removes it at the end.
+#[derive(Clone, Default)]
+pub(super) struct NameOfDoor(Arc<Mutex<Option<ControlName>>>);
+
+impl NameOfDoor {
+    pub(super) fn set(&self, name: Option<ControlName>) {
+        *self.lock() = name;
+    }
+
+    pub(super) fn remove(&self) {
+        if let Some(name) = &*self.lock() {
+            name.remove();
+        }
+    }
+
+    /// Whether it was there, and somebody has taken its place or removed it.
+    fn is_lost(&self) -> bool {
+        self.lock().as_ref().is_some_and(|name| !name.is_there())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<ControlName>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

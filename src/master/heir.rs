@@ -209,8 +209,9 @@ impl Shell {
         }
     }
 
-    /// There is no new master after all. It may have come so far as to write the pid file.
+    /// There is no new master after all. It may have come so far as to write the pid file and to open its control socket.
     pub(super) fn keep(&mut self) {
+        self.reopen_control();
         if let Some(Err(error)) = self.pid_file.as_ref().map(|file| file.write()) {
             error!("[master] {error}");
         }

@@ -65,7 +65,7 @@ pub use heir::UpgradePlan;
 pub use watch::StuckConfig;
 
 use std::ffi::OsString;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -76,9 +76,8 @@ use crate::control::{Doors, Others};
 use crate::error::{ClusterError, chain};
 use crate::message::address::{Origin, WorkerId};
 use crate::supervisor::Event;
-
-use crate::sys::control_socket::ControlName;
 use crate::sys::signal_senders;
+use desk::NameOfDoor;
 use pid_file::PidFile;
 use predecessor::Estate;
 
@@ -146,7 +145,7 @@ pub struct MasterHandle {
     environment: std::sync::mpsc::Sender<Vec<OsString>>,
     console: Dispatch,
     pid_file: Option<Arc<PidFile>>,
-    control_name: Arc<OnceLock<ControlName>>,
+    control_name: NameOfDoor,
     threads: bool,
     has_started: bool,
 }
@@ -166,24 +165,20 @@ impl MasterHandle {
             .map_err(|source| ClusterError::Thread { source })?;
         let estate = config.inherited.map(Estate::claim).transpose()?.flatten();
         let pid_file = config.pid_file.clone().map(|path| Arc::new(PidFile::new(path)));
-        let control_name = Arc::new(OnceLock::new());
+        let control_name = NameOfDoor::default();
         let mut doors = Doors::default();
         // Where another master serves, file and sockets are still its own.
         if estate.is_none() {
             let (opened, name) = Doors::open(&config.control, Others::Stay)?;
             doors = opened;
-            if let Some(name) = name {
-                // Cannot be there yet.
-                let _ = control_name.set(name);
-            }
+            control_name.set(name);
             if let Some(file) = &pid_file {
                 file.write()?;
             }
         }
         let (commands, receiver) = mpsc::unbounded_channel();
         let (environment, told) = std::sync::mpsc::channel();
-        let (dispatch, threads, file, name) =
-            (console.clone(), config.threads, pid_file.clone(), Arc::clone(&control_name));
+        let (dispatch, threads, file, name) = (console.clone(), config.threads, pid_file.clone(), control_name.clone());
         thread::Builder::new()
             .name("clutch-master".to_owned())
             .spawn(move || {
@@ -307,9 +302,7 @@ impl MasterHandle {
         if let Some(Err(error)) = self.pid_file.as_ref().map(|file| file.remove()) {
             self.log(tracing::Level::ERROR, &format!("[master] {error}"));
         }
-        if let Some(name) = self.control_name.get() {
-            name.remove();
-        }
+        self.control_name.remove();
         let level = if code == 0 { tracing::Level::INFO } else { tracing::Level::ERROR };
         self.log(level, &format!("[master] exit with code:{code}"));
         // Not after a start that failed at once: its caller may live on.

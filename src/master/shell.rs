@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::acceptor::Door;
 use super::children::{Running, Tree};
 use super::config::MasterConfig;
-use super::desk::Desk;
+use super::desk::{Desk, NameOfDoor};
 use super::early::Early;
 use super::forks::Environment;
 use super::heir::{HeirNews, Heirs};
@@ -34,7 +34,6 @@ use crate::message::address::{Occupant, Origin, Seat};
 use crate::router::Roster;
 use crate::slot::Exit;
 use crate::supervisor::{Event, ProcessView, Supervisor};
-use crate::sys::control_socket::ControlName;
 use crate::sys::process_tree::Zombie;
 use crate::sys::spawn::Usage;
 use crate::transport::channel::Frame;
@@ -118,7 +117,7 @@ pub(super) struct Shell {
     /// None where there is no other master.
     pub(super) predecessor: Option<Predecessor>,
     pub(super) control: Control,
-    pub(super) control_name: Arc<OnceLock<ControlName>>,
+    pub(super) control_name: NameOfDoor,
     pub(super) desk: Desk,
     /// Why there is no control socket, until that has been told.
     door_warning: Option<String>,
@@ -143,7 +142,7 @@ pub(super) struct Given {
     /// None where there was no other master.
     pub(super) estate: Option<Estate>,
     pub(super) doors: Doors,
-    pub(super) control_name: Arc<OnceLock<ControlName>>,
+    pub(super) control_name: NameOfDoor,
 }
 
 /// Runs a cluster until the process exits; does not return. A panic becomes a logged end with code 1.

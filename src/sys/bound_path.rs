@@ -38,9 +38,15 @@ impl BoundPath {
         self.is_ours = false;
     }
 
+    /// False once somebody has removed the name, or another socket has taken the place.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.identity.is_some() && identity(&self.path) == self.identity
+    }
+
     /// Removes the name, unless another socket has taken the place meanwhile.
     pub fn remove(&self) {
-        if self.is_ours && self.identity.is_some() && identity(&self.path) == self.identity {
+        if self.is_ours && self.is_there() {
             // Somebody else may have removed it between the two calls; then it is gone all the same.
             let _ = std::fs::remove_file(&self.path);
         }

@@ -100,6 +100,12 @@ impl ControlName {
         self.bound.path()
     }
 
+    /// False once another socket has its place, or it was removed.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.bound.is_there()
+    }
+
     /// Removes the name, unless another socket has its place by now, and the directory where it was made for it and is empty.
     pub fn remove(&self) {
         self.bound.remove();

@@ -8,7 +8,7 @@ const processes = require('../helpers/processes');
 const { Traffic } = require('../helpers/traffic');
 const { freePort } = require('../helpers/free_port');
 const { runFolder } = require('../helpers/run_folder');
-const { request } = require('../helpers/http_client');
+const { getJson, request } = require('../helpers/http_client');
 const { startSteerable, steer, attempt, event } = require('../helpers/steering');
 const { master } = require('../helpers/folder_cluster');
 const { underLoad } = require('../helpers/reload_soak');
@@ -171,15 +171,17 @@ describe('an upgrade of the master', () => {
 
   it('that ends between the switch and the word for it is none', async () => {
     const pidFile = path.join(runFolder(), 'between.pid');
-    const cluster = await startSteerable('serves_all_kinds', { pidFile, workers: 1 });
+    const control = path.join(runFolder(), 'between.sock');
+    const cluster = await startSteerable('serves_all_kinds', { pidFile, control, workers: 1 });
     const { port } = cluster.options;
     const traffic = new Traffic(port, { clients: 2 });
     for (const [way, words] of [['ends', /\(code: 7\)/], ['babbles', /broke off the talk/], ['closes', /broke off the talk/]]) {
-      const { error } = await attempt(cluster, 'upgrade', { args: [master('breaks_off'), pidFile, way] });
+      const { error } = await attempt(cluster, 'upgrade', { args: [master('breaks_off'), pidFile, control, way] });
       assert.equal(error?.code, 'ERR_CLUTCH_BOOT');
       assert.match(error.message, words);
       assert.equal(fs.readFileSync(pidFile, 'utf8'), String(cluster.pid));
       assert.equal(await masterAt({ port }), cluster.pid);
+      assert.equal((await getJson({ socketPath: control }, '/status')).pid, cluster.pid);
     }
     await traffic.stop();
     assert.deepEqual(traffic.failures, []);
