@@ -6,11 +6,15 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::metrics::Format;
+
 /// Something that the master's loop has to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// A snapshot of the cluster as JSON.
     Status,
+    /// The cluster in numbers.
+    Metrics(Format),
     /// Whether connections may be sent here.
     Ready,
     /// An action.

@@ -2,11 +2,12 @@
 //! where nothing can be changed. Served by the master's own thread, so that it answers while all JavaScript stands still.
 //!
 //! It knows nothing of the cluster. What is asked goes to the master's loop ([`ask`]), and the master tells of what happens ([`events`]).
-//! `route`, `guests`, `visit` and `pace` decide and are pure; `server` is the only file that knows HTTP's library.
+//! `route`, `guests`, `visit` and `pace` decide and `metrics` writes, and are pure; `server` is the only file that knows HTTP's library.
 
 pub mod ask;
 pub mod events;
 mod guests;
+pub mod metrics;
 mod pace;
 mod route;
 mod server;

@@ -18,6 +18,8 @@ pub enum Face {
 pub enum Route {
     /// The master's loop answers.
     Ask(Ask),
+    /// The master's loop answers, in the format that the head asks for.
+    Metrics,
     /// The master lives, or nobody would answer.
     Health,
     /// The live page.
@@ -50,6 +52,7 @@ pub fn route(face: Face, method: &str, path: &str) -> Result<Route, Reply> {
     }
     let route = match name {
         "status" => Route::Ask(Ask::Status),
+        "metrics" => Route::Metrics,
         "readyz" => Route::Ask(Ask::Ready),
         "healthz" => Route::Health,
         "events" => Route::Events,
@@ -150,7 +153,7 @@ mod tests {
     #[test]
     fn what_is_shown_is_there_on_both_faces_and_verbs_on_the_socket_only() {
         for face in [Face::Control, Face::Admin] {
-            for path in ["/status", "/readyz", "/healthz", "/events"] {
+            for path in ["/status", "/metrics", "/readyz", "/healthz", "/events"] {
                 assert_eq!(status(route(face, "GET", path)), 200, "{path}");
                 assert_eq!(status(route(face, "POST", path)), 405, "{path}");
             }

@@ -24,6 +24,7 @@ use tokio::time;
 use super::ask::{Ask, Asked, Reply};
 use super::events::{EventStream, Hub};
 use super::guests::{Guests, Introduction};
+use super::metrics::Format;
 use super::pace::Pace;
 use super::route::{Face, Route, route, verb};
 use super::visit::{Doing, Visit, Visits};
@@ -200,13 +201,11 @@ impl Server {
                 visit.set(Doing::Listens);
                 events(self.hub.listen(Rc::clone(&visit.end)))
             }
-            Ok(Route::Ask(ask)) => {
-                let reply = time::timeout(ASK_PATIENCE, self.ask(ask)).await;
-                whole(
-                    reply.unwrap_or_else(|_| {
-                        Reply::error(504, "ERR_CLUTCH_TIMEOUT", "the master does not answer in time")
-                    }),
-                )
+            Ok(Route::Ask(ask)) => whole(self.look(ask).await),
+            Ok(Route::Metrics) => {
+                let accepted = request.headers().get_all(header::ACCEPT);
+                let format = Format::of_accept(accepted.iter().filter_map(|field| field.to_str().ok()));
+                whole(self.look(Ask::Metrics(format)).await)
             }
             Ok(Route::Verb(name)) => whole(self.act(name, request.into_body()).await),
         }
@@ -228,6 +227,11 @@ impl Server {
             Ok((verb, waits)) => self.ask(Ask::Verb { verb, waits }).await,
             Err(reply) => reply,
         }
+    }
+
+    async fn look(&self, ask: Ask) -> Reply {
+        let reply = time::timeout(ASK_PATIENCE, self.ask(ask)).await;
+        reply.unwrap_or_else(|_| Reply::error(504, "ERR_CLUTCH_TIMEOUT", "the master does not answer in time"))
     }
 
     async fn ask(&self, ask: Ask) -> Reply {

@@ -11,10 +11,11 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::shell::{Shell, exit_event, spawn_task};
-use super::vitals::vitals;
+use super::vitals::Vitals;
 use super::watch::take_stack;
 use super::{Request, Sink, service_reports, snapshot};
 use crate::control::ask::{Ask, Asked, Reply, Verb, Whom};
+use crate::control::metrics::render;
 use crate::control::{Control, ControlConfig, Doors, Others};
 use crate::error::chain;
 use crate::message::address::WorkerId;
@@ -69,6 +70,7 @@ impl Shell {
         let began = Instant::now();
         let mut reply = match ask {
             Ask::Status => Reply::json(200, &self.status()),
+            Ask::Metrics(format) => Reply::text(200, format.content_type(), render(&self.metrics(), format)),
             Ask::Ready => readiness(&self.supervisor.view()),
             Ask::Verb { verb, waits } => return self.act(verb, waits, answer),
         };
@@ -81,7 +83,7 @@ impl Shell {
     pub(super) fn status(&mut self) -> Value {
         self.listeners.lanes.look();
         let (listeners, watch) = (&self.listeners, &self.watch);
-        let vitals = |who| watch.life(who).map(|life| vitals(life, listeners.connections_of(who)));
+        let vitals = |who| watch.life(who).map(|life| Vitals::read(life, listeners.connections_of(who)).json());
         let mut status = snapshot::status(&self.supervisor.view(), self.dropped_messages, &self.deaths, vitals);
         status["version"] = json!(1);
         let addresses = self.control.addresses();
@@ -240,19 +242,24 @@ fn accepted() -> Reply {
 
 /// Whether connections may be sent here, and why not.
 fn readiness(view: &View) -> Reply {
+    match why_not_ready(view) {
+        None => Reply::json(200, &json!({ "ready": true })),
+        Some(reason) => Reply::json(503, &json!({ "ready": false, "reason": reason })),
+    }
+}
+
+/// Why connections should not be sent here; none where they may.
+pub(super) fn why_not_ready(view: &View) -> Option<&'static str> {
     let serves = view.apps.iter().any(|app| app.state == SlotState::Ready && app.duty == Duty::Serves);
-    let reason = if view.is_stopping {
-        "stopping"
+    if view.is_stopping {
+        Some("stopping")
     } else if view.is_leaving {
-        "draining"
+        Some("draining")
     } else if !view.is_running {
-        "booting"
-    } else if !serves {
-        "no ready worker"
+        Some("booting")
     } else {
-        return Reply::json(200, &json!({ "ready": true }));
-    };
-    Reply::json(503, &json!({ "ready": false, "reason": reason }))
+        (!serves).then_some("no ready worker")
+    }
 }
 
 fn reply_to(answer: &Answer, death: Option<&Value>) -> Reply {

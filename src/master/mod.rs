@@ -8,7 +8,7 @@
 //! (channel, end) and `forks`, `child_thread` and `threads` (the same for threads, through JavaScript), `messages` (routing), `early` (for those who
 //! come later), `requests` and `listeners` (the primary's half of Node's cluster), `steering` (who is given connections), `lanes`, `sticky_port`,
 //! `doorstep`, `own_sockets`, `acceptor`,
-//! `console`, `json_line`, `line_writer`, `phases`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot` and `vitals` (status),
+//! `console`, `json_line`, `line_writer`, `phases`, `reports`, `service_reports` and `thread_reports` (the log), `snapshot`, `vitals` and `metrics` (status),
 //! `watch` (who stands still), `renewal` (who has served long enough), `obituary` and `oom` (why one has died),
 //! `heir` and `predecessor` (the master after this one, and the one before), `heirlooms` (what that one has left),
 //! `desk` (what is asked at the control socket), `adopted` (orphans, where the master has pid 1).
@@ -32,6 +32,7 @@ mod lanes;
 mod line_writer;
 mod listeners;
 mod messages;
+mod metrics;
 mod obituary;
 mod oom;
 mod own_sockets;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tracing::{debug, warn};
 
 use super::shell::Shell;
+use super::vitals::Vitals;
 use super::watch::{Life, name_of, seconds};
 use crate::message::address::{Occupant, Seat};
 use crate::slot::{Cause, Circumstances, Exit, ExitReason, OomPlace, Sender};
@@ -157,7 +158,12 @@ impl Shell {
     /// Puts the end of a process on record, and answers what events tell of it.
     pub(super) fn note_death(&mut self, who: Occupant, exit: Exit, reason: ExitReason) -> Option<Value> {
         let oom = if exit.signal() == Some("SIGKILL") { self.watch.oom.take() } else { None };
-        let obituary = Obituary::write(who, self.watch.life(who)?, (exit, reason), oom);
+        let life = self.watch.life_mut(who)?;
+        let obituary = Obituary::write(who, life, (exit, reason), oom);
+        if !life.is_on_record {
+            life.is_on_record = true;
+            self.ledger.close(who, obituary.cause, &Vitals::read(life, None));
+        }
         let span = self.span_of(who);
         span.record("cause", obituary.cause.as_str());
         let _around = span.entered();

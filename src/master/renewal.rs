@@ -37,7 +37,7 @@ impl Shell {
         recycling.renewed = None;
         let policy = recycling.policy;
         let now = pulse::now();
-        let mut all_memory: u64 = self.watch.lives().map(memory_of).sum();
+        let mut all_memory: u64 = self.watch.lives().map(|(_, life)| memory_of(life)).sum();
         let mut workers = Vec::new();
         for app in view.apps.iter().filter(|app| app.state == SlotState::Ready && app.duty == Duty::Serves) {
             let Some(life) = self.watch.life_mut(app.who) else { continue };

@@ -19,6 +19,7 @@ use super::heir::{HeirNews, Heirs};
 use super::heirlooms::Heirlooms;
 use super::lanes::LaneRecord;
 use super::listeners::Listeners;
+use super::metrics::Ledger;
 use super::phases::Phases;
 use super::pid_file::PidFile;
 use super::predecessor::{Estate, Predecessor, PredecessorNews};
@@ -108,6 +109,7 @@ pub(super) struct Shell {
     pub(super) zombies: BTreeSet<Zombie>,
     /// Why the last process of each place has ended.
     pub(super) deaths: BTreeMap<Seat, serde_json::Value>,
+    pub(super) ledger: Ledger,
     pub(super) happenings: mpsc::Sender<Happening>,
     pub(super) sink: Sink,
     pub(super) stop_lines: Vec<String>,
@@ -229,6 +231,7 @@ impl Shell {
             recycling: config.recycle.map(Recycling::new),
             zombies: BTreeSet::new(),
             deaths: BTreeMap::new(),
+            ledger: Ledger::default(),
             config,
             running: HashMap::new(),
             trees: HashMap::new(),

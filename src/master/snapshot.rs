@@ -35,7 +35,7 @@ pub(super) fn status(
     })
 }
 
-fn is_in_service(app: &ProcessView) -> bool {
+pub(super) fn is_in_service(app: &ProcessView) -> bool {
     app.state == SlotState::Ready && app.duty == Duty::Serves
 }
 

@@ -63,6 +63,8 @@ pub(super) struct Life {
     pub(super) core_dumped: bool,
     /// The master has sent it SIGKILL.
     pub(super) was_killed: bool,
+    /// Its end has been put on record, and with that its counts.
+    pub(super) is_on_record: bool,
     /// Since when it has served for longer than it should.
     pub(super) beyond_since: Option<Duration>,
 }
@@ -132,6 +134,7 @@ impl Watch {
             cpu: Duration::ZERO,
             core_dumped: false,
             was_killed: false,
+            is_on_record: false,
             beyond_since: None,
         };
         self.members.insert(who, Member { life, delay: RunDelay::of(pid), standstill: None });
@@ -152,8 +155,8 @@ impl Watch {
     }
 
     /// All of those that have not been buried.
-    pub(super) fn lives(&self) -> impl Iterator<Item = &Life> {
-        self.members.values().map(|member| &member.life)
+    pub(super) fn lives(&self) -> impl Iterator<Item = (Occupant, &Life)> {
+        self.members.iter().map(|(who, member)| (*who, &member.life))
     }
 
     /// As [`Watch::life`], to change it.
