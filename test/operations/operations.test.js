@@ -92,6 +92,45 @@ describe('the files for operations', () => {
     assert.deepEqual(await tool.stop('SIGTERM'), OK);
   });
 
+  it('prometheus.yml and alerts.yml are what Prometheus understands', () => {
+    const tried = systemTool('promtool', ['check', 'config', path.join(FILES, 'prometheus.yml')]);
+    if (tried) assert.equal(tried.status, 0, tried.output);
+  });
+
+  it('alerts.yml tells of processes that die, and not of those that a reload asks to leave', () => {
+    const deaths = (instance, cause) => ({ series: `egg_clutch_deaths_total{instance="${instance}",role="app",cause="${cause}"}`, values: '0+1x20' });
+    const rules = {
+      rule_files: [path.join(FILES, 'alerts.yml')],
+      tests: [{
+        interval: '1m',
+        input_series: [deaths('dies', 'killed'), deaths('reloads', 'asked')],
+        alert_rule_test: [{
+          eval_time: '15m',
+          alertname: 'ProcessesDie',
+          exp_alerts: [{
+            exp_labels: { instance: 'dies', role: 'app', cause: 'killed' },
+            exp_annotations: { summary: 'The app at dies keeps dying: killed.' },
+          }],
+        }],
+      }],
+    };
+    const file = path.join(runFolder(), 'alerts_test.yml');
+    fs.writeFileSync(file, yaml.dump(rules));
+    const tried = systemTool('promtool', ['test', 'rules', file]);
+    if (tried) assert.equal(tried.status, 0, tried.output);
+  });
+
+  it('grafana.json has no two panels in one place, and asks for what promtool can parse', () => {
+    const { panels } = JSON.parse(read('grafana.json'));
+    assert.equal(new Set(panels.map(({ gridPos: { x, y } }) => `${x} ${y}`)).size, panels.length);
+    const rules = panels.flatMap(({ targets }) => targets.map(({ expr }, index) => (
+      { record: `panel:${index}`, expr: expr.replaceAll('$__rate_interval', '1m') })));
+    const file = path.join(runFolder(), 'panels.yml');
+    fs.writeFileSync(file, yaml.dump({ groups: [{ name: 'panels', rules }] }));
+    const tried = systemTool('promtool', ['check', 'rules', '--lint=none', file]);
+    if (tried) assert.equal(tried.status, 0, tried.output);
+  });
+
   it('nginx in front loses no request while the cluster reloads', async () => {
     const baseDir = appFolder();
     const [port, front] = [await freePort(), await freePort()];
