@@ -25,6 +25,13 @@ async function look(where, name) {
   return { status: answer.status, body: answer.json() };
 }
 
+/** GETs the metrics as text. Resolves to a Map from a name with its labels, as they are written, to the number. */
+async function metrics(where) {
+  const { body } = await request({ ...(typeof where === 'string' ? { socketPath: where } : where), path: '/metrics' });
+  const lines = body.split('\n').filter(line => line && !line.startsWith('#'));
+  return new Map(lines.map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+}
+
 /** Listens to the events. Resolves to { seen, end() }: what came so far as { type, data }, in order. */
 function listen(where) {
   return new Promise((resolve, reject) => {
@@ -47,4 +54,4 @@ function listen(where) {
   });
 }
 
-module.exports = { socketPath, act, look, listen };
+module.exports = { socketPath, act, look, metrics, listen };
