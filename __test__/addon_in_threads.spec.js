@@ -17,7 +17,7 @@ const CONFIG = {
   execPath: '/bin/false', execArgv: [], agent: ENTRY, app: ENTRY, bootsAtOnce: 1, env: [], optionsJson: '{}', threads: false,
   switchboard: true, lanes: true, balance: 'least-busy', maxQueueBytes: 2 ** 28, sharesSockets: true, workers: 1,
   frameworkName: 'none', production: false, quiet: true, logLevel: 'NONE', logsJson: false, isDebug: false, protocol: 'http',
-  appCloseTimeoutMs: 1, agentCloseTimeoutMs: 1, announceAgentPid: false, oomFiles: [],
+  appCloseTimeoutMs: 1, agentCloseTimeoutMs: 1, announceAgentPid: false, oomFiles: [], controlIsDefault: false, ownExecPath: '/bin/false', ownArgs: [],
   bootTimeoutMs: 1000, spares: 0, reloadConcurrency: 1, reloadAgent: false, preStopDelayMs: 0,
   restart: { backoffBaseMs: 1, backoffCapMs: 1, healthyAfterMs: 1, intensity: 1, intensityPeriodMs: 1, endsMaster: false },
 };

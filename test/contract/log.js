@@ -9,6 +9,11 @@ function logged(cluster, text, { level = 'INFO' } = {}) {
   return new RegExp(String.raw`^${TIME},\d{3} ${level} ${cluster.pid} \[master\] ${text}$`, 'm');
 }
 
+/** A whole log line of the master at the start. A second cluster of ours in one folder is warned that it has no control socket. */
+function startLine(cluster) {
+  return logged(cluster, '.*', { level: '(?:INFO|WARN)' });
+}
+
 /** A whole log line of the worker `pid`, or of any; `text` is a RegExp's source. */
 function workerLogged(text, { level = 'INFO', pid = String.raw`\d+` } = {}) {
   return new RegExp(String.raw`^${TIME},\d{3} ${level} ${pid} ${text}$`, 'm');
@@ -36,4 +41,4 @@ function timeOf(text, pattern) {
   return Date.parse(line.slice(0, 23).replace(',', '.'));
 }
 
-module.exports = { logged, workerLogged, loggedError, forkLine, forkExtras, timeOf };
+module.exports = { startLine, logged, workerLogged, loggedError, forkLine, forkExtras, timeOf };
