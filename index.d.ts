@@ -808,6 +808,7 @@ export class Cluster extends EventEmitter {
   on(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
   on(event: 'stuck', listener: (process: StuckEvent) => void): this;
   on(event: 'message-dropped', listener: (drop: MessageDroppedEvent) => void): this;
+  on(event: 'reload-started', listener: (reload: { count: number }) => void): this;
   on(event: 'reload-done', listener: (reload: { count: number; agent: boolean }) => void): this;
   /** By the new process that did not get ready. */
   on(event: 'reload-failed', listener: (worker: WorkerEvent) => void): this;
@@ -823,6 +824,7 @@ export class Cluster extends EventEmitter {
   once(event: 'agent-exited', listener: (agent: AgentExitedEvent) => void): this;
   once(event: 'stuck', listener: (process: StuckEvent) => void): this;
   once(event: 'message-dropped', listener: (drop: MessageDroppedEvent) => void): this;
+  once(event: 'reload-started', listener: (reload: { count: number }) => void): this;
   once(event: 'reload-done', listener: (reload: { count: number; agent: boolean }) => void): this;
   /** By the new process that did not get ready. */
   once(event: 'reload-failed', listener: (worker: WorkerEvent) => void): this;

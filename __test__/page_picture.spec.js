@@ -59,6 +59,7 @@ test.each([
   ['agent-exited', { id: 1, pid: 7, reason: 'crashed', code: null, signal: 'SIGSEGV' }, 'the agent: was ended by SIGSEGV', true],
   ['stuck', { role: 'app', id: 2, stage: 'over' }, 'worker 2 has come back to its event loop', false],
   ['stuck', { role: 'agent', id: 1, stage: 'steer' }, 'the agent stands still', true],
+  ['reload-started', { count: 2 }, 'reloads 2 workers', false],
   ['reload-done', { count: 2, agent: true }, 'reloaded: 2 workers and the agent are new', false],
   ['message-dropped', { action: 'a', count: 3 }, 'messages were dropped: 3 of a', true],
 ])('%s of %p is told as "%s"', (name, data, text, isBad) => {

@@ -81,6 +81,7 @@ pub(super) fn event(report: &Report) -> Option<Value> {
             "type": "agent-exited", "id": number.0, "pid": pid,
             "code": exit.code(), "signal": exit.signal(), "reason": reason.as_str(),
         }),
+        Report::ReloadStarted { count } => json!({ "type": "reload-started", "count": count }),
         Report::ReloadDone { count, agent } => json!({ "type": "reload-done", "count": count, "agent": agent }),
         Report::ReloadFailed { what: Renewal::Reload, who, number, pid } => {
             reports::worker_event("reload-failed", *who, *number, pid.unwrap_or_default())

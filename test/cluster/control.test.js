@@ -61,7 +61,7 @@ describe('the control socket', () => {
     assert.equal(after.serving, 3);
     assert.notEqual(after.agent.pid, before.agent.pid);
     assert.deepEqual(Object.keys((await act(socket, 'stack', { id: 'agent' })).body), ['id', 'pid', 'stack']);
-    await until(() => ['worker-ready', 'worker-exited', 'agent-exited', 'reload-done'].every(type => events.seen.some(event => event.type === type)),
+    await until(() => ['worker-ready', 'worker-exited', 'agent-exited', 'reload-started', 'reload-done'].every(type => events.seen.some(event => event.type === type)),
       'what has happened');
     assert.ok(events.seen.find(({ type }) => type === 'worker-exited').data.cause);
 

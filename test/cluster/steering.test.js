@@ -39,6 +39,7 @@ describe('a cluster that is steered by its API', () => {
     assert.ok(!servingPids(status).some(pid => before.includes(pid)));
     await traffic.stop();
     assert.deepEqual(traffic.failures, []);
+    assert.deepEqual(await event(cluster, 'reload-started'), { event: 'reload-started', count: 2 });
     assert.deepEqual(await event(cluster, 'reload-done'), { event: 'reload-done', count: 2, agent: false });
     assert.ok(!cluster.messages.some(({ action, data }) => action === 'cluster-event' && data.event === 'degraded'));
   });

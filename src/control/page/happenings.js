@@ -27,6 +27,7 @@ const SENTENCES = {
   'agent-started': ({ pid }) => [`the agent starts (process ${pid})`],
   'agent-exited': data => [`the agent: ${endOf(data)}`, data.reason !== 'asked'],
   'stuck': ({ role, id, stage }) => [`${role === 'agent' ? 'the agent' : `worker ${id}`} ${STAGES[stage] ?? 'stands still'}`, stage !== 'over'],
+  'reload-started': ({ count }) => [`reloads ${count ?? 'all'} workers`],
   'reload-done': ({ count, agent }) => [`reloaded: ${count ?? 'all'} workers${agent ? ' and the agent' : ''} are new`],
   'reload-failed': data => [`the reload has ended: ${worker(data)} did not get ready`, true],
   'degraded': ({ serving, target }) => [`only ${serving} of ${target} serve`, true],
