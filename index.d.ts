@@ -477,7 +477,8 @@ export class Messenger extends EventEmitter {
    * `messenger.serialization: 'advanced'`. Once sent it is its receivers', and empty here (its ArrayBuffer is detached); within the
    * same turn it can go to others, and after that to send it throws a DataCloneError. What it holds at first may be anything, as with
    * `Buffer.allocUnsafe`. Where there is no shared memory, or no room in it, it is ordinary memory, of which a copy is sent; between
-   * worker threads that is so, and it stays the sender's.
+   * worker threads that is so, and it stays the sender's. Send it when nothing writes to it any more: what native code is still to put there,
+   * such as an `fs.read` under way, reaches the receivers late.
    *
    * Throws ERR_CLUTCH_OPTION.
    */
