@@ -88,11 +88,7 @@ impl ChildThread {
 
 /// Asks for a thread in this seat.
 pub(super) fn ask_for(sink: &Sink, key: ThreadKey, seat: Seat) {
-    let slot = match seat {
-        Seat::Agent => None,
-        Seat::App(slot) => Some(slot.0),
-    };
-    sink(json!({ "type": "thread-start", "thread": key.0, "slot": slot }).to_string());
+    sink(json!({ "type": "thread-start", "thread": key.0, "slot": seat.slot() }).to_string());
 }
 
 /// Says where a message goes that JavaScript keeps: to these threads, or by the word in `to` to the master or its parent.

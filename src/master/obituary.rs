@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 use super::shell::Shell;
 use super::vitals::Vitals;
 use super::watch::{Life, name_of, seconds};
-use crate::message::address::{Occupant, Seat};
+use crate::message::address::Occupant;
 use crate::slot::{Cause, Circumstances, Exit, ExitReason, OomPlace, Sender};
 use crate::supervisor::{Answer, Refusal};
 use crate::sys::process_facts::name_of_signal;
@@ -126,10 +126,6 @@ impl Obituary {
         if in_flight > 0 {
             words.push_str(&format!("; {in_flight} requests unanswered"));
         }
-        let slot = match who.seat {
-            Seat::Agent => None,
-            Seat::App(slot) => Some(slot.0),
-        };
         let memory: Vec<Value> = life
             .memory
             .iter()
@@ -137,7 +133,7 @@ impl Obituary {
             .collect();
         let facts = json!({
             "kind": cause.as_str(), "words": why, "phase": phase,
-            "role": if who.is_agent() { "agent" } else { "app" }, "slot": slot,
+            "role": if who.is_agent() { "agent" } else { "app" }, "slot": who.seat.slot(),
             "id": life.number.0, "pid": life.pid,
             "code": exit.code(), "signal": exit.signal(), "coreDumped": life.core_dumped,
             "sentBy": caught.as_ref().map(|caught| json!({

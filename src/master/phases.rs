@@ -4,7 +4,7 @@
 use tracing::{Span, field, info_span};
 
 use super::shell::Shell;
-use crate::message::address::{Occupant, Seat, WorkerId};
+use crate::message::address::{Occupant, WorkerId};
 use crate::supervisor::Report;
 
 /// The target of these spans.
@@ -64,11 +64,8 @@ impl Shell {
         let life = self.watch.life(who).map(|life| (life.number, life.pid));
         let running = || self.running.get(&who).map(|running| (running.number, running.pid()));
         let Some((number, pid)) = life.or_else(running) else { return self.phases.current() };
-        let slot = match who.seat {
-            Seat::Agent => None,
-            Seat::App(slot) => Some(slot.0),
-        };
-        let (role, worker, generation) = (role(who.is_agent()), number.0, who.generation.0);
+        let (role, worker) = (role(who.is_agent()), number.0);
+        let (slot, generation) = (who.seat.slot(), who.generation.0);
         let phase = self.phases.current();
         info_span!(parent: &phase, "process", role, worker, worker_pid = pid, slot, generation, cause = field::Empty)
     }

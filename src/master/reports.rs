@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 use super::config::MasterConfig;
 use super::console::CFORK;
 use super::{service_reports, thread_reports};
-use crate::message::address::{Occupant, Seat, WorkerId};
+use crate::message::address::{Occupant, WorkerId};
 use crate::slot::{ClusterState, Exit};
 use crate::supervisor::{ListeningAddress, Refork, Report};
 
@@ -258,11 +258,7 @@ pub fn event(report: &Report) -> Option<serde_json::Value> {
 }
 
 pub(super) fn worker_event(kind: &str, who: Occupant, number: WorkerId, pid: u32) -> serde_json::Value {
-    let slot = match who.seat {
-        Seat::Agent => None,
-        Seat::App(slot) => Some(slot.0),
-    };
-    json!({ "type": kind, "id": number.0, "pid": pid, "slot": slot, "generation": who.generation.0 })
+    json!({ "type": kind, "id": number.0, "pid": pid, "slot": who.seat.slot(), "generation": who.generation.0 })
 }
 
 fn cluster_port(config: &MasterConfig) -> String {

@@ -237,12 +237,8 @@ fn how_it_failed(failure: &BootFailure) -> String {
 
 fn facts_of(failure: &BootFailure, death: Option<&Value>) -> Value {
     let BootFailure { who, number, pid, was_overdue, end } = failure;
-    let slot = match who.seat {
-        Seat::Agent => None,
-        Seat::App(slot) => Some(slot.0),
-    };
     json!({
-        "id": number.0, "pid": pid, "slot": slot, "generation": who.generation.0, "overdue": was_overdue,
+        "id": number.0, "pid": pid, "slot": who.seat.slot(), "generation": who.generation.0, "overdue": was_overdue,
         "code": end.and_then(|(exit, _)| exit.code()),
         "signal": end.and_then(|(exit, _)| exit.signal()),
         "reason": end.map(|(_, reason)| reason.as_str()),

@@ -14,7 +14,7 @@ use super::Sink;
 use super::oom::OomKills;
 use super::shell::{Happening, Shell, spawn_task};
 use super::vitals::LoopMarks;
-use crate::message::address::{Occupant, Seat, WorkerId};
+use crate::message::address::{Occupant, WorkerId};
 use crate::slot::{Doing, Finding, Hindrance, SlotState, Standstill, StuckPolicy};
 use crate::supervisor::{Event, ProcessView};
 use crate::sys::process_facts::{RunDelay, kernel_view, process_facts, resident_memory};
@@ -365,13 +365,9 @@ pub(super) fn seconds(time: Duration) -> String {
 }
 
 fn stuck_event(stage: &str, who: Occupant, member: &Member, time: Duration) -> serde_json::Value {
-    let slot = match who.seat {
-        Seat::Agent => None,
-        Seat::App(slot) => Some(slot.0),
-    };
     json!({
         "type": "stuck", "stage": stage, "role": if who.is_agent() { "agent" } else { "app" },
-        "id": member.life.number.0, "pid": member.life.pid, "slot": slot, "generation": who.generation.0,
+        "id": member.life.number.0, "pid": member.life.pid, "slot": who.seat.slot(), "generation": who.generation.0,
         "forMs": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
     })
 }

@@ -38,6 +38,17 @@ pub struct Occupant {
     pub generation: Generation,
 }
 
+impl Seat {
+    /// The number of the app slot; none for the agent's seat.
+    #[must_use]
+    pub fn slot(self) -> Option<u32> {
+        match self {
+            Self::Agent => None,
+            Self::App(slot) => Some(slot.0),
+        }
+    }
+}
+
 impl Occupant {
     /// True for a process in the agent's seat.
     #[must_use]
