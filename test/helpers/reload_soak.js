@@ -105,6 +105,11 @@ class Soak {
     }
   }
 
+  /** How many requests were answered or have failed. */
+  sum() {
+    return Object.values(this.answered).reduce((all, count) => all + count, this.failures.length);
+  }
+
   async stop() {
     this.stopping = true;
     await Promise.all(this.#loops);
@@ -156,21 +161,23 @@ async function underLoad(options = {}, env = {}) {
 }
 
 /**
- * @param {number} reloads how many
- * @returns {Promise<{ answered: Record<string, number>, failures: string[], samples: number, below: number }>}
+ * @param {number} reloads how many, at least
+ * @param {number} requests how many, at least: reloads go on until then
+ * @returns {Promise<{ answered: Record<string, number>, failures: string[], reloads: number, samples: number, below: number }>}
  */
-async function soakReloads(reloads) {
-  const { clusters, end } = await underLoad();
+async function soakReloads(reloads, requests) {
+  const { clusters, soak, end } = await underLoad();
   const until = { over: false };
   const capacity = clusters.map(cluster => watchCapacity(cluster, until));
-  for (let reload = 0; reload < reloads; reload += 1) {
+  let done = 0;
+  for (; done < reloads || soak.sum() < requests; done += 1) {
     await Promise.all(clusters.map(cluster => steer(cluster, 'reload')));
   }
   const account = await end();
   until.over = true;
   const looks = await Promise.all(capacity);
   const sum = name => looks.reduce((all, look) => all + look[name], 0);
-  return { ...account, samples: sum('samples'), below: sum('below') };
+  return { ...account, reloads: done, samples: sum('samples'), below: sum('below') };
 }
 
 module.exports = { soakReloads, underLoad };
