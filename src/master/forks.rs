@@ -86,7 +86,7 @@ impl Shell {
                 if let Some(invitation) = invitation {
                     self.switchboard.withdraw(invitation.peer);
                 }
-                let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+                let kind = who.seat.log_name();
                 error!("[master] {kind}#{number} could not be forked: {reason}");
                 Event::SpawnFailed { who }
             }

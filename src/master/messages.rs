@@ -251,7 +251,7 @@ impl Shell {
     pub(super) fn drop_worker(&mut self, who: Occupant, reason: &str) {
         let Some(running) = self.running.get_mut(&who) else { return };
         running.close();
-        let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+        let kind = who.seat.log_name();
         let (number, pid) = (running.number, running.pid());
         tracing::error!("[master] {kind}#{number}:{pid} is dropped: {reason}");
         self.listeners.give_up_on_worker(who);

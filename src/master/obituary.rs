@@ -133,7 +133,7 @@ impl Obituary {
             .collect();
         let facts = json!({
             "kind": cause.as_str(), "words": why, "phase": phase,
-            "role": if who.is_agent() { "agent" } else { "app" }, "slot": who.seat.slot(),
+            "role": who.seat.role(), "slot": who.seat.slot(),
             "id": life.number.0, "pid": life.pid,
             "code": exit.code(), "signal": exit.signal(), "coreDumped": life.core_dumped,
             "sentBy": caught.as_ref().map(|caught| json!({

@@ -64,7 +64,7 @@ impl Shell {
         let life = self.watch.life(who).map(|life| (life.number, life.pid));
         let running = || self.running.get(&who).map(|running| (running.number, running.pid()));
         let Some((number, pid)) = life.or_else(running) else { return self.phases.current() };
-        let (role, worker) = (role(who.is_agent()), number.0);
+        let (role, worker) = (who.seat.role(), number.0);
         let (slot, generation) = (who.seat.slot(), who.generation.0);
         let phase = self.phases.current();
         info_span!(parent: &phase, "process", role, worker, worker_pid = pid, slot, generation, cause = field::Empty)

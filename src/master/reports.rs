@@ -211,7 +211,7 @@ fn log_stop(report: &Report, config: &MasterConfig) {
             }
         }
         Report::Overdue { who, number, pid, is_booting } => {
-            let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+            let kind = who.seat.log_name();
             let why = if *is_booting {
                 "has not become ready in time"
             } else {

@@ -7,7 +7,6 @@ use tracing::{debug, error, info, warn};
 
 use super::config::MasterConfig;
 use super::reports;
-use crate::message::address::Seat;
 use crate::supervisor::{Answer, BootFailure, HeirFailure, Hindrance, Occupation, Refusal, Renewal, Report, RequestId};
 
 /// Logs a report. Answers false for one that has its words elsewhere.
@@ -28,7 +27,7 @@ pub(super) fn log(report: &Report, config: &MasterConfig) -> bool {
                 Renewal::Reload => "reload",
                 Renewal::Restart => "restart",
             };
-            let kind = kind(who.seat);
+            let kind = who.seat.log_name();
             error!("[master] {what} given up: {kind}#{number} did not get ready, the old workers go on");
         }
         Report::AgentRetired { number, pid, .. } => {
@@ -222,7 +221,7 @@ fn heir_facts(failure: &HeirFailure) -> Value {
 /// Which process, how it died, and why.
 fn how_it_failed(failure: &BootFailure) -> String {
     let BootFailure { who, number, pid, was_overdue, end } = failure;
-    let kind = kind(who.seat);
+    let kind = who.seat.log_name();
     let Some(pid) = pid else { return format!("{kind}#{number} could not be forked; the log says why") };
     let why = if *was_overdue { "did not get ready in time" } else { "died before it was ready" };
     let how = match end {
@@ -244,10 +243,6 @@ fn facts_of(failure: &BootFailure, death: Option<&Value>) -> Value {
         "reason": end.map(|(_, reason)| reason.as_str()),
         "death": death,
     })
-}
-
-fn kind(seat: Seat) -> &'static str {
-    if seat == Seat::Agent { "agent_worker" } else { "app_worker" }
 }
 
 fn chatty(config: &MasterConfig, text: &str) {

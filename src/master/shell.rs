@@ -363,7 +363,7 @@ impl Shell {
         match fault.filter(|_| was_open) {
             Some(fault) => {
                 self.listeners.give_up_on_worker(who);
-                let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+                let kind = who.seat.log_name();
                 error!("[master] {kind}#{number}:{pid} is dropped: {fault}");
                 self.feed(Event::ProtocolViolated { who });
             }

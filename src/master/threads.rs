@@ -48,7 +48,7 @@ impl Shell {
             }
             ThreadNews::NotStarted { thread, reason } => {
                 let Some((who, number)) = self.threads.seated.remove(&thread) else { return };
-                let kind = if who.is_agent() { "agent_worker" } else { "app_worker" };
+                let kind = who.seat.log_name();
                 error!("[master] {kind}#{number} could not be started: {reason}");
                 self.feed(Event::SpawnFailed { who });
             }

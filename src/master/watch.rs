@@ -366,7 +366,7 @@ pub(super) fn seconds(time: Duration) -> String {
 
 fn stuck_event(stage: &str, who: Occupant, member: &Member, time: Duration) -> serde_json::Value {
     json!({
-        "type": "stuck", "stage": stage, "role": if who.is_agent() { "agent" } else { "app" },
+        "type": "stuck", "stage": stage, "role": who.seat.role(),
         "id": member.life.number.0, "pid": member.life.pid, "slot": who.seat.slot(), "generation": who.generation.0,
         "forMs": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
     })

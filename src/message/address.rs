@@ -47,6 +47,24 @@ impl Seat {
             Self::App(slot) => Some(slot.0),
         }
     }
+
+    /// What its processes are, in events, status, metrics and JSON lines: `agent` or `app`.
+    #[must_use]
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::App(_) => "app",
+        }
+    }
+
+    /// What its processes are called in lines for people, before `#` and their number, as egg-cluster writes it.
+    #[must_use]
+    pub fn log_name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent_worker",
+            Self::App(_) => "app_worker",
+        }
+    }
 }
 
 impl Occupant {
