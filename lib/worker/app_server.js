@@ -54,7 +54,7 @@ function realPort({ port, protocol, reusePort }) {
 function serve(app, address, context) {
   const { options, logger, flavour, servers, send, terminate } = context;
   const server = createServer(app, address);
-  servers.push(drainOf(server));
+  servers.push(new ServerDrain(server));
   countRequests(server);
   server.once('error', error => {
     logger.error('[app_worker] server got error: %s, code: %s', error.message, error.code);
@@ -86,13 +86,6 @@ function serve(app, address, context) {
   if (options.debugPort) serveDebugPort(app, options.debugPort, { logger, servers });
 }
 
-/** A worker that has parted from the master, as `graceful` does after an uncaught exception, is about to leave, too. */
-function drainOf(server) {
-  const drain = new ServerDrain(server);
-  if (isMainThread) process.once('disconnect', () => drain.announce());
-  return drain;
-}
-
 /** Where it listens, in the form of Node's cluster protocol. */
 function addressOf(server) {
   const bound = server.address();
@@ -109,7 +102,7 @@ function createServer(app, { protocol, tls }) {
 // A plain http server beside the real one. It is a convenience: that it cannot listen must not end a serving worker.
 function serveDebugPort(app, port, { logger, servers }) {
   const server = http.createServer(app.callback());
-  servers.push(drainOf(server));
+  servers.push(new ServerDrain(server));
   server.once('error', error => {
     logger.error('[app_worker] debug port server got error: %s, code: %s', error.message, error.code);
   });

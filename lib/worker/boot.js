@@ -11,6 +11,7 @@ const { takeCompileCache } = require('./compile_cache');
 const { ConsoleLogger } = require('./console_logger');
 const { drainServers } = require('./drain');
 const { gracefulExit } = require('./graceful_exit');
+const { drainServersBeside } = require('./servers_beside');
 const { loadNow, loadLater, importFramework } = require('./load_framework');
 const { flavour } = require('../flavour');
 const { timeouts } = require('../options/supervision');
@@ -28,7 +29,7 @@ const DRAIN_SHARE = 0.7;
  * @property {object} options the parsed options; the very object that the instance was constructed with
  * @property {ConsoleLogger} logger
  * @property {2 | 3} flavour which of egg's cluster packages we stand in for
- * @property {import('./drain').ServerDrain[]} servers what is to be drained before the close hooks run
+ * @property {import('./drain').Drain[]} servers what is to be drained before the close hooks run
  * @property {(message: object) => void} send to the master; a closed channel is no error
  * @property {() => void} terminate ends this process through its close hooks; the failure has been logged before
  */
@@ -56,6 +57,8 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
   joinLane(logger);
   const { lingerMs } = timeouts(options);
   const version = flavour(options.framework);
+  const servers = [];
+  drainServersBeside(cluster, servers);
 
   function start(framework) {
     let instance;
@@ -70,12 +73,15 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
     processMessenger().listen();
     introduce(instance.messenger);
     const send = message => sendToMaster(version === 3 ? { ...message, senderWorkerId: ownAddress() } : message);
-    const servers = [];
     constructed(instance, { options, logger, flavour: version, servers, send, terminate });
     const close = async () => {
       await drainServers(servers, { limitMs: closeTimeout * DRAIN_SHARE, lingerMs });
       await instance.close();
     };
+    // A worker that has parted from the master, as `graceful` does after an uncaught exception, is about to leave, too.
+    process.once('disconnect', () => {
+      for (const server of servers) server.announce();
+    });
     gracefulExit({ label, logger, close });
   }
 

@@ -1,7 +1,7 @@
 'use strict';
 
 // How an app worker lets its servers go: nothing new is taken, what is under way is answered, and then the connections end. Called
-// once, before the app's close hooks. Only what the worker scripts serve is drained; what the app opened besides is its own.
+// once, before the app's close hooks.
 
 const https = require('https');
 const net = require('net');
@@ -16,9 +16,18 @@ const SILENT_LINGER_MS = 1000;
 // A master that stands still must not hold up the rest.
 const MASTER_ANSWER_MS = 500;
 
+/**
+ * @typedef {object} Drain how one server is let go
+ * @property {import('net').Server} server
+ * @property {() => void} announce tells its clients that their connections are about to end
+ * @property {() => void} stopListening
+ * @property {(lingerMs: number) => Promise<void>} whenEmpty resolves when all have ended; those that are idle are kept for so long
+ */
+
 /** One server from its first connection on. Create it before the server listens. */
 class ServerDrain {
   #server;
+  #closes;
   #connections = new Set();
   /** Connections that have come in and are not yet what HTTP is spoken on. */
   #handshakes = 0;
@@ -27,9 +36,14 @@ class ServerDrain {
   #bytes = new WeakMap();
   #putOff = 0;
 
-  /** @param {import('http').Server | import('https').Server} server */
-  constructor(server) {
+  /**
+   * @param {import('http').Server | import('https').Server} server
+   * @param {object} [options]
+   * @param {boolean} [options.closes] false where somebody else closes it
+   */
+  constructor(server, { closes = true } = {}) {
     this.#server = server;
+    this.#closes = closes;
     // What HTTP is spoken on: with TLS that is not the connection itself, and comes after it or never.
     const isSecure = server instanceof https.Server;
     if (isSecure) {
@@ -44,6 +58,10 @@ class ServerDrain {
         this.#look();
       });
     });
+  }
+
+  get server() {
+    return this.#server;
   }
 
   #endHandshake() {
@@ -68,7 +86,7 @@ class ServerDrain {
 
   stopListening() {
     // Not http.Server's own close: that ends idle connections at once.
-    if (this.#server.listening) net.Server.prototype.close.call(this.#server);
+    if (this.#closes && this.#server.listening) net.Server.prototype.close.call(this.#server);
   }
 
   /**
@@ -133,7 +151,7 @@ function endOfDealing(proc) {
 }
 
 /**
- * @param {ServerDrain[]} servers
+ * @param {Drain[]} servers
  * @param {object} options
  * @param {number} options.limitMs after so many milliseconds, whatever is still under way is left to its fate
  * @param {number} options.lingerMs how long idle connections are kept
