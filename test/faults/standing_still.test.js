@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { execFileSync, spawn } = require('node:child_process');
 const { once } = require('node:events');
+const { createInterface } = require('node:readline');
 const http = require('node:http');
 const path = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
@@ -150,8 +151,8 @@ describe('a worker that only seems to stand still', () => {
     // ptrace(2): PTRACE_ATTACH stops it, and the end of the tracer lets it go on.
     const attach = 'import ctypes,sys; r=ctypes.CDLL(None).ptrace(16,int(sys.argv[1]),0,0); print(r,flush=True); sys.stdin.read()';
     const tracer = spawn('python3', ['-c', attach, String(pid)], { stdio: ['pipe', 'pipe', 'inherit'] });
-    const [said] = await once(tracer.stdout, 'data');
-    assert.equal(String(said), '0\n');
+    const [said] = await once(createInterface(tracer.stdout), 'line');
+    assert.equal(said, '0');
     await until(() => processes.look(pid).state === 't', 'the stop of the traced');
     await longerThanTheLimit(cluster, port);
     assert.doesNotMatch(cluster.stderr, new RegExp(`${pid} has stood still`));
