@@ -39,7 +39,7 @@ describe('a worker that dies when no new one can be forked', () => {
       const traffic = new Traffic(port);
       fs.rmSync(link);
       spoil(link);
-      process.kill(victim, 'SIGKILL');
+      traffic.kill(victim);
       await cluster.waitFor(() => count(cluster.stderr, 'app_worker#\\d+ could not be forked') >= 3, { what: 'three forks in vain' });
       assert.match(cluster.stderr, reason);
       assert.match(cluster.stdout, /\[master\] slot \d is filled again after \d+ms \(2 deaths in a row, it keeps dying\)/);

@@ -1,21 +1,26 @@
 'use strict';
 // Clients that do not stop asking, each request on a fresh connection, and the account of what became of each.
 
+const fs = require('node:fs');
 const net = require('node:net');
+const { Hands } = require('./hands');
 
 const WATCHDOG_MS = 15000;
 const NEVER = ['HUNG', 'ECONNREFUSED'];
 
-/** One request, from `localAddress`, if given. Resolves, never rejects, to { localAddress, localPort, body } or with error for body. */
+/**
+ * One request, from `localAddress`, if given. Resolves, never rejects, to { localAddress, localPort, body, from, to } or with error for
+ * body; `from` and `to` are its beginning and its end, by process.hrtime.
+ */
 function askOnce(port, path, { localAddress } = {}) {
   return new Promise(resolve => {
     const socket = net.connect({ port, host: '127.0.0.1', localAddress });
-    const result = { localAddress, localPort: undefined };
+    const result = { localAddress: localAddress ?? '127.0.0.1', localPort: undefined, from: process.hrtime.bigint() };
     let text = '';
     const end = outcome => {
       clearTimeout(watchdog);
       socket.destroy();
-      resolve(Object.assign(result, outcome));
+      resolve(Object.assign(result, outcome, { to: process.hrtime.bigint() }));
     };
     const watchdog = setTimeout(() => end({ error: 'HUNG' }), WATCHDOG_MS);
     socket.setEncoding('utf8');
@@ -32,13 +37,12 @@ function askOnce(port, path, { localAddress } = {}) {
   });
 }
 
-// How many connections one record of a lane brings.
-const MOST_AT_ONCE = 8;
-
 class Traffic {
   /** Starts at once: `clients` at a time, each asking for the `paths` in turn, and each from one of the `addresses`, if given. */
   constructor(port, { clients = 4, paths = ['/'], addresses = [undefined] } = {}) {
     this.results = [];
+    /** When which process was killed. */
+    this.kills = new Map();
     this.stopping = false;
     this.loops = Array.from({ length: clients }, async (_, client) => {
       const from = { localAddress: addresses[client % addresses.length] };
@@ -67,19 +71,30 @@ class Traffic {
     return this;
   }
 
+  /** Kills a worker without any warning, and remembers when. */
+  kill(pid) {
+    this.kills.set(pid, process.hrtime.bigint());
+    process.kill(pid, 'SIGKILL');
+  }
+
   /**
-   * The failures of connections that were not in the hands of one of `victims` (see test/fixtures/orders/hands.js); those that were
-   * may have been cut with their worker, but neither refused nor left hanging. A worker takes a few from its lane by one call, and
-   * may be killed before it has said so: one for each victim, on average.
+   * The failures that have no excuse. The only one is that the connection was in the hands of one of `victims` when that was killed: it had
+   * said so (test/fixtures/orders/hands.js) between the request's beginning and the kill, and the request ended after that. Of those that
+   * a victim had taken and could not tell of any more, the number is known, and as many are excused that were under way at its end.
+   * When a victim was killed is only known where kill() did it. Nobody is ever refused or left hanging.
    */
-  unexcused(cluster, victims) {
-    const hands = new Set();
-    for (const [, pid, localPort] of cluster.stdout.matchAll(/^hand (\d+) (\d+)$/gm)) {
-      if (victims.includes(Number(pid))) hands.add(Number(localPort));
-    }
-    const unsaid = this.failures.filter(({ localPort, error }) => !hands.has(localPort) && !NEVER.includes(error));
-    const never = this.failures.filter(({ error }) => NEVER.includes(error));
-    return unsaid.length <= Math.max(MOST_AT_ONCE, victims.length) ? never : [...never, ...unsaid];
+  unexcused({ stdout, handsFile }, victims) {
+    const hands = new Hands(handsFile ? fs.readFileSync(handsFile, 'utf8') : stdout);
+    const wasAlive = (pid, { from, to }) => !this.kills.has(pid) || (this.kills.get(pid) >= from && this.kills.get(pid) <= to);
+    const had = (pid, failure) => wasAlive(pid, failure) && hands.had(pid, failure, failure.from, this.kills.get(pid) ?? failure.to);
+    const left = new Map(victims.map(pid => [pid, hands.unsaid(pid)]));
+    return this.failures.filter(failure => {
+      if (NEVER.includes(failure.error)) return true;
+      if (victims.some(pid => had(pid, failure))) return false;
+      const other = victims.find(pid => left.get(pid) > 0 && wasAlive(pid, failure));
+      if (other !== undefined) left.set(other, left.get(other) - 1);
+      return other === undefined;
+    });
   }
 }
 

@@ -49,6 +49,7 @@ describe('connections to a cluster', () => {
   });
 
   it('stay with their worker as long as they are kept', async () => {
+    await until(() => pids.every(pid => connectionsAt(pid, port) === 0), 'the connections of before are closed');
     const kept = pids.map(() => new Connection(port));
     const owners = [];
     for (const connection of kept) owners.push((await connection.get()).body);

@@ -168,7 +168,7 @@ describe('a sticky cluster', () => {
     const slots = await homes(port, '/slot');
     const traffic = new Traffic(port, { clients: CLIENTS.length, addresses: CLIENTS });
     await cluster.waitFor(() => traffic.answered > 500, { what: '500 answers' });
-    process.kill(victim, 'SIGKILL');
+    traffic.kill(victim);
     const successor = await started(cluster, WORKERS);
     const answered = traffic.answered;
     await cluster.waitFor(() => traffic.answered > answered + 500, { what: '500 answers more' });
