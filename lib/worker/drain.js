@@ -50,13 +50,17 @@ class ServerDrain {
       server.on('connection', () => { this.#handshakes += 1; });
       server.on('tlsClientError', () => this.#endHandshake());
     }
+    const connections = this.#connections;
+    const look = () => this.#look();
+    // One function for all of them: it is added to every connection, and costs no more than its place in a list.
+    function noteClose() {
+      connections.delete(this);
+      if (connections.size === 0) look();
+    }
     server.on(isSecure ? 'secureConnection' : 'connection', socket => {
-      this.#connections.add(socket);
+      connections.add(socket);
       if (isSecure) this.#endHandshake();
-      socket.once('close', () => {
-        this.#connections.delete(socket);
-        this.#look();
-      });
+      socket.on('close', noteClose);
     });
   }
 

@@ -29,9 +29,9 @@ class Lane {
   // Of which Node has the master's answer, and so a server; and the one whose answer is still on its way by the channel.
   #answered = new Set();
   #awaited = null;
-  // The classes of Node's handles, with their ends counted; known from the first connection on.
-  #Tcp = null;
-  #Pipe = null;
+  // The kinds of Node's handles; known from the first connection on.
+  #tcp = null;
+  #pipe = null;
   #words = new Int32Array(WORDS * MOST_CONNECTIONS);
   #bytes = Buffer.from(this.#words.buffer);
   #handles = new Array(MOST_CONNECTIONS).fill(null);
@@ -136,50 +136,61 @@ class Lane {
   }
 
   #openTcp(fd) {
-    if (this.#Tcp === null) {
-      const { handle, Counted } = this.#learn(fd);
-      this.#Tcp = Counted;
-      return handle;
-    }
-    const handle = new this.#Tcp(0);
-    handle.open(fd);
-    return handle;
+    if (this.#tcp !== null) return this.#tcp.open(fd);
+    const handle = openByNode(fd);
+    this.#tcp = new HandleKind(handle.constructor, this.#native);
+    return this.#tcp.count(handle);
   }
 
   #openPipe(fd) {
-    if (this.#Pipe === null) {
-      const { handle, Counted } = this.#learn(fd);
-      this.#Pipe = Counted;
-      return handle;
-    }
-    const handle = new this.#Pipe(0);
+    if (this.#pipe !== null) return this.#pipe.open(fd);
+    const handle = openByNode(fd);
+    this.#pipe = new HandleKind(handle.constructor, this.#native);
+    return this.#pipe.count(handle);
+  }
+}
+
+/** Node does not show the classes of its handles; the first connection of each kind brings its own along. */
+function openByNode(fd) {
+  const socket = new net.Socket({ fd, readable: false, writable: false, manualStart: true });
+  const handle = socket._handle;
+  socket._handle = null;
+  return handle;
+}
+
+/**
+ * Handles of one of Node's classes whose ends are counted: Node ends each once, in one of two ways. That is by properties of their own and
+ * not by a subclass, as V8 takes a long way round to make an object of what is derived from a native class.
+ */
+class HandleKind {
+  #Handle;
+  #close;
+  #reset;
+
+  constructor(Handle, native) {
+    const { close, reset } = Handle.prototype;
+    this.#Handle = Handle;
+    this.#close = function countedClose(callback) {
+      native.noteClosed();
+      return close.call(this, callback);
+    };
+    this.#reset = function countedReset(callback) {
+      native.noteClosed();
+      return reset.call(this, callback);
+    };
+  }
+
+  open(fd) {
+    const handle = this.count(new this.#Handle(0));
     handle.open(fd);
     return handle;
   }
 
-  // Node does not show the classes of its handles; the first connection of each kind brings its own along.
-  #learn(fd) {
-    const socket = new net.Socket({ fd, readable: false, writable: false, manualStart: true });
-    const handle = socket._handle;
-    socket._handle = null;
-    const Counted = countEnds(handle.constructor, this.#native);
-    return { handle: Object.setPrototypeOf(handle, Counted.prototype), Counted };
+  count(handle) {
+    handle.close = this.#close;
+    handle.reset = this.#reset;
+    return handle;
   }
-}
-
-/** Node ends a handle once, in one of two ways. */
-function countEnds(Handle, native) {
-  return class extends Handle {
-    close(callback) {
-      native.noteClosed();
-      return super.close(callback);
-    }
-
-    reset(callback) {
-      native.noteClosed();
-      return super.reset(callback);
-    }
-  };
 }
 
 module.exports = { Lane };

@@ -105,7 +105,7 @@ function countRequests(server) {
   diagnostics.subscribe('http.server.request.start', ({ response, server: of }) => {
     if (of !== server) return;
     counts[BEGUN] += 1;
-    response.once('close', done);
+    response.on('close', done);
   });
 }
 

@@ -112,7 +112,7 @@ pub(super) fn start(
 fn watch(child: &Child, channel: OwnedFd, max_queue: usize) -> Result<(Receiver, Sender, Watched), String> {
     let (receiver, sender) = channel::open(channel, max_queue).map_err(|error| super::chain(&error))?;
     let pidfd = child.pidfd().try_clone_to_owned().map_err(|error| super::chain(&error))?;
-    let watched = Watched::new(pidfd).map_err(|error| super::chain(&error))?;
+    let watched = Watched::for_reading(pidfd).map_err(|error| super::chain(&error))?;
     Ok((receiver, sender, watched))
 }
 
@@ -284,7 +284,7 @@ async fn wait_for_exit(who: Occupant, pidfd: Watched, child: Rc<Child>, happenin
 
 async fn wait_until_gone(descendant: &Descendant) {
     let Ok(pidfd) = descendant.pidfd().try_clone_to_owned() else { return };
-    if let Ok(watched) = Watched::new(pidfd) {
+    if let Ok(watched) = Watched::for_reading(pidfd) {
         let _ = watched.readable().await;
     }
 }

@@ -69,7 +69,7 @@ impl Doorstep {
         if seen != Seen::Partial || self.is_closing {
             return vec![(connection, seen)];
         }
-        let Ok(watched) = connection.try_clone().and_then(Watched::new) else {
+        let Ok(watched) = connection.try_clone().and_then(Watched::for_reading) else {
             return vec![(connection, seen)];
         };
         self.last += 1;

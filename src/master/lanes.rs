@@ -82,13 +82,16 @@ pub(super) struct Lanes {
     /// Who has been handed something, until that is asked.
     fed: Vec<Occupant>,
     started: Instant,
+    /// When the lanes were looked at last: where each stands is asked several times for each connection.
+    seen: Duration,
     happenings: mpsc::Sender<Happening>,
 }
 
 impl Lanes {
     /// Without being wanted, connections go by Node's channel.
     pub(super) fn new(happenings: mpsc::Sender<Happening>, balance: Balance, is_wanted: bool) -> Self {
-        Self { is_wanted, balance, lanes: HashMap::new(), fed: Vec::new(), started: Instant::now(), happenings }
+        let (lanes, started) = (HashMap::new(), Instant::now());
+        Self { is_wanted, balance, lanes, fed: Vec::new(), started, seen: Duration::ZERO, happenings }
     }
 
     /// Who has been handed something since this was asked last.
@@ -108,7 +111,7 @@ impl Lanes {
     /// The worker is forked. Listens for its hello.
     pub(super) fn open(&mut self, who: Occupant, offer: LaneOffer) {
         let LaneOffer { ours, theirs } = offer;
-        let Ok(ours) = Watched::new(ours).map(Rc::new) else { return };
+        let Ok(ours) = Watched::for_reading(ours).map(Rc::new) else { return };
         let task = spawn_task(&self.happenings, listen(who, Rc::clone(&ours), self.happenings.clone()));
         let lane = Lane { ours, theirs, closed: None, book: LaneBook::default(), doors: HashSet::new(), task };
         self.lanes.insert(who, lane);
@@ -136,6 +139,7 @@ impl Lanes {
     /// Looks at every lane: what lies there, and what was closed.
     pub(super) fn look(&mut self) {
         let now = self.started.elapsed();
+        self.seen = now;
         for lane in self.lanes.values_mut() {
             let Some(closed) = &lane.closed else { continue };
             // Without connections there is nothing to be found out that a later look would not find.
@@ -149,7 +153,7 @@ impl Lanes {
         let is_even = self.balance == Balance::RoundRobin;
         match self.lanes.get(&who).filter(|lane| lane.closed.is_some()) {
             Some(lane) => {
-                let room = if lane.book.has_room(self.started.elapsed()) { Room::Free } else { Room::None };
+                let room = if lane.book.has_room(self.seen) { Room::Free } else { Room::None };
                 Standing { load: if is_even { 0 } else { lane.book.load() }, lane: Some(room) }
             }
             None => Standing { load: if is_even { 0 } else { self.mean_load() }, lane: None },
@@ -170,9 +174,8 @@ impl Lanes {
 
     /// A worker was chosen for a connection, which is handed over before anything else is looked at.
     pub(super) fn note_chosen(&mut self, who: Occupant) {
-        let now = self.started.elapsed();
         if let Some(lane) = self.lanes.get_mut(&who) {
-            lane.book.note_handed(1, now);
+            lane.book.note_handed(1, self.seen);
         }
     }
 

@@ -61,8 +61,8 @@ pub(super) enum Happening {
     LastWordsOver { who: Occupant },
     /// The descendants of a process that was asked to leave are gone.
     TreeGone { who: Occupant },
-    /// A listening socket has a connection.
-    Accepted { door: Door, connection: std::os::fd::OwnedFd },
+    /// A listening socket has connections, the oldest first.
+    Accepted { door: Door, connections: Vec<std::os::fd::OwnedFd> },
     /// A worker that could not take a connection in has had its pause.
     Rested { who: Occupant },
     /// A connection of the sticky port has said whose it is, or has had its time to.
@@ -332,7 +332,7 @@ impl Shell {
                 self.trees.remove(&who);
                 self.feed(Event::TreeGone { who });
             }
-            Happening::Accepted { door, connection } => self.listeners.offer(&door, connection),
+            Happening::Accepted { door, connections } => self.listeners.offer(&door, connections),
             Happening::Introduced { id } => self.listeners.note_introduced(id),
             Happening::Rested { who } => self.listeners.note_rested(who),
             Happening::Lane { who, record } => self.listeners.note_lane_record(who, record),

@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 /// A non-blocking descriptor on the current runtime.
@@ -22,6 +23,17 @@ impl Watched {
     pub fn new(fd: OwnedFd) -> std::io::Result<Self> {
         // SAFETY: the descriptor is open, as `OwnedFd` says, and nothing below lets anybody replace or close it.
         let inner = unsafe { AsyncFd::register(fd) }?;
+        Ok(Self { inner })
+    }
+
+    /// As [`Watched::new`], where nobody will ever wait until it seems writable. That is news to the kernel each time the other end of a
+    /// socket has read something, and would wake this thread for nothing.
+    ///
+    /// # Errors
+    /// As [`Watched::new`].
+    pub fn for_reading(fd: OwnedFd) -> std::io::Result<Self> {
+        // SAFETY: as in `new`.
+        let inner = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?;
         Ok(Self { inner })
     }
 

@@ -45,6 +45,13 @@ function waiting(inode, port) {
   return Number.parseInt(own[4].split(':')[1], 16);
 }
 
+/** How often the master's own thread has gone to sleep, and so how often it was woken up. */
+function sleeps(pid) {
+  const threads = fs.readdirSync(`/proc/${pid}/task`).map(tid => fs.readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8'));
+  const own = threads.find(status => /^Name:\s+clutch-master$/m.test(status));
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(own)[1]);
+}
+
 async function answering(where, wanted) {
   const seen = new Set();
   for (let sent = 0; sent < CONNECTIONS && seen.size < wanted; sent++) seen.add(Number((await get(where)).body));
@@ -84,6 +91,14 @@ for (const [how, options] of [['reusePort', { reusePort: true }], ["balance: 'ke
 
   it('is served by all workers, over IPv4 and IPv6', async () => {
     for (const host of ['127.0.0.1', '::1']) assert.deepEqual(await answering({ port, host }, 2), [...pids].sort(), host);
+  });
+
+  it('does not wake the master for a connection that a worker accepts', async () => {
+    const before = sleeps(cluster.pid);
+    for (let sent = 0; sent < CONNECTIONS; sent++) await get(port);
+    // It looks at its workers now and then.
+    const slept = sleeps(cluster.pid) - before;
+    assert.ok(slept < CONNECTIONS / 2, `woken up ${slept} times by ${CONNECTIONS} connections`);
   });
 
   it('deals out the connections of an app\'s other servers as ever', async () => {

@@ -36,16 +36,16 @@ pub(in crate::master) struct Handover {
 }
 
 impl Listeners {
-    pub(in crate::master) fn offer(&mut self, door: &Door, connection: OwnedFd) {
+    pub(in crate::master) fn offer(&mut self, door: &Door, connections: Vec<OwnedFd>) {
         match door {
             Door::Workers(key) => {
                 if let Some(listener) = self.by_key.get_mut(key) {
-                    listener.dealer.offer(Rc::new(connection));
+                    connections.into_iter().for_each(|connection| listener.dealer.offer(Rc::new(connection)));
                 }
             }
             Door::Sticky => {
                 if let Some(sticky) = &mut self.sticky {
-                    sticky.offer(connection, &self.happenings);
+                    connections.into_iter().for_each(|connection| sticky.offer(connection, &self.happenings));
                 }
             }
         }
