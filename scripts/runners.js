@@ -12,8 +12,8 @@ const CLUSTER_TESTS = 'test/**/*.test.js';
 const CLUSTER_JOBS = 2;
 // Which unit tests the lanes for shared memory run.
 const SWITCHBOARD = 'transport::switchboard';
-// A runner that does not come to its end is a failure of its own, with a name; single tests have their own watchdog.
-const RUNNER_TIMEOUT_MS = 20 * 60 * 1000;
+// A runner that does not come to its end is a failure of its own, with a name; single tests have their own watchdog. Soaks take longer.
+const RUNNER_TIMEOUT_MS = Number(process.env.RUNNER_MINUTES ?? 20) * 60 * 1000;
 const CHAOS_TIMEOUT_MS = 6 * 60 * 60 * 1000;
 
 function problemOf({ code, signal, timedOut }, failed) {

@@ -17,7 +17,7 @@ use super::vitals::LoopMarks;
 use crate::message::address::{Occupant, WorkerId};
 use crate::slot::{Doing, Finding, Hindrance, SlotState, Standstill, StuckPolicy};
 use crate::supervisor::{Event, ProcessView};
-use crate::sys::process_facts::{RunDelay, kernel_view, process_facts, resident_memory};
+use crate::sys::process_facts::{RunClock, kernel_view, process_facts, resident_memory};
 use crate::sys::pulse::{self, Loop, PulseReader, Text, Word};
 use crate::sys::spawn::Usage;
 
@@ -71,14 +71,14 @@ pub(super) struct Life {
 
 struct Member {
     life: Life,
-    delay: RunDelay,
+    clock: RunClock,
     /// Present while it is in service.
     standstill: Option<Standstill>,
 }
 
 impl Member {
     fn look(&mut self, now: Duration, kills: bool) -> Finding {
-        let Self { life: Life { pid, pulse, .. }, delay, standstill } = self;
+        let Self { life: Life { pid, pulse, .. }, clock, standstill } = self;
         let Some(standstill) = standstill.as_mut().filter(|standstill| standstill.next_look() <= now) else {
             return Finding::Nothing;
         };
@@ -87,7 +87,15 @@ impl Member {
             Loop::Waits(since) => Doing::Idle { since },
             Loop::Unknown => Doing::Waiting,
         };
-        let hindrance = || Hindrance { is_stopped: process_facts(*pid).is_stopped(), waited: delay.read() };
+        let hindrance = || {
+            let (facts, times) = (process_facts(*pid), clock.read());
+            Hindrance {
+                is_stopped: facts.is_stopped(),
+                is_runnable: facts.is_runnable(),
+                waited: times.waited,
+                ran: times.ran,
+            }
+        };
         standstill.look(now, doing, hindrance, kills && pulse.word(Word::Inspector) == 0)
     }
 
@@ -137,7 +145,7 @@ impl Watch {
             is_on_record: false,
             beyond_since: None,
         };
-        self.members.insert(who, Member { life, delay: RunDelay::of(pid), standstill: None });
+        self.members.insert(who, Member { life, clock: RunClock::of(pid), standstill: None });
     }
 
     /// The master sends it SIGKILL.

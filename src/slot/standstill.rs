@@ -36,8 +36,12 @@ pub enum Doing {
 pub struct Hindrance {
     /// It is stopped by a signal, or traced by a debugger.
     pub is_stopped: bool,
-    /// How long it has waited for a processor since it was started.
+    /// It runs, or waits for a processor.
+    pub is_runnable: bool,
+    /// How long it has waited for a processor since it was started. A wait is told when it is over.
     pub waited: Duration,
+    /// How long it has had a processor since it was started; zero where nobody counts it.
+    pub ran: Duration,
 }
 
 /// What a look has found out. The time is how long the process has stood still.
@@ -66,6 +70,8 @@ enum Stage {
 struct Turn {
     since: Duration,
     counted: Duration,
+    /// How long the process had run when it was last looked at in this turn.
+    ran: Option<Duration>,
     stage: Stage,
 }
 
@@ -143,14 +149,21 @@ impl Standstill {
             Some(turn) if turn.since == since => Finding::Nothing,
             _ => self.end_turn(now),
         };
-        let Hindrance { is_stopped, waited } = hindrance();
+        let Hindrance { is_stopped, is_runnable, waited, ran } = hindrance();
         let queued = waited.saturating_sub(std::mem::replace(&mut self.waited, waited));
         let was_stopped = std::mem::replace(&mut self.was_stopped, is_stopped);
         // It cannot have run since before it was looked at and found otherwise; a clock that differs is not believed.
         // One that was idle was not looked at for long, and may have been kept from running in between.
         let wall = now.saturating_sub(since.max(looked_at)).min(self.policy.steer_after.saturating_add(late));
-        let lost = if is_stopped || was_stopped || late >= HELD_UP { wall } else { queued.max(late) };
-        let turn = self.turn.get_or_insert(Turn { since, counted: Duration::ZERO, stage: Stage::Unsuspected });
+        let turn =
+            self.turn.get_or_insert(Turn { since, counted: Duration::ZERO, ran: None, stage: Stage::Unsuspected });
+        let had_run = turn.ran.replace(ran).filter(|_| is_runnable && !ran.is_zero());
+        let lost = match had_run {
+            _ if is_stopped || was_stopped || late >= HELD_UP => wall,
+            // It may be in the middle of a wait that nobody has been told of.
+            Some(had_run) => wall.saturating_sub(ran.saturating_sub(had_run)).max(late),
+            None => queued.max(late),
+        };
         turn.counted += wall.saturating_sub(lost);
         let finding = turn.advance(self.policy, may_kill);
         self.plan_next_look(now);

@@ -11,15 +11,22 @@ const POLICY: StuckPolicy = StuckPolicy { steer_after: SECOND, kill_after: Durat
 enum Part {
     /// Waits for events.
     Idle,
-    /// Runs or is blocked, and could come back.
+    /// Runs, and could come back.
     Busy,
+    /// In the middle of a turn, waits in the kernel for something that is no processor.
+    Blocked,
     /// In the middle of a turn, has no processor.
     Starved,
+    /// In the middle of a turn, has a processor for a fiftieth of the time. What it waits for it is told of at the end of each wait.
+    Throttled,
     /// In the middle of a turn, is stopped by a signal.
     Stopped,
     /// In the middle of a turn, while whoever looks is stopped too.
     AllFrozen,
 }
+
+const PARTS: [Part; 7] =
+    [Part::Idle, Part::Busy, Part::Blocked, Part::Starved, Part::Throttled, Part::Stopped, Part::AllFrozen];
 
 struct Life {
     watch: Standstill,
@@ -27,6 +34,9 @@ struct Life {
     since: Option<Duration>,
     idle_since: Duration,
     waited: Duration,
+    ran: Duration,
+    /// Whether the kernel tells for how long it has run.
+    is_counted: bool,
     may_kill: bool,
     findings: Vec<(Duration, Finding)>,
 }
@@ -35,7 +45,17 @@ impl Life {
     fn new() -> Self {
         let now = Duration::from_secs(1000);
         let watch = Standstill::new(POLICY, now);
-        Self { watch, now, since: None, idle_since: now, waited: Duration::ZERO, may_kill: true, findings: Vec::new() }
+        Self {
+            watch,
+            now,
+            since: None,
+            idle_since: now,
+            waited: Duration::ZERO,
+            ran: SECOND,
+            is_counted: true,
+            may_kill: true,
+            findings: Vec::new(),
+        }
     }
 
     fn live(&mut self, part: Part, length: Duration) -> &mut Self {
@@ -54,20 +74,26 @@ impl Life {
                 break;
             }
             self.now += MS;
-            if part == Part::Starved {
-                self.waited += MS;
+            match part {
+                Part::Starved => self.waited += MS,
+                Part::Busy => self.ran += MS,
+                Part::Throttled if self.now.as_millis() % 250 < 5 => self.ran += MS,
+                Part::Throttled if self.now.as_millis() % 250 == 249 => self.waited += 245 * MS,
+                _ => {}
             }
-            self.look_if_due(part == Part::Stopped);
+            self.look_if_due(part);
         }
         self
     }
 
-    fn look_if_due(&mut self, is_stopped: bool) {
+    fn look_if_due(&mut self, part: Part) {
         if self.now < self.watch.next_look() {
             return;
         }
         let doing = self.since.map_or(Doing::Idle { since: self.idle_since }, |since| Doing::Running { since });
-        let hindrance = Hindrance { is_stopped, waited: self.waited };
+        let ran = if self.is_counted { self.ran } else { Duration::ZERO };
+        let is_runnable = matches!(part, Part::Busy | Part::Starved | Part::Throttled);
+        let hindrance = Hindrance { is_stopped: part == Part::Stopped, is_runnable, waited: self.waited, ran };
         let finding = self.watch.look(self.now, doing, || hindrance, self.may_kill);
         assert!(self.watch.next_look() > self.now);
         if finding != Finding::Nothing {
@@ -88,13 +114,16 @@ impl Life {
 
 #[test]
 fn one_that_never_comes_back_is_steered_at_once_and_lost_at_its_time() {
-    let mut life = Life::new();
-    life.live(Part::Idle, 2500 * MS).live(Part::Busy, 60 * SECOND);
-    let [(steered, Finding::StandsStill(first)), (lost, Finding::IsLost(second))] = life.findings[..] else {
-        panic!("{:?}", life.findings);
-    };
-    assert!(first >= SECOND && steered <= 3520 * MS, "{first:?} at {steered:?}");
-    assert!(second >= 30 * SECOND && lost <= 32_700 * MS, "{second:?} at {lost:?}");
+    for (part, is_counted) in [(Part::Busy, true), (Part::Blocked, true), (Part::Busy, false)] {
+        let mut life = Life::new();
+        life.is_counted = is_counted;
+        life.live(Part::Idle, 2500 * MS).live(part, 60 * SECOND);
+        let [(steered, Finding::StandsStill(first)), (lost, Finding::IsLost(second))] = life.findings[..] else {
+            panic!("{part:?}: {:?}", life.findings);
+        };
+        assert!(first >= SECOND && steered <= 3520 * MS, "{part:?}: {first:?} at {steered:?}");
+        assert!(second >= 30 * SECOND && lost <= 32_700 * MS, "{part:?}: {second:?} at {lost:?}");
+    }
 }
 
 #[test]
@@ -134,6 +163,15 @@ fn one_without_a_processor_is_not_even_steered() {
         .live(Part::Busy, 300 * MS)
         .live(Part::Idle, SECOND);
     assert_eq!(life.findings, []);
+}
+
+#[test]
+fn one_that_is_throttled_is_steered_and_lost_for_the_time_that_it_has_run() {
+    let mut life = Life::new();
+    life.live(Part::Busy, 300 * MS).live(Part::Throttled, 30 * SECOND).live(Part::Idle, SECOND);
+    assert_eq!(life.findings, []);
+    life.live(Part::Throttled, 600 * SECOND).live(Part::Idle, SECOND);
+    assert_eq!(life.kinds(), ["stands still", "goes on"]);
 }
 
 #[test]
@@ -191,14 +229,17 @@ fn every_seed_tells_standstills_from_what_looks_like_them() {
         let mut life = Life::new();
         let (mut busy, mut is_told, mut told) = (Duration::ZERO, false, 0);
         for _ in 0..12 {
-            let part = [Part::Idle, Part::Busy, Part::Starved, Part::Stopped, Part::AllFrozen][random(5) as usize];
+            let part = PARTS[random(7) as usize];
             let length = MS * u32::try_from(random(4000)).unwrap_or(0);
             if part == Part::Idle {
                 (busy, is_told) = (Duration::ZERO, false);
             }
             life.live(part, length);
-            if part == Part::Busy {
+            if matches!(part, Part::Busy | Part::Blocked) {
                 busy += length;
+            }
+            if part == Part::Throttled {
+                busy += length / 50;
             }
             let new = life.findings.len() - told;
             for (_, finding) in &life.findings[told..] {
@@ -213,7 +254,7 @@ fn every_seed_tells_standstills_from_what_looks_like_them() {
                 }
             }
             told += new;
-            let is_pure = part == Part::Busy && length >= 3100 * MS;
+            let is_pure = matches!(part, Part::Busy | Part::Blocked) && length >= 3100 * MS;
             assert!(!is_pure || is_told, "seed {seed}: busy for {length:?} and not told of");
         }
     }

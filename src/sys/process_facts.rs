@@ -12,28 +12,36 @@ use super::child::signal_name;
 /// Enough for any file that is read here.
 const FILE_BYTES: usize = 4096;
 
-/// A child whose waiting for a processor can be read again and again by one call.
+/// How long a thread has had a processor, and how long it has waited for one, since it was started. Zero where the kernel does not count it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunTimes {
+    /// On a processor.
+    pub ran: Duration,
+    /// Runnable, and without a processor; throttling by its cgroup counts as well. A wait counts when it is over.
+    pub waited: Duration,
+}
+
+/// A child whose times can be read again and again by one call.
 #[derive(Debug)]
-pub struct RunDelay {
+pub struct RunClock {
     file: Option<File>,
 }
 
-impl RunDelay {
+impl RunClock {
     /// Of the main thread of this process.
     #[must_use]
     pub fn of(pid: u32) -> Self {
         Self { file: File::open(format!("/proc/{pid}/schedstat")).ok() }
     }
 
-    /// How long it was runnable and had no processor since it was started; throttling by its cgroup counts as well. Zero where
-    /// the kernel does not count it.
+    /// Of its main thread.
     #[must_use]
-    pub fn read(&self) -> Duration {
+    pub fn read(&self) -> RunTimes {
         let mut bytes = [0; 128];
         let length = self.file.as_ref().and_then(|file| file.read_at(&mut bytes, 0).ok()).unwrap_or(0);
         let mut fields = std::str::from_utf8(&bytes[..length]).unwrap_or_default().split_ascii_whitespace();
-        let delay = fields.nth(1).and_then(|field| field.parse().ok());
-        Duration::from_nanos(delay.unwrap_or(0))
+        let mut next = || Duration::from_nanos(fields.next().and_then(|field| field.parse().ok()).unwrap_or(0));
+        RunTimes { ran: next(), waited: next() }
     }
 }
 
@@ -53,6 +61,12 @@ impl ProcessFacts {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.tracer != 0 || self.state.starts_with(['T', 't'])
+    }
+
+    /// True while its main thread has a processor or waits for one.
+    #[must_use]
+    pub fn is_runnable(&self) -> bool {
+        self.state.starts_with('R')
     }
 }
 
@@ -182,7 +196,7 @@ mod tests {
         assert!(resident_memory(own) > 1 << 16 && process_facts(own).resident > 1 << 16);
         assert!(!process_facts(own).is_stopped());
         assert!(command_name(own).is_some_and(|name| !name.is_empty()));
-        let _ = (RunDelay::of(own).read(), kernel_view(own));
+        let _ = (RunClock::of(own).read(), kernel_view(own));
         assert_eq!((resident_memory(u32::MAX), oom_kills("/nowhere")), (0, None));
     }
 }

@@ -3,12 +3,11 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawn } = require('node:child_process');
-const fs = require('node:fs');
 const http = require('node:http');
+const { makeCgroup } = require('../helpers/cgroup');
 const { startFolder, started, master } = require('../helpers/folder_cluster');
 const { order, tell } = require('../helpers/orders');
 const processes = require('../helpers/processes');
-const { until } = require('../helpers/waiting');
 
 const CLOSE = { EGG_APP_CLOSE_TIMEOUT: '1000', EGG_AGENT_CLOSE_TIMEOUT: '1000' };
 
@@ -166,14 +165,14 @@ describe('the cause of a death by memory', () => {
     assert.match(cause.words, /^its JavaScript heap was full, the limit is \d+ MB$/);
   });
 
-  const group = makeMemoryCgroup();
+  const { group } = makeCgroup('memory');
   if (group) {
-    after(() => until(() => removed(group), 'the cgroup is empty'));
+    after(() => group.remove());
 
     it('is the limit of its cgroup', async () => {
       const { cluster } = await Mortal.start({ workers: 1 }, { env: { PROBE_CGROUP: group.folder } });
       const before = processes.look(cluster.appPids()[0]);
-      fs.writeFileSync(group.limit, String(700 << 20));
+      group.limitMemory(700 << 20);
       tell(cluster, before.pid, 'fillMemory');
       const { data: { cause } } = await cluster.message('death');
       assert.deepEqual([cause.kind, cause.signal], ['out-of-memory', 'SIGKILL']);
@@ -183,28 +182,3 @@ describe('the cause of a death by memory', () => {
     });
   }
 });
-
-function removed({ folder }) {
-  try {
-    fs.rmdirSync(folder);
-    return true;
-  } catch (error) {
-    if (error.code === 'EBUSY') return false;
-    throw error;
-  }
-}
-
-/** A cgroup whose memory can be limited; null where this machine lets us make none. */
-function makeMemoryCgroup() {
-  const v1 = '/sys/fs/cgroup/memory';
-  const isV1 = fs.existsSync(`${v1}/memory.limit_in_bytes`);
-  const folder = `${isV1 ? v1 : '/sys/fs/cgroup'}/egg-clutch-test-${process.pid}`;
-  try {
-    fs.mkdirSync(folder);
-    const limit = `${folder}/${isV1 ? 'memory.limit_in_bytes' : 'memory.max'}`;
-    fs.accessSync(limit, fs.constants.W_OK);
-    return { folder, limit };
-  } catch {
-    return null;
-  }
-}

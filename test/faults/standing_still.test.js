@@ -8,6 +8,7 @@ const { createInterface } = require('node:readline');
 const http = require('node:http');
 const path = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
+const { makeCgroup } = require('../helpers/cgroup');
 const { startFolder, started, startedPids, master } = require('../helpers/folder_cluster');
 const { order, tell } = require('../helpers/orders');
 const { runFolder } = require('../helpers/run_folder');
@@ -159,6 +160,31 @@ describe('a worker that only seems to stand still', () => {
     tracer.stdin.end();
     await once(tracer, 'exit');
     assert.ok(cluster.appPids().includes(pid));
+  });
+
+  it('is throttled by its cgroup, and lives on', async () => {
+    const { group, why } = makeCgroup('cpu');
+    if (!group) return void console.log(`      not tried here, the simulator does: ${why}`);
+    const cluster = await startFolder('stands_still', { stuck: SOON }, SETTINGS);
+    try {
+      await cluster.ready();
+      await started(cluster, 1);
+      const [throttled, other] = startedPids(cluster);
+      group.add(throttled);
+      group.limitProcessor(0.02);
+      tell(cluster, throttled, 'spinFor', 3000);
+      await until(() => group.timesThrottled() > 5, 'it is throttled');
+      tell(cluster, other, 'spinForEver');
+      await cluster.output(`${other} has stood still`);
+      await started(cluster, 2);
+      assert.doesNotMatch(cluster.stdout + cluster.stderr, new RegExp(`${throttled} (stands|has stood) still`));
+      assert.ok(cluster.appPids().includes(throttled));
+      group.unlimitProcessor();
+      await cluster.stop();
+    } finally {
+      cluster.destroy();
+      await group.remove();
+    }
   });
 
   it('is open to a debugger, and is never killed for it', async () => {
