@@ -66,21 +66,22 @@ describe('the documents', () => {
     });
   }
 
-  it('each invariant of the architecture names tests, and they exist', () => {
-    if (!fs.existsSync(path.join(ROOT, ARCHITECTURE))) return;
-    const rows = tableRows(read(ARCHITECTURE), 'Invariants');
-    assert.notEqual(rows.length, 0, 'a section "Invariants" with a table');
-    const code = TREES.flatMap(sources).map(read).join('\n');
-    for (const row of rows) {
-      const titles = inBackticks(row.at(-1));
-      assert.notEqual(titles.length, 0, `no test is named for: ${row[0]} ${row[1]}`);
-      for (const title of titles) {
-        const name = title.split('::').at(-1);
-        const found = new RegExp(`fn ${escaped(name)}\\(|(it|test)\\((['"\`])${escaped(title)}\\2`).test(code);
-        assert.ok(found, `no test is called '${title}'`);
+  for (const [document, heading, cell] of [[ARCHITECTURE, 'Invariants', -1], ['docs/TESTING.md', 'Accidents', 1]]) {
+    it(`each row of the table "${heading}" of ${document} names tests, and they exist`, () => {
+      const rows = tableRows(read(document), heading);
+      assert.notEqual(rows.length, 0, `a section "${heading}" with a table`);
+      const code = TREES.flatMap(sources).map(read).join('\n');
+      for (const row of rows) {
+        const titles = inBackticks(row.at(cell)).filter(text => !text.startsWith('npm run '));
+        assert.notEqual(titles.length, 0, `no test is named for: ${row[0]} ${row[1]}`);
+        for (const title of titles) {
+          const name = title.split('::').at(-1);
+          const found = new RegExp(`fn ${escaped(name)}\\(|(it\\(|test\\(|death\\(|keptFromRunning\\(|accident: )(['"\`])${escaped(title)}\\2`).test(code);
+          assert.ok(found, `no test is called '${title}'`);
+        }
       }
-    }
-  });
+    });
+  }
 
   it('the README gives the two commands, and the fast lane calls the test command word for word', () => {
     const readme = read('README.md');
