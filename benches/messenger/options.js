@@ -9,7 +9,9 @@ const QUICK_SHARE = 0.25;
 
 const HELP = `npm run bench:messenger -- [options]
   --cases a,b        which cases: kind:shape:size with * for anything, and burst, syscalls, yardsticks. Default: all
-                     kinds trip, down1, down4, up, unheard; shapes str, obj; sizes 64B, 1K, 16K, 256K, 1M, 8M
+                     kinds trip, down1, down4, up, unheard; sizes 64B, 1K, 16K, 256K, 1M, 8M;
+                     shapes str, obj, and, cloned by ours, buf (a Buffer), clone (an object that JSON has no form for, with one),
+                     lent (Buffers of alloc, in place, a byte at each end touched), filled (the same, all of it written and read)
   --pairs n          pairs of runs, stock's and ours, for each case. Default: 5
   --quick            a few cases, two pairs of short runs: under a minute
   --no-pin           leave it to the scheduler which core a process runs on. Otherwise, with one app, agent and app have a core each,

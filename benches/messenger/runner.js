@@ -16,35 +16,35 @@ class Runner {
     this.#options = options;
   }
 
-  /** The cluster with this layer and so many apps, which stays until stop(). */
-  subject(layer, workers) {
-    const key = `${layer} ${workers}`;
-    if (!this.#subjects.has(key)) this.#subjects.set(key, this.#start(layer, workers));
+  /** The cluster with this layer, so many apps and, where it is ours, this serialization, which stays until stop(). */
+  subject(layer, workers, serialization = 'json') {
+    const key = layer === 'stock' ? `${layer} ${workers}` : `${layer} ${workers} ${serialization}`;
+    if (!this.#subjects.has(key)) this.#subjects.set(key, this.#start(layer, workers, serialization));
     return this.#subjects.get(key);
   }
 
-  async #start(layer, workers) {
-    const subject = await Subject.start(layer, workers);
+  async #start(layer, workers, serialization) {
+    const subject = await Subject.start(layer, workers, serialization);
     if (this.#options.pin) pin(subject.pids);
     return subject;
   }
 
   /** Resolves to [{ stock, ours }], each { value, cpu, master, agent, apps, peak }: CPU in microseconds for each message, peak in MiB. */
   async pairs(aCase) {
-    const count = Math.max(FEWEST, Math.round(aCase.count * this.#options.share));
-    await Promise.all(LAYERS.map(layer => this.subject(layer, aCase.workers)));
-    for (const layer of LAYERS) await this.#run(layer, aCase, count);
+    await Promise.all(LAYERS.map(layer => this.subject(layer, aCase.workers, aCase.serialization)));
+    for (const layer of LAYERS) await this.#run(layer, aCase);
     const pairs = [];
     for (let i = 0; i < this.#options.pairs; i++) {
       const pair = {};
-      for (const layer of i % 2 ? [...LAYERS].reverse() : LAYERS) pair[layer] = await this.#run(layer, aCase, count);
+      for (const layer of i % 2 ? [...LAYERS].reverse() : LAYERS) pair[layer] = await this.#run(layer, aCase);
       pairs.push(pair);
     }
     return pairs;
   }
 
-  async #run(layer, { workers, order, shape, bytes, messagesOf, value }, count) {
-    const subject = await this.subject(layer, workers);
+  async #run(layer, { workers, serialization, order, shape, bytes, counts, messagesOf, value }) {
+    const count = Math.max(FEWEST, Math.round(counts[layer] * this.#options.share));
+    const subject = await this.subject(layer, workers, serialization);
     const { answer, cpu, peaks } = await subject.measure({ ...order, shape, bytes, count });
     const each = Object.fromEntries(Object.entries(cpu).map(([role, spent]) => [role, spent / messagesOf(count)]));
     const peak = peaks.reduce((sum, one) => sum + one, 0);

@@ -18,13 +18,15 @@ class Subject {
   /**
    * @param {'stock' | 'ours'} layer
    * @param {number} workers
+   * @param {'json' | 'advanced'} serialization of ours; egg's layer has no such option
    */
-  static async start(layer, workers) {
+  static async start(layer, workers, serialization) {
     const app = await installedApp('egg3', { fixture: 'measures_messages', stock: layer === 'stock' });
-    const portFile = path.join(runFolder(), `${layer}-${workers}.port`);
+    const portFile = path.join(runFolder(), `${layer}-${workers}-${serialization}.port`);
     fs.rmSync(portFile, { force: true });
     const env = { EGG_SERVER_ENV: 'prod', NODE_ENV: 'production', BENCH_PORT_FILE: portFile };
     const options = { baseDir: app.baseDir, framework: app.entry, workers, port: await freePort() };
+    if (layer === 'ours') options.messenger = { serialization };
     const cluster = startCluster(options, { entry: app.entry, env });
     await cluster.ready({ timeoutMs: START_LIMIT_MS });
     await until(() => fs.existsSync(portFile), portFile, START_LIMIT_MS);
