@@ -117,7 +117,8 @@ export declare class Endpoint {
    * are long where they lie.
    * `lend(bytes)` answers an ArrayBuffer in shared memory, and its number in `head`; null where there is none. What it holds at first may
    * be anything. `stage(bytes)` copies bytes for the next message and answers their number, or -1. `readLoan(number, at, into)` copies
-   * what was lent. `detach(arrayBuffer)` takes its memory away: a loan that was not sent is over then.
+   * what was lent. `detach(arrayBuffer)` takes its memory away, and gives back what was received; answers false where that was taken
+   * away otherwise. `endLoan(number)` gives a block back that was lent and detached here.
    * `rest()` says that all has been taken that `receive` found. 0: there is news to hear first. 1: the next message calls
    * `onMessages`. 2: the same, and a message waits for memory that may never come: look again after a while.
    */

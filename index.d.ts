@@ -485,7 +485,8 @@ export class Messenger extends EventEmitter {
   alloc(bytes: number): Buffer;
   /**
    * Gives the memory of a Buffer back at once that alloc() has lent and that was not sent, or that was received in place: it is empty
-   * then. Otherwise the garbage collector does. Answers false where it is neither, and nothing has happened.
+   * then. Otherwise the garbage collector does. Answers false where it is neither, and nothing has happened. Release it when nothing uses it
+   * any more, native code included: a socket that is still to write it would write something else.
    *
    * Bytes that were received are in place from 64 KiB on, with `messenger.serialization: 'advanced'`: they lie in shared memory that the
    * sender leaves as it is. They may be written, and nobody else sees that; they cannot be transferred to a thread. All that receivers

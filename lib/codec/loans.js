@@ -13,6 +13,8 @@ class Loan {
   #ranges = new WeakMap();
   #isSent = false;
   #isOver = false;
+  // Nobody but its receivers can see it.
+  #isEmptied = false;
   // What ordinary memory has become when it was taken away.
   #taken = null;
 
@@ -23,7 +25,8 @@ class Loan {
    * @param {ArrayBuffer} memory
    * @param {object} [native] where it is shared memory
    * @param {number} native.number
-   * @param {(memory: ArrayBuffer) => void} native.detach
+   * @param {(memory: ArrayBuffer) => boolean} native.detach answers false where the memory was taken away otherwise
+   * @param {(number: number) => void} native.end
    * @param {(number: number, at: number, into: Uint8Array) => boolean} native.read
    */
   constructor(memory, native) {
@@ -64,19 +67,28 @@ class Loan {
   /** It is the receivers' from now on: whatever looks at it here is empty. */
   send() {
     if (this.#isSent) return;
-    this.take();
-    // The native side forgets it in a later turn.
-    process.nextTick(() => {
-      this.#isOver = true;
-      this.#taken = null;
-    });
+    this.#take();
+    process.nextTick(() => this.#end());
+  }
+
+  /** Takes the memory away, of one that nobody is to get. */
+  drop() {
+    this.#take();
+    this.#end();
   }
 
   /** Takes the memory away. */
-  take() {
+  #take() {
     this.#isSent = true;
-    if (this.#native) this.#native.detach(this.#memory);
+    if (this.#native) this.#isEmptied = this.#native.detach(this.#memory);
     else this.#taken = structuredClone(this.#memory, { transfer: [this.#memory] });
+  }
+
+  // Where the memory was taken away otherwise, it is over when the garbage collector has found whoever has it.
+  #end() {
+    this.#isOver = true;
+    this.#taken = null;
+    if (this.#isEmptied) this.#native.end(this.number);
   }
 
   get isSent() {
@@ -89,7 +101,7 @@ function loanOf(view) {
   return loans.get(view.buffer);
 }
 
-/** @param {ArrayBuffer} memory in which something was received, and how it is taken away */
+/** @param {ArrayBuffer} memory in which something was received, and how it is taken away, which answers whether it was still there */
 function noteReceived(memory, detach) {
   received.set(memory, detach);
 }
@@ -103,14 +115,13 @@ function release(view) {
   const loan = loanOf(view);
   if (loan) {
     if (loan.isSent) return false;
-    loan.take();
+    loan.drop();
     return true;
   }
   const detach = received.get(view.buffer);
   if (!detach) return false;
   received.delete(view.buffer);
-  detach(view.buffer);
-  return true;
+  return detach(view.buffer);
 }
 
 /** Ordinary memory that behaves as if it were lent. */

@@ -194,7 +194,8 @@ impl Endpoint {
     /// are long where they lie.
     /// `lend(bytes)` answers an ArrayBuffer in shared memory, and its number in `head`; null where there is none. What it holds at first may
     /// be anything. `stage(bytes)` copies bytes for the next message and answers their number, or -1. `readLoan(number, at, into)` copies
-    /// what was lent. `detach(arrayBuffer)` takes its memory away: a loan that was not sent is over then.
+    /// what was lent. `detach(arrayBuffer)` takes its memory away, and gives back what was received; answers false where that was taken
+    /// away otherwise. `endLoan(number)` gives a block back that was lent and detached here.
     /// `rest()` says that all has been taken that `receive` found. 0: there is news to hear first. 1: the next message calls
     /// `onMessages`. 2: the same, and a message waits for memory that may never come: look again after a while.
     #[napi(ts_return_type = "Record<string, Function>")]
@@ -273,11 +274,19 @@ impl Endpoint {
 
     fn add_loans(&self, env: &Env, calls: &mut Object<'_>) -> napi::Result<()> {
         let (inner, desk) = (Rc::clone(&self.inner), Rc::clone(&self.desk));
+        let home = in_place::Home::new(&self.inner);
+        let buffers = Rc::clone(&home);
         add(env, calls, "lend", move |call| {
             let length: u32 = call.first_arg()?;
             let Some(loan) = inner.borrow_mut().lend(ByteCount(length.into())) else { return Ok(None) };
             desk.borrow_mut().set_number(loan.0);
-            Ok(in_place::lent(*call.env, loan, length as usize, &inner))
+            Ok(buffers.lent(*call.env, loan, length as usize))
+        })?;
+        let inner = Rc::clone(&self.inner);
+        add(env, calls, "endLoan", move |call| {
+            let id: f64 = call.first_arg()?;
+            inner.borrow_mut().end_loan(LoanId(whole(id)));
+            Ok(())
         })?;
         let inner = Rc::clone(&self.inner);
         add(env, calls, "stage", move |call| {
@@ -291,13 +300,13 @@ impl Endpoint {
             let mut into: BufferSlice<'_> = call.get(2)?;
             Ok(inner.borrow().read_loan(LoanId(whole(id)), ByteCount(whole(at)), &mut into))
         })?;
-        let inner = Rc::clone(&self.inner);
+        let (inner, buffers) = (Rc::clone(&self.inner), Rc::clone(&home));
         add(env, calls, "takeParts", move |call| {
             let mut into: BufferSlice<'_> = call.first_arg()?;
             let parts =
                 Some(inner.borrow()).filter(|inner| inner.copy_next(&mut into)).and_then(|inner| inner.next_parts());
             match parts {
-                Some(parts) => in_place::take_parts(*call.env, parts, &inner),
+                Some(parts) => buffers.take_parts(*call.env, parts),
                 None => {
                     inner.borrow_mut().pass_next();
                     Ok(None)
@@ -306,7 +315,7 @@ impl Endpoint {
         })?;
         add(env, calls, "detach", move |call| {
             let array_buffer: Unknown<'_> = call.first_arg()?;
-            in_place::detach(*call.env, array_buffer.raw())
+            home.detach(*call.env, array_buffer.raw())
         })
     }
 

@@ -20,6 +20,7 @@
 //! | [`Watched`] | readiness of a descriptor on the runtime | epoll, through tokio |
 //! | [`heap`] | free memory given back after a great freeing | `malloc_trim` |
 //! | [`shared_memory`] | memory that one process writes and others read, whose size can be relied on | memfd with seals (kernel 5.1) |
+//! | [`shared_memory::PrivateMapping`] | parts of it to write for oneself, and whether they were written | `MAP_PRIVATE`, `/proc/self/pagemap` |
 //! | [`event`] | a bell between processes | eventfd |
 //! | [`service_manager`] | which process a service consists of | `sd_notify(3)` |
 //! | [`console`] | a line written completely although the pipe is full and non-blocking | `poll` |
@@ -33,8 +34,10 @@ pub mod event;
 pub mod event_loop;
 pub mod heap;
 pub mod isolate;
+mod page_table;
 pub mod parent;
 mod pidfd;
+mod private_mapping;
 pub mod process_facts;
 pub mod process_tree;
 pub mod pulse;

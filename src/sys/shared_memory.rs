@@ -20,10 +20,12 @@ use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 use nix::sys::stat::fstat;
-use nix::unistd::{SysconfVar, ftruncate, sysconf};
+use nix::unistd::ftruncate;
 
 use super::SysError;
 use super::error::Named;
+pub use super::private_mapping::PrivateMapping;
+use super::private_mapping::PrivateParts;
 
 /// Not in every libc crate's list for every target: Linux 6.3.
 const MFD_NOEXEC_SEAL: libc::c_uint = 0x0008;
@@ -97,9 +99,9 @@ impl SharedMemoryError {
 
 /// A mapping; unmapped when dropped.
 #[derive(Debug)]
-struct Mapping {
-    start: NonNull<u8>,
-    bytes: NonZeroUsize,
+pub(super) struct Mapping {
+    pub(super) start: NonNull<u8>,
+    pub(super) bytes: NonZeroUsize,
 }
 
 // SAFETY: a mapping belongs to the process and not to a thread; this type only keeps its address and unmaps it once.
@@ -112,7 +114,7 @@ impl Mapping {
         Self::of(file, 0, bytes, access, MapFlags::MAP_SHARED)
     }
 
-    fn of(
+    pub(super) fn of(
         file: BorrowedFd<'_>,
         offset: libc::off_t,
         bytes: usize,
@@ -145,34 +147,7 @@ pub struct OwnMapping(Mapping);
 pub struct PeerMapping {
     mapping: Mapping,
     /// Of memory whose parts may be mapped again.
-    file: Option<OwnedFd>,
-}
-
-/// A part of a peer's memory that this process may write as well: what it writes is its own from then on, and nobody else sees it.
-/// It stays as long as this value, whatever becomes of the peer.
-#[derive(Debug)]
-pub struct PrivateMapping {
-    mapping: Mapping,
-    start: NonNull<u8>,
-    bytes: usize,
-}
-
-// SAFETY: as of `Mapping`, whose address it is.
-unsafe impl Send for PrivateMapping {}
-
-impl PrivateMapping {
-    /// Its first byte. Valid as long as this value lives.
-    #[must_use]
-    pub fn start(&self) -> NonNull<u8> {
-        debug_assert!(self.mapping.start <= self.start);
-        self.start
-    }
-
-    /// How many bytes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
+    parts: Option<PrivateParts>,
 }
 
 macro_rules! extent {
@@ -200,28 +175,17 @@ impl PeerMapping {
     /// within, or the kernel has no more mappings: copy it then.
     #[must_use]
     pub fn private(&self, offset: usize, bytes: usize) -> Option<PrivateMapping> {
-        let file = self.file.as_ref()?;
+        let parts = self.parts.as_ref()?;
         if bytes == 0 || offset.checked_add(bytes)? > self.bytes() {
             return None;
         }
-        let first = offset - offset % page_bytes()?;
-        let length = bytes + (offset - first);
-        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // Pages that are written are copied first. One that is not is the file's, so that nothing is copied for those who read.
-        let start = libc::off_t::try_from(first).ok()?;
-        let mapping = Mapping::of(file.as_fd(), start, length, access, MapFlags::MAP_PRIVATE).ok()?;
-        // SAFETY: the advice is about the children of a fork, and the range is the mapping that was just made.
-        unsafe { madvise(mapping.start.cast(), length, MmapAdvise::MADV_DONTFORK) }.ok()?;
-        // SAFETY: within the mapping, which is longer by just as much.
-        let start = unsafe { mapping.start.add(offset - first) };
-        Some(PrivateMapping { mapping, start, bytes })
+        parts.map(offset, bytes)
     }
-}
 
-fn page_bytes() -> Option<usize> {
-    static PAGE: OnceLock<Option<usize>> = OnceLock::new();
-    let ask = || sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|bytes| usize::try_from(bytes).ok());
-    *PAGE.get_or_init(ask)
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> Option<&PrivateParts> {
+        self.parts.as_ref()
+    }
 }
 
 /// Makes shared memory of zeroes that only the mapping that is returned can write. The descriptor is for the peers; it is
@@ -275,7 +239,7 @@ pub fn reserve(name: &CStr, bytes: usize) -> Result<(PeerMapping, OwnedFd), Shar
     let fixed = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
     fcntl(&file, FcntlArg::F_ADD_SEALS(fixed)).named("fcntl(F_ADD_SEALS)").map_err(SharedMemoryError::Seal)?;
     let mapping = Mapping::new(file.as_fd(), bytes, ProtFlags::PROT_READ)?;
-    Ok((PeerMapping { mapping, file: None }, file))
+    Ok((PeerMapping { mapping, parts: None }, file))
 }
 
 /// Maps for writing what another process has made by [`reserve`], and seals it against any other writer.
@@ -315,7 +279,7 @@ pub fn open(file: BorrowedFd<'_>, bytes: usize) -> Result<PeerMapping, SharedMem
     }
     check_size(file, bytes)?;
     let mapping = Mapping::new(file, bytes, ProtFlags::PROT_READ)?;
-    Ok(PeerMapping { mapping, file: None })
+    Ok(PeerMapping { mapping, parts: None })
 }
 
 /// The same, and keeps the file, so that parts of it can be mapped by themselves ([`PeerMapping::private`]).
@@ -327,7 +291,7 @@ pub fn open_kept(file: BorrowedFd<'_>, bytes: usize) -> Result<PeerMapping, Shar
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
         SharedMemoryError::Inspect(SysError::new("fcntl(F_DUPFD_CLOEXEC)", errno))
     })?;
-    Ok(PeerMapping { file: Some(kept), ..open(file, bytes)? })
+    Ok(PeerMapping { parts: Some(PrivateParts::new(kept)), ..open(file, bytes)? })
 }
 
 #[cfg(test)]

@@ -94,6 +94,40 @@ for (const [way, env] of Object.entries({ 'through shared memory': {}, 'by Node\
         }
       });
 
+      it('show nothing of what was at their place before, be it written by their receiver or not', async () => {
+        for (let round = 0; round < 8; round++) {
+          const { digest } = await ask(cluster, apps[0], 'lendAndSend', { method: 'sendToAgent', bytes: LONG, fill: `round ${round}` });
+          assert.deepEqual(await ask(cluster, agent, 'digests', { count: 1 }), [digest], `${round}`);
+          if (round % 3 === 1) await ask(cluster, agent, 'scribble');
+          assert.equal(await ask(cluster, agent, 'drop', { byHand: true }), 1);
+        }
+      });
+
+      it('are given back in the turn in which they are released', async () => {
+        assert.equal(await ask(cluster, apps[0], 'lendAndRelease', { bytes: 8 * MB, count: 20 }), 0);
+      });
+
+      // From Node 21 on an ArrayBuffer can be taken over without our knowing.
+      if (ArrayBuffer.prototype.transfer) {
+        it('stay where another ArrayBuffer has taken their memory', async () => {
+          assert.equal(await ask(cluster, apps[0], 'transferLent', { method: 'sendToAgent', bytes: LONG }), true);
+          await ask(cluster, agent, 'digests', { count: 1 });
+          await ask(cluster, agent, 'drop');
+          const { digest } = await ask(cluster, apps[0], 'lendAndSend', { method: 'sendToAgent', bytes: LONG, fill: 'taken' });
+          await ask(cluster, agent, 'digests', { count: 1 });
+          assert.deepEqual(await ask(cluster, agent, 'transferReceived'), { isReleased: false, digest });
+          await ask(cluster, apps[0], 'sendMany', { method: 'sendToAgent', count: 5, bytes: LONG, isLent: true });
+          await ask(cluster, agent, 'digests', { count: 5 });
+          assert.equal(await ask(cluster, agent, 'lookAtTaken'), digest);
+          await ask(cluster, agent, 'drop', { byHand: true });
+          for (const pid of [apps[0], agent]) {
+            await ask(cluster, pid, 'forget');
+            await ask(cluster, pid, 'collectGarbage');
+          }
+          await until(() => isBack(apps[0]), 'the memory to come back');
+        });
+      }
+
       it('are copied when their receivers hold much already, and none is harmed', async () => {
         const count = 100;
         await ask(cluster, apps[0], 'sendMany', { method: 'sendToAgent', count, bytes: MB });

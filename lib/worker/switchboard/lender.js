@@ -17,7 +17,7 @@ function lender(desk, calls) {
   return bytes => {
     const memory = bytes > 0 && bytes <= MAX_BYTES ? calls.lend(bytes) : null;
     if (!memory) return lendOrdinary(bytes);
-    new Loan(memory, { number: desk.number[0], detach: calls.detach, read: calls.readLoan });
+    new Loan(memory, { number: desk.number[0], detach: calls.detach, end: calls.endLoan, read: calls.readLoan });
     return Buffer.from(memory);
   };
 }
