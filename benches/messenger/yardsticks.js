@@ -9,22 +9,23 @@ const { payload } = require('../../test/fixtures/apps/measures_messages/payloads
 const { median, short } = require('./arithmetic');
 
 const ECHO = path.join(__dirname, 'echo.js');
-const COUNTS = { 64: 4000, 1024: 3000, [1 << 14]: 800, [1 << 20]: 24 };
+const COUNTS = { 64: 4000, 1024: 3000, [1 << 14]: 800, [1 << 18]: 60, [1 << 20]: 24, [1 << 23]: 6 };
 
 const PEERS = {
-  'child_process, json': () => {
-    const child = fork(ECHO);
-    return { send: message => child.send(message), on: listener => child.on('message', listener), stop: () => child.kill() };
-  },
-  'child_process, advanced': () => {
-    const child = fork(ECHO, { serialization: 'advanced' });
-    return { send: message => child.send(message), on: listener => child.on('message', listener), stop: () => child.kill() };
-  },
-  'worker_threads': () => {
-    const worker = new Worker(ECHO);
-    return { send: message => worker.postMessage(message), on: listener => worker.on('message', listener), stop: () => worker.terminate() };
-  },
+  'child_process, json': { start: () => forked('json'), shapes: ['str', 'obj'] },
+  'child_process, advanced': { start: () => forked('advanced'), shapes: ['str', 'obj', 'buf', 'clone'] },
+  'worker_threads': { start: threaded, shapes: ['str', 'obj', 'buf', 'clone'] },
 };
+
+function forked(serialization) {
+  const child = fork(ECHO, { serialization });
+  return { send: message => child.send(message), on: listener => child.on('message', listener), stop: () => child.kill() };
+}
+
+function threaded() {
+  const worker = new Worker(ECHO);
+  return { send: message => worker.postMessage(message), on: listener => worker.on('message', listener), stop: () => worker.terminate() };
+}
 
 function roundTrips(peer, data, count) {
   return new Promise(resolve => {
@@ -46,9 +47,9 @@ function roundTrips(peer, data, count) {
 /** Resolves to lines: of each peer, the median round trip in microseconds by size and shape. */
 async function yardsticks() {
   const lines = [];
-  for (const [name, start] of Object.entries(PEERS)) {
+  for (const [name, { start, shapes }] of Object.entries(PEERS)) {
     const cells = [];
-    for (const shape of ['str', 'obj']) {
+    for (const shape of shapes) {
       for (const [bytes, count] of Object.entries(COUNTS)) {
         const peer = start();
         cells.push(`${shape} ${bytes} B ${short(await roundTrips(peer, payload(shape, Number(bytes)), count))}`);
