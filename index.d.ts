@@ -162,7 +162,11 @@ export interface ClusterOptions {
      * @default EGG_APP_CLOSE_TIMEOUT and EGG_AGENT_CLOSE_TIMEOUT, else EGG_MASTER_CLOSE_TIMEOUT (ms), else 5 s
      */
     drain?: Duration | null;
-    /** So long a worker that leaves keeps connections on which nothing happens, for their clients to learn of it. @default '100ms' */
+    /**
+     * So long a worker that leaves keeps connections on which nothing happens, for their clients to learn of it by the next answer.
+     * @default 2 s, but half of the drain time-out at most, where the master sent it away and others serve: in a reload, a restart, a
+     * recycling, a scale-down, an upgrade; '100ms' in a stop, and where somebody else has ended it
+     */
     linger?: Duration | null;
   } | null;
   /**

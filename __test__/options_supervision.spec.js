@@ -16,7 +16,7 @@ test('without any of the options, the supervisor has its defaults', () => {
     drainMs: undefined, bootTimeoutMs: 600000, spares: 0, reloadConcurrency: 1, reloadAgent: false, preStopDelayMs: 0,
     restart: { backoffBaseMs: 100, backoffCapMs: 15000, healthyAfterMs: 10000, intensity: 60, intensityPeriodMs: 60000, endsMaster: false },
   });
-  expect(timeouts({})).toEqual({ bootMs: 600000, drainMs: undefined, lingerMs: 100 });
+  expect(timeouts({})).toEqual({ bootMs: 600000, drainMs: undefined, lingerMs: undefined });
 });
 
 test.each([

@@ -8,7 +8,7 @@ const { duration } = require('./duration');
 
 const MAX_WORKERS = 1024;
 const DEFAULTS = {
-  boot: '10m', linger: '100ms', backoff: '100ms..15s', healthyAfter: '10s', intensity: [60, '60s'], then: 'slow', concurrency: 1,
+  boot: '10m', backoff: '100ms..15s', healthyAfter: '10s', intensity: [60, '60s'], then: 'slow', concurrency: 1,
 };
 
 function fields(name, value, known) {
@@ -65,14 +65,15 @@ function reload(options) {
 
 /**
  * The time-outs of workers, which read them from the options that they are handed.
- * @returns {{ bootMs: number, drainMs: number | undefined, lingerMs: number }} without a drain time-out the environment's counts
+ * @returns {{ bootMs: number, drainMs: number | undefined, lingerMs: number | undefined }} without a drain time-out the environment's
+ *   counts, and how long idle connections are kept depends on why their worker leaves
  */
 function timeouts(options) {
-  const { boot = DEFAULTS.boot, drain, linger = DEFAULTS.linger } = fields('timeouts', options.timeouts, ['boot', 'drain', 'linger']);
+  const { boot = DEFAULTS.boot, drain, linger } = fields('timeouts', options.timeouts, ['boot', 'drain', 'linger']);
   return {
     bootMs: duration('options.timeouts.boot', boot, { min: 1 }),
     drainMs: drain === undefined ? undefined : duration('options.timeouts.drain', drain),
-    lingerMs: duration('options.timeouts.linger', linger),
+    lingerMs: linger === undefined ? undefined : duration('options.timeouts.linger', linger),
   };
 }
 

@@ -7,7 +7,14 @@ const https = require('https');
 const net = require('net');
 
 // A client that keeps its connection may be about to use it: it is given a while (`timeouts.linger`) to learn of the end from an answer.
-// Looked for again and again, but not more often than this.
+// Where somebody waits for our end that is short. Where others serve in our place already it costs nothing but memory, and is long
+// enough for a client that asks now and then: a connection that we close is cut in the face of a request that is on its way.
+const SWIFT_LINGER_MS = 100;
+const LEISURELY_LINGER_MS = 2000;
+// So much of the time for all of it may be spent on that.
+const LEISURE_SHARE = 0.7;
+// After that it is looked for again and again.
+const LOOK_AGAIN_MS = 100;
 const LEAST_LINGER_MS = 10;
 // So often it is put off because a connection that is idle now was used a moment ago: its client is about to be told, or to ask again.
 const MAX_PUT_OFF = 10;
@@ -101,7 +108,10 @@ class ServerDrain {
     if (this.#connections.size === 0 && this.#handshakes <= 0) return;
     // Again and again: an answer whose head went out before it could say that it is the last leaves its connection idle.
     this.#wereUsed();
-    const idle = setInterval(() => this.#closeIdle(), Math.max(lingerMs, LEAST_LINGER_MS));
+    let idle = setTimeout(() => {
+      idle = setInterval(() => this.#closeIdle(), Math.max(Math.min(lingerMs, LOOK_AGAIN_MS), LEAST_LINGER_MS));
+      this.#closeIdle();
+    }, Math.max(lingerMs, LEAST_LINGER_MS));
     const silent = setTimeout(() => this.#closeSilent(), Math.max(lingerMs, SILENT_LINGER_MS));
     await new Promise(resolve => { this.#whenEmpty = resolve; });
     clearInterval(idle);
@@ -134,22 +144,26 @@ class ServerDrain {
   }
 }
 
-/** Resolves once the master hands no more connections to this worker and all those that it did hand over have come in. */
+/**
+ * Resolves once the master hands no more connections to this worker and all those that it did hand over have come in.
+ * @returns {Promise<boolean>} true where others serve already, and nobody waits for the end of this one
+ */
 function endOfDealing(proc) {
-  if (!proc.connected) return Promise.resolve();
+  if (!proc.connected) return Promise.resolve(false);
   return new Promise(resolve => {
-    const settle = () => {
+    const settle = isLeisurely => {
       clearTimeout(timer);
       proc.removeListener('internalMessage', listener);
-      proc.removeListener('disconnect', settle);
-      resolve();
+      proc.removeListener('disconnect', giveUp);
+      resolve(isLeisurely);
     };
+    const giveUp = () => settle(false);
     const listener = message => {
-      if (message?.cmd === 'NODE_CLUTCH' && message.act === 'drained') settle();
+      if (message?.cmd === 'NODE_CLUTCH' && message.act === 'drained') settle(message.leisurely === true);
     };
-    const timer = setTimeout(settle, MASTER_ANSWER_MS);
+    const timer = setTimeout(giveUp, MASTER_ANSWER_MS);
     proc.on('internalMessage', listener);
-    proc.once('disconnect', settle);
+    proc.once('disconnect', giveUp);
     proc.send({ cmd: 'NODE_CLUTCH', act: 'drain' }, undefined, undefined, () => {});
   });
 }
@@ -158,13 +172,14 @@ function endOfDealing(proc) {
  * @param {Drain[]} servers
  * @param {object} options
  * @param {number} options.limitMs after so many milliseconds, whatever is still under way is left to its fate
- * @param {number} options.lingerMs how long idle connections are kept
+ * @param {number} [options.lingerMs] how long idle connections are kept; by default it depends on who waits
  * @param {NodeJS.Process} [options.proc]
  */
-async function drainServers(servers, { limitMs, lingerMs, proc = process }) {
+async function drainServers(servers, { limitMs, lingerMs: wanted, proc = process }) {
   if (servers.length === 0) return;
   for (const server of servers) server.announce();
-  await endOfDealing(proc);
+  const isLeisurely = await endOfDealing(proc);
+  const lingerMs = wanted ?? (isLeisurely ? Math.min(LEISURELY_LINGER_MS, limitMs * LEISURE_SHARE) : SWIFT_LINGER_MS);
   for (const server of servers) server.stopListening();
   let timer;
   const limit = new Promise(resolve => { timer = setTimeout(resolve, limitMs); });

@@ -8,7 +8,7 @@ use crate::message::address::{Generation, Occupant};
 use crate::supervisor::{Event, ListeningAddress};
 use crate::sys::socket::AddressType;
 use crate::transport::channel::Outgoing;
-use crate::transport::channel::node_protocol::{self, PrimaryRequest};
+use crate::transport::channel::node_protocol::{self, Pace, PrimaryRequest};
 use crate::transport::switchboard::layout::{Peer, Place};
 
 impl Shell {
@@ -85,7 +85,8 @@ impl Shell {
             self.watch.expect_work(who);
         }
         for who in self.listeners.take_retired() {
-            self.push_own(who, Outgoing::new(node_protocol::drained()));
+            let pace = if self.supervisor.has_leisure(who) { Pace::Leisurely } else { Pace::Swift };
+            self.push_own(who, Outgoing::new(node_protocol::drained(pace)));
         }
     }
 }

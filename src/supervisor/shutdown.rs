@@ -105,6 +105,13 @@ impl Supervisor {
         }
     }
 
+    /// True where a process that leaves may take its time with clients who say nothing: it was asked to leave by us, and others serve.
+    #[must_use]
+    pub fn has_leisure(&self, who: Occupant) -> bool {
+        let others_serve = self.config.shares_sockets && (!self.is_stopping() || self.upgrade.is_done());
+        others_serve && self.process(who).is_some_and(|process| process.ladder.is_some())
+    }
+
     /// Starts a process' ladder.
     pub(super) fn ask_to_leave(&mut self, who: Occupant, now: Duration) {
         let timeout = if who.is_agent() { self.config.agent_close_timeout } else { self.config.app_close_timeout };

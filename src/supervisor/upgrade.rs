@@ -82,6 +82,11 @@ impl Upgrade {
         !matches!(self.stage, Stage::None | Stage::Done)
     }
 
+    /// True once an heir has taken over.
+    pub(super) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.stage {
             Stage::Booting { due, .. } | Stage::TakingOver { due, .. } | Stage::Ending { due, .. } => Some(due),

@@ -251,6 +251,27 @@ describe('a worker in which an exception was not caught', () => {
   });
 });
 
+describe('the answer to a worker that drains', () => {
+  it('tells a worker whether it may take its time: others serve in its place after a reload, and not after a signal or in a stop', async () => {
+    const { cluster, port, pids: [first, other] } = await start();
+    const left = pid => cluster.output(new RegExp(`^leaves ${pid} (\\w+)$`, 'm')).then(([, how]) => how);
+    process.kill(first, 'SIGTERM');
+    assert.equal(await left(first), 'swiftly');
+    const successor = await started(cluster, 2);
+    const kept = [new Connection(port), new Connection(port)];
+    const owners = [];
+    for (const connection of kept) owners.push(Number((await connection.get('/')).body));
+    assert.deepEqual([...owners].sort(), [other, successor].sort());
+    cluster.send({ action: 'reload-worker', to: 'master' });
+    assert.deepEqual(await Promise.all(owners.map(left)), ['leisurely', 'leisurely']);
+    const last = [await started(cluster, 3), await started(cluster, 4)];
+    cluster.kill('SIGTERM');
+    assert.deepEqual(await Promise.all(last.map(left)), ['swiftly', 'swiftly']);
+    await cluster.exit();
+    for (const connection of kept) connection.close();
+  });
+});
+
 describe('a reload under traffic', () => {
   it('loses no request', async () => {
     const { cluster, port } = await start();

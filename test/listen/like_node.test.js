@@ -89,11 +89,11 @@ describe('a try to listen', () => {
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, filled(inner)]));
   }
 
-  async function inBoth(what) {
+  async function inBoth(what, command = 'attempt') {
     const results = { plain: [], ours: [] };
-    for (const worker of [0, 1]) results.plain.push(await plain.order(worker, 'attempt', what));
+    for (const worker of [0, 1]) results.plain.push(await plain.order(worker, command, what));
     for (const worker of [0, 1]) await plain.order(worker, 'closeAll');
-    for (const pid of pids) results.ours.push(await order(ours, pid, 'attempt', what));
+    for (const pid of pids) results.ours.push(await order(ours, pid, command, what));
     for (const pid of pids) await order(ours, pid, 'closeAll');
     return results;
   }
@@ -146,6 +146,20 @@ describe('a try to listen', () => {
       const results = await inBoth(filled(what));
       assert.deepEqual(results.ours, results.plain);
       for (const result of results.ours) assert.deepEqual(Object.keys(result), [how]);
+    });
+  }
+
+  for (const options of [{ port: '$FREE' }, { port: 0 }, { path: '$SHORT/twice.sock' }]) {
+    it(`ends as with Node where the same worker listens there already: ${JSON.stringify(options)}`, async () => {
+      // The third time it is free again.
+      for (let time = 0; time < 3; time++) {
+        const tries = [0, 1].map(() => ({ options: filled(options) }));
+        const { ours: results, plain: expected } = await inBoth(tries, 'attempts');
+        assert.deepEqual(results, expected);
+        for (const [first, second] of results) {
+          assert.deepEqual([Object.keys(first), Object.keys(second)], [['listens'], [options.port === 0 ? 'listens' : 'failed']]);
+        }
+      }
     });
   }
 });

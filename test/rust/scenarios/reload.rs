@@ -212,3 +212,20 @@ fn a_stop_during_a_reload_asks_everybody_to_leave() {
     stage.leave(agent(1));
     assert_eq!(stage.take().exit(), Some(0));
 }
+
+/// One that was sent away by us while others serve; not one whose place is empty meanwhile, nor one whose end a stop waits for.
+#[test]
+fn has_leisure_where_others_serve() {
+    let mut stage = Stage::ready(production());
+    assert!(!stage.supervisor.has_leisure(app(0, 1)), "somebody else has asked it to leave");
+    stage.reload();
+    stage.listen(app(0, 2));
+    let leisure = |stage: &Stage| [app(0, 1), app(1, 1), app(0, 2)].map(|who| stage.supervisor.has_leisure(who));
+    assert_eq!(leisure(&stage), [true, false, false]);
+    stage.tell(Event::StopAsked { signal: None });
+    assert_eq!(leisure(&stage), [false, false, false]);
+    let mut alone = Stage::ready(SupervisorConfig { shares_sockets: false, ..production() });
+    alone.reload();
+    assert_eq!(alone.take().terminated().len(), 1, "a place is emptied before it is filled");
+    assert!(!alone.supervisor.has_leisure(app(0, 1)));
+}

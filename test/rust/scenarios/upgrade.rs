@@ -39,6 +39,7 @@ fn a_cluster_serves_until_the_new_master_does_and_then_drains() {
     assert_eq!(asked.answers(), [(1, Answer::Upgraded { pid: HEIR })]);
     assert!(asked.told().contains(&Notice::UpgradedToParent { pid: HEIR }));
     assert_eq!(asked.terminated(), [app(0, 1), app(1, 1)]);
+    assert!(stage.supervisor.has_leisure(app(0, 1)), "the new master serves");
     (0..2).for_each(|slot| stage.leave(app(slot, 1)));
     stage.leave(agent(1));
     assert_eq!(stage.take().exit(), Some(0));

@@ -10,6 +10,15 @@ use serde_json::value::RawValue;
 
 use super::IpName;
 
+/// How a worker that leaves treats those clients who keep a connection and say nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Somebody waits for its end.
+    Swift,
+    /// Others serve in its place already, so it may wait for those clients to speak, and tell them then.
+    Leisurely,
+}
+
 /// What Node makes of a descriptor it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandleKind {
@@ -127,8 +136,11 @@ pub fn fence(place: u32, generation: u32) -> Bytes {
 
 /// Tells a worker that asked to drain that no connection is on its way to it any more.
 #[must_use]
-pub fn drained() -> Bytes {
-    Bytes::from_static(b"{\"cmd\":\"NODE_CLUTCH\",\"act\":\"drained\"}\n")
+pub fn drained(pace: Pace) -> Bytes {
+    match pace {
+        Pace::Swift => Bytes::from_static(b"{\"cmd\":\"NODE_CLUTCH\",\"act\":\"drained\"}\n"),
+        Pace::Leisurely => Bytes::from_static(b"{\"cmd\":\"NODE_CLUTCH\",\"act\":\"drained\",\"leisurely\":true}\n"),
+    }
 }
 
 /// The descriptor of the last handle message has arrived; the sender waits for this before it sends anything else.

@@ -11,7 +11,7 @@ mod parse;
 mod tests;
 
 pub use encode::{
-    HandleKind, disconnect, drained, exited_after_disconnect_ack, fence, handle_ack, handle_nack, new_connection,
+    HandleKind, Pace, disconnect, drained, exited_after_disconnect_ack, fence, handle_ack, handle_nack, new_connection,
     server_reply, server_reply_with_handle, sticky_connection, user_message, user_message_with_handle,
 };
 pub use parse::{Incoming, PrimaryRequest, ProtocolError, QueryServer, parse};

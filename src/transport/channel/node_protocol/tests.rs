@@ -203,7 +203,9 @@ fn our_own_word_is_read_and_answered() {
     ] {
         assert!(matches!(cluster(line), PrimaryRequest::Unknown { .. }), "{line}");
     }
-    assert_eq!(decoded(&super::drained()), json!({ "cmd": "NODE_CLUTCH", "act": "drained" }));
+    let answers = [Pace::Swift, Pace::Leisurely].map(|pace| decoded(&super::drained(pace)));
+    assert_eq!(answers[0], json!({ "cmd": "NODE_CLUTCH", "act": "drained" }));
+    assert_eq!(answers[1], json!({ "cmd": "NODE_CLUTCH", "act": "drained", "leisurely": true }));
 }
 
 fn decoded(line: &[u8]) -> Value {
