@@ -28,7 +28,7 @@ const START = {
   'node': { type: 'string', value: '<path>', file: true, about: 'the node to run (default: this one)' },
   'require': { type: 'string', short: 'r', many: true, value: '<module>', about: 'a module to load first in every process' },
   'sourcemap': { type: 'boolean', other: ['ts', 'typescript'], about: 'stack traces by source maps' },
-  'sticky': { type: 'boolean', about: 'all connections of one address to one worker' },
+  'sticky': { type: 'boolean', about: 'all connections of one address to one worker (by a header, a cookie or the PROXY protocol with --option)' },
   'option': { type: 'string', short: 'o', many: true, value: '<name=value>', about: 'any other option of startCluster; the value is JSON, or a text' },
   'control': { type: 'string', value: '<path>', file: true, about: 'where to put the control socket (default: run/clutch.sock below the app)' },
   'pid-file': { type: 'string', value: '<path>', file: true, about: 'where to write the pid of the master (a daemon: run/clutch.pid)' },

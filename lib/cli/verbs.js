@@ -31,6 +31,7 @@ const VERBS = {
       ['egg-clutch start', 'the app in this folder'],
       ['egg-clutch start ./server --daemon --workers 4 --port 7001', 'in the background, with four workers'],
       ["egg-clutch start -o 'recycle={\"memory\":\"512mb\"}' -o spare=1", 'with further options of startCluster'],
+      ["egg-clutch start -o 'sticky={\"by\":{\"cookie\":\"sid\"}}'", 'each session to one worker, by its cookie'],
     ],
     load: () => require('./verbs/start').start,
   },

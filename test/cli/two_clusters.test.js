@@ -7,6 +7,7 @@ const { SCRIPT, appFolder, command, runCommand } = require('../helpers/command')
 const { freePort } = require('../helpers/free_port');
 const { getJson } = require('../helpers/http_client');
 const processes = require('../helpers/processes');
+const { VERBS } = require('../../lib/cli/verbs');
 const { hasTerminal, openScreen } = require('../helpers/tmux');
 const { until } = require('../helpers/waiting');
 
@@ -59,6 +60,13 @@ describe('egg-clutch, where two clusters run in one folder', () => {
     const after = await status(other);
     assert.deepEqual([after.pid, idsOf(after)], [before.pid, idsOf(before)]);
   }
+
+  it('is asked by every verb that there is', function() {
+    const words = new Set(this.test.parent.tests.flatMap(({ title }) => title.split(/\W*\s/)));
+    // `start` is how they come to be, and the others ask no cluster.
+    const asking = Object.keys(VERBS).filter(verb => !['start', 'completion', 'help'].includes(verb));
+    assert.deepEqual(asking.filter(verb => !words.has(verb)), []);
+  });
 
   it('status tells them apart', async () => {
     const [a, b] = [await status(one), await status(other)];
