@@ -135,7 +135,8 @@ async function watchCapacity(cluster, until) {
  *   end() stops the clients and resolves to { answered, failures }
  */
 async function underLoad(options = {}, env = {}) {
-  const [securePort, port, socketPath] = [await freePort(), await freePort(), path.join(runFolder(), 'soak.sock')];
+  const [securePort, port] = [await freePort(), await freePort()];
+  const socketPath = path.join(runFolder(), `soak-${port}.sock`);
   const https = { key: path.join(TLS, 'localhost.key.pem'), cert: path.join(TLS, 'localhost.cert.pem') };
   const byPort = await startSteerable('serves_all_kinds', { https, port: securePort, debugPort: port, workers: WORKERS, ...options }, { env });
   const byPath = await startSteerable('serves_all_kinds', { port: undefined, workers: 2, ...options, pidFile: undefined }, { env: { ...env, LISTEN_PATH: socketPath } });

@@ -55,7 +55,7 @@ describe('Socket.IO behind nginx', () => {
       for (const transports of [['polling'], ['websocket']]) {
         it(`moves only the clients of a worker that is killed, by ${transports}`, async () => {
           if (!nginx) return;
-          await assertKillMovesOnly(await connectAll(transports));
+          await assertKillMovesOnly(cluster, await connectAll(transports));
           await cluster.waitFor(() => cluster.appPids().length === 3, { what: 'three workers' });
         });
       }

@@ -35,7 +35,7 @@ describe('Socket.IO', () => {
     }
 
     it('connects the clients of a killed worker to its successor, and others notice nothing', async () => {
-      await assertKillMovesOnly(await Promise.all(CLIENTS.map(client => app.connect(cluster, ['websocket'], client))));
+      await assertKillMovesOnly(cluster, await Promise.all(CLIENTS.map(client => app.connect(cluster, ['websocket'], client))));
     });
   });
 
