@@ -27,12 +27,11 @@ use super::guests::{Guests, Introduction};
 use super::metrics::Format;
 use super::pace::Pace;
 use super::route::{Face, Route, route, verb};
-use super::visit::{Doing, Visit, Visits};
+use super::visit::{Doing, Limits, Visit, Visits};
 use crate::sys::this_process;
 
-/// How many connections a face has at once, and how many of them may listen to events.
-const CONNECTIONS: usize = 128;
-const LISTENING: usize = 32;
+/// How many connections a face has at once. Some are left to those who look, whatever others wait for.
+const LIMITS: Limits = Limits { all: 128, listening: 32, acting: 64 };
 /// How many bytes the head of a request may have, how many fields, and how many bytes the body.
 const HEAD_BYTES: usize = 8192;
 const HEAD_FIELDS: usize = 64;
@@ -107,7 +106,7 @@ impl Server {
     #[must_use]
     pub fn new(face: Face, guests: Guests, asks: mpsc::Sender<Asked>, hub: Hub) -> Rc<Self> {
         let pace = RefCell::new(Pace::new(REQUEST_GAP, RUSH));
-        let visits = Visits::new(CONNECTIONS, LISTENING);
+        let visits = Visits::new(LIMITS);
         Rc::new(Self { face, guests, asks, hub, visits, started: Instant::now(), pace })
     }
 
@@ -195,7 +194,7 @@ impl Server {
             Ok(Route::Health) => whole(health()),
             Ok(Route::Page) => whole(page()),
             Ok(Route::Events) if !self.visits.may_listen() => {
-                whole(Reply::error(503, "ERR_CLUTCH_QUEUE_FULL", &format!("{LISTENING} listen already")))
+                whole(Reply::error(503, "ERR_CLUTCH_QUEUE_FULL", &format!("{} listen already", LIMITS.listening)))
             }
             Ok(Route::Events) => {
                 visit.set(Doing::Listens);
@@ -207,11 +206,13 @@ impl Server {
                 let format = Format::of_accept(accepted.iter().filter_map(|field| field.to_str().ok()));
                 whole(self.look(Ask::Metrics(format)).await)
             }
-            Ok(Route::Verb(name)) => whole(self.act(name, request.into_body()).await),
+            Ok(Route::Verb(name)) => whole(self.act(name, request.into_body(), visit).await),
         }
     }
 
-    async fn act(&self, name: &str, body: Incoming) -> Reply {
+    async fn act(&self, name: &str, body: Incoming, visit: &Visit) -> Reply {
+        // Who does not send it all has not asked yet, and makes room for others.
+        visit.set(Doing::Quiet(Instant::now()));
         let body = match time::timeout(BODY_PATIENCE, Limited::new(body, BODY_BYTES).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) => {
@@ -223,8 +224,17 @@ impl Server {
             }
             Err(_) => return Reply::error(408, "ERR_CLUTCH_TIMEOUT", "the body did not come in time"),
         };
+        visit.set(Doing::Answered);
         match verb(name, &body) {
-            Ok((verb, waits)) => self.ask(Ask::Verb { verb, waits }).await,
+            Ok((_, true)) if !self.visits.may_act() => {
+                Reply::error(503, "ERR_CLUTCH_QUEUE_FULL", &format!("{} wait for an end already", LIMITS.acting))
+            }
+            Ok((verb, waits)) => {
+                if waits {
+                    visit.set(Doing::Acts);
+                }
+                self.ask(Ask::Verb { verb, waits }).await
+            }
             Err(reply) => reply,
         }
     }

@@ -12,10 +12,12 @@ pub const QUIET: Duration = Duration::from_secs(10);
 /// What a connection is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// We wait for a request, since then.
+    /// We wait for a request, or for the rest of its body, since then.
     Quiet(Instant),
     /// A request waits for our answer.
     Answered,
+    /// So does one for something that takes as long as it takes.
+    Acts,
     /// It listens to events.
     Listens,
 }
@@ -40,7 +42,7 @@ impl Visit {
 
     /// A request was answered, unless the answer goes on.
     pub fn set_quiet(&self) {
-        if self.doing.get() == Doing::Answered {
+        if matches!(self.doing.get(), Doing::Answered | Doing::Acts) {
             self.doing.set(Doing::Quiet(Instant::now()));
         }
     }
@@ -56,34 +58,44 @@ impl Visit {
     pub fn deadline(&self, now: Instant) -> (Instant, bool) {
         match self.doing.get() {
             Doing::Quiet(since) => (since + QUIET, now >= since + QUIET),
-            Doing::Answered | Doing::Listens => (now + QUIET, false),
+            Doing::Answered | Doing::Acts | Doing::Listens => (now + QUIET, false),
         }
     }
+}
+
+/// How many connections there may be at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// All of them.
+    pub all: usize,
+    /// Those that listen to events.
+    pub listening: usize,
+    /// Those that wait for something that takes as long as it takes.
+    pub acting: usize,
 }
 
 /// All connections of a face.
 #[derive(Debug)]
 pub struct Visits {
-    limit: usize,
-    listening_limit: usize,
+    limits: Limits,
     visits: RefCell<Vec<Rc<Visit>>>,
 }
 
 impl Visits {
-    /// So many, and so many of them that listen to events.
+    /// None yet.
     #[must_use]
-    pub fn new(limit: usize, listening_limit: usize) -> Self {
-        Self { limit, listening_limit, visits: RefCell::default() }
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, visits: RefCell::default() }
     }
 
     /// One more. Where there is no room, the one that has been without a request for longest makes it; none where all are busy.
     #[must_use]
     pub fn admit(&self) -> Option<Rc<Visit>> {
         let mut visits = self.visits.borrow_mut();
-        if visits.len() >= self.limit {
+        if visits.len() >= self.limits.all {
             let quiet = visits.iter().enumerate().filter_map(|(index, visit)| match visit.doing() {
                 Doing::Quiet(since) => Some((since, index)),
-                Doing::Answered | Doing::Listens => None,
+                Doing::Answered | Doing::Acts | Doing::Listens => None,
             });
             let (_, index) = quiet.min()?;
             visits.remove(index).end.notify_one();
@@ -101,13 +113,19 @@ impl Visits {
     /// True where one more may listen to events.
     #[must_use]
     pub fn may_listen(&self) -> bool {
-        self.count(|doing| doing == Doing::Listens) < self.listening_limit
+        self.count(|doing| doing == Doing::Listens) < self.limits.listening
+    }
+
+    /// True where one more may wait for something that takes as long as it takes.
+    #[must_use]
+    pub fn may_act(&self) -> bool {
+        self.count(|doing| doing == Doing::Acts) < self.limits.acting
     }
 
     /// True while a request waits for its answer.
     #[must_use]
     pub fn is_answering(&self) -> bool {
-        self.count(|doing| doing == Doing::Answered) > 0
+        self.count(|doing| matches!(doing, Doing::Answered | Doing::Acts)) > 0
     }
 
     fn count(&self, is_it: impl Fn(Doing) -> bool) -> usize {
@@ -121,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_longest_quiet_one_makes_room_and_nobody_who_is_busy_does() {
-        let visits = Visits::new(2, 1);
+        let visits = Visits::new(Limits { all: 2, listening: 1, acting: 1 });
         let (first, second) = (visits.admit().unwrap(), visits.admit().unwrap());
         first.set(Doing::Answered);
         first.set_quiet();
@@ -131,14 +149,16 @@ mod tests {
         first.set(Doing::Listens);
         third.set(Doing::Answered);
         assert!(visits.is_answering() && !visits.may_listen());
-        assert!(visits.admit().is_none());
+        assert!(visits.admit().is_none() && visits.may_act());
+        third.set(Doing::Acts);
+        assert!(visits.is_answering() && !visits.may_act() && visits.admit().is_none());
         visits.forget(&third);
         assert!(visits.admit().is_some());
     }
 
     #[test]
     fn only_who_is_quiet_for_too_long_has_to_go() {
-        let visits = Visits::new(1, 1);
+        let visits = Visits::new(Limits { all: 1, listening: 1, acting: 1 });
         let visit = visits.admit().unwrap();
         let later = Instant::now() + QUIET;
         assert!(!visit.deadline(Instant::now()).1 && visit.deadline(later).1);

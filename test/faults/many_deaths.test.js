@@ -3,10 +3,8 @@
 // DEATHS sets how many (npm run soak:deaths: 5000).
 
 const assert = require('node:assert/strict');
-const fs = require('node:fs');
 const { startFolder, startedPids } = require('../helpers/folder_cluster');
-const processes = require('../helpers/processes');
-const { descriptors, memory } = require('../helpers/resources');
+const { holdings, memory } = require('../helpers/resources');
 const { until } = require('../helpers/waiting');
 
 const DEATHS = Number(process.env.DEATHS ?? 24);
@@ -14,15 +12,6 @@ const WORKERS = 4;
 const MB = 1024 * 1024;
 // What an allocator keeps, and the lines of the log that the master has written meanwhile.
 const MORE_MEMORY = 48 * MB;
-
-function holdings(pid) {
-  return {
-    descriptors: descriptors(pid),
-    threads: fs.readdirSync(`/proc/${pid}/task`).length,
-    mappings: fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').filter(line => line.includes('memfd:')).length,
-    zombies: fs.readdirSync('/proc').map(name => processes.look(name)).filter(child => child?.ppid === pid && child.state === 'Z').length,
-  };
-}
 
 describe('a master whose workers die again and again', () => {
   it(`holds no more after ${DEATHS} deaths than after the first ones`, async function () {

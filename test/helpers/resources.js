@@ -3,6 +3,7 @@
 
 const fs = require('node:fs');
 const { execFileSync } = require('node:child_process');
+const { look } = require('./processes');
 const { until } = require('./waiting');
 
 function descriptorTargets(pid) {
@@ -64,4 +65,14 @@ function limitDescriptors(pid, limit) {
   return before;
 }
 
-module.exports = { connections, descriptors, descriptorsAtRest, memory, limitDescriptors };
+/** Everything of a process that could grow with what happens to it, but its memory. */
+function holdings(pid) {
+  return {
+    descriptors: descriptors(pid),
+    threads: fs.readdirSync(`/proc/${pid}/task`).length,
+    mappings: fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').filter(line => line.includes('memfd:')).length,
+    zombies: fs.readdirSync('/proc').map(name => look(name)).filter(child => child?.ppid === pid && child.state === 'Z').length,
+  };
+}
+
+module.exports = { connections, holdings, descriptors, descriptorsAtRest, memory, limitDescriptors };
