@@ -9,6 +9,7 @@ use super::{child_process, reports, service_reports, thread_reports};
 use crate::message::address::{Occupant, Target};
 use crate::slot::Duty;
 use crate::supervisor::{Answer, Effect, Event, Notice, Report, RequestId};
+use crate::sys::service_manager::Notification;
 
 impl Shell {
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -103,9 +104,19 @@ impl Shell {
             Report::StopStarted { .. } => {
                 self.log_stop_lines();
                 self.listeners.stop_accepting();
+                // The service goes on where there is an heir.
+                if !self.supervisor.has_heir() {
+                    self.notify(Notification::Stopping);
+                }
             }
             Report::StopDone => self.listeners.close_all(),
-            Report::Ready { .. } => self.settle_estate(),
+            Report::Ready { .. } => {
+                self.settle_estate();
+                // It was ready before where this master has come by it.
+                if !self.supervisor.is_heir() {
+                    self.notify(Notification::Ready);
+                }
+            }
             Report::AppStarted { .. } | Report::AgentStarted { .. } => self.watch.wake(),
             _ => {}
         }

@@ -20,8 +20,9 @@ use super::{RequestId, chain, service_reports};
 use crate::slot::Exit;
 use crate::supervisor::{Answer, Event, Hindrance, Refusal};
 use crate::sys::process_tree;
+use crate::sys::service_manager::{self, Notification};
 use crate::sys::spawn::{self, Child, Signal, SpawnRequest};
-use crate::sys::{Watched, service_manager, unix_socket};
+use crate::sys::{Watched, unix_socket};
 use crate::transport::estate::{self, EstateError, Word};
 
 /// The descriptor number of the socket in the new master.
@@ -202,10 +203,15 @@ impl Shell {
         if let Some(pid_file) = &self.pid_file {
             pid_file.leave();
         }
+        self.notify(Notification::MainPid(heir));
+    }
+
+    /// A word to the service manager, where one listens.
+    pub(super) fn notify(&self, notification: Notification) {
         if let Some(socket) = self.variable("NOTIFY_SOCKET")
-            && let Err(error) = service_manager::tell_main_pid(socket, heir)
+            && let Err(error) = service_manager::notify(socket, notification)
         {
-            error!("[master] the service manager could not be told of the new master: {}", chain(&error));
+            error!("[master] the service manager could not be told ({notification:?}): {}", chain(&error));
         }
     }
 

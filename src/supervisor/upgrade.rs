@@ -96,6 +96,18 @@ impl Upgrade {
 }
 
 impl Supervisor {
+    /// True once another master serves in the place of this one.
+    #[must_use]
+    pub fn has_heir(&self) -> bool {
+        self.upgrade.is_done()
+    }
+
+    /// True where this master has come in the place of another.
+    #[must_use]
+    pub fn is_heir(&self) -> bool {
+        self.config.inherits
+    }
+
     pub(super) fn upgrade(&mut self, limit: Duration, ticket: Option<RequestId>) {
         let hindrance = if !self.is_open() {
             Some(Refusal::NotRunning)

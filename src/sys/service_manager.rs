@@ -1,4 +1,4 @@
-//! A word to the service manager (systemd) that has started this process: which process is the main one from now on.
+//! A word to the service manager (systemd) that has started this process: how the service is, and which process is the main one.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,12 +6,23 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use super::SysError;
 
-/// Says that another process is the main one of this service (`sd_notify(3)`: `MAINPID=`). `socket` is the value of `NOTIFY_SOCKET`: a path, or
-/// an abstract name behind an `@`. Whether the manager listens to this process is its own affair (`NotifyAccess=`).
+/// What a service manager can be told (`sd_notify(3)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notification {
+    /// The service is started.
+    Ready,
+    /// The service is about to stop.
+    Stopping,
+    /// Another process is the main one of this service.
+    MainPid(u32),
+}
+
+/// Tells it. `socket` is the value of `NOTIFY_SOCKET`: a path, or an abstract name behind an `@`. Whether the manager listens to this
+/// process is its own affair (`NotifyAccess=`).
 ///
 /// # Errors
 /// When there is no such socket.
-pub fn tell_main_pid(socket: &OsStr, pid: u32) -> Result<(), SysError> {
+pub fn notify(socket: &OsStr, notification: Notification) -> Result<(), SysError> {
     let named = |error: std::io::Error| SysError::from_io("sendto", &error);
     let address = match socket.as_bytes().strip_prefix(b"@") {
         Some(name) => abstract_address(name),
@@ -20,7 +31,12 @@ pub fn tell_main_pid(socket: &OsStr, pid: u32) -> Result<(), SysError> {
     let sender = UnixDatagram::unbound().map_err(named)?;
     // A manager that reads nothing must not hold us up.
     sender.set_nonblocking(true).map_err(named)?;
-    sender.send_to_addr(format!("MAINPID={pid}\n").as_bytes(), &address.map_err(named)?).map_err(named).map(drop)
+    let text = match notification {
+        Notification::Ready => "READY=1\n".to_owned(),
+        Notification::Stopping => "STOPPING=1\n".to_owned(),
+        Notification::MainPid(pid) => format!("MAINPID={pid}\n"),
+    };
+    sender.send_to_addr(text.as_bytes(), &address.map_err(named)?).map_err(named).map(drop)
 }
 
 #[cfg(target_os = "linux")]
@@ -48,11 +64,17 @@ mod tests {
             (UnixDatagram::bind_addr(&abstract_address(name.as_bytes()).unwrap()).unwrap(), format!("@{name}").into()),
         ];
         for (manager, named) in &sockets {
-            tell_main_pid(named, 4711).unwrap();
-            let mut buffer = [0; 64];
-            let bytes = manager.recv(&mut buffer).unwrap();
-            assert_eq!(&buffer[..bytes], b"MAINPID=4711\n");
+            for (notification, text) in [
+                (Notification::Ready, "READY=1\n"),
+                (Notification::MainPid(4711), "MAINPID=4711\n"),
+                (Notification::Stopping, "STOPPING=1\n"),
+            ] {
+                notify(named, notification).unwrap();
+                let mut buffer = [0; 64];
+                let bytes = manager.recv(&mut buffer).unwrap();
+                assert_eq!(&buffer[..bytes], text.as_bytes());
+            }
         }
-        assert!(tell_main_pid(OsStr::new("/there/is/none"), 1).is_err());
+        assert!(notify(OsStr::new("/there/is/none"), Notification::Ready).is_err());
     }
 }
