@@ -60,7 +60,8 @@ class Loan {
     if (!this.#isSent) return Buffer.from(this.#memory, offset, length);
     if (this.#taken) return Buffer.from(this.#taken, offset, length);
     const bytes = Buffer.allocUnsafeSlow(length);
-    this.#native.read(this.number, offset, bytes);
+    // Never in the place of the bytes what happened to be in this memory before.
+    if (!this.#native.read(this.number, offset, bytes)) throw new Error('a Buffer of messenger.alloc() cannot be read any more');
     return bytes;
   }
 

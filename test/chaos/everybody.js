@@ -17,10 +17,11 @@ class Everybody {
   #seen = 0;
 
   /** Resolves when all are up. */
-  static async start({ workers }) {
+  static async start({ workers, serialization }) {
     const everybody = new Everybody();
     everybody.workers = workers;
-    everybody.#cluster = await startFolder('talks_to_all', { workers });
+    const env = serialization === 'advanced' ? { TALK_OF_BYTES: '1' } : {};
+    everybody.#cluster = await startFolder('talks_to_all', { workers, messenger: { serialization } }, { env });
     everybody.#cluster.child.on('message', () => everybody.#note());
     everybody.#note();
     await everybody.#cluster.ready();
@@ -107,6 +108,13 @@ class Everybody {
     for (const pid of this.pids) sent.push(await order(this.#cluster, pid, 'finish'));
     await Promise.all(this.pids.map(pid => this.#settleOne(pid, sent)));
     return sent;
+  }
+
+  /** Nobody keeps anything that was received. Gives the bytes that are in place all the same. */
+  async clear() {
+    let left = 0;
+    for (const pid of this.pids) left += await order(this.#cluster, pid, 'clear');
+    return left;
   }
 
   async #settleOne(pid, sent) {

@@ -56,6 +56,11 @@ for (const [way, env] of Object.entries({ 'through shared memory': {}, 'by Node\
       assert.deepEqual(await ask(cluster, agent, 'digests', { count: sent.length }), sent);
     });
 
+    it('go as parts of other data to all of a broadcast', async () => {
+      const sent = await ask(cluster, apps[0], 'lendPieces', { method: 'broadcast', bytes: LONG });
+      for (const pid of [agent, ...apps]) assert.deepEqual(await ask(cluster, pid, 'digests', { count: sent.length }), sent, String(pid));
+    });
+
     it('can be sent once', async () => {
       assert.match(await ask(cluster, apps[0], 'sendTwice', { method: 'sendToAgent', bytes: LONG }), /DataCloneError.*sent already/);
     });

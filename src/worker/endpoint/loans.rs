@@ -134,15 +134,22 @@ impl Endpoint {
         }
     }
 
-    /// Reads what was lent, by its number.
+    /// Reads what was lent, by its number, from any byte on. Answers whether that could be done.
+    #[must_use]
     pub fn read_loan(&self, LoanId(id): LoanId, at: ByteCount, into: &mut [u8]) -> bool {
-        let attachment = self
-            .loans
-            .lent
-            .get(&id)
-            .and_then(|kept| self.outbox.attachment(kept, at, ByteCount(into.len() as u64)).ok());
-        let Some(Attachment::Block(range)) = attachment else { return false };
-        self.outbox.read(&range, into).is_ok()
+        let Some(kept) = self.loans.lent.get(&id) else { return false };
+        // Shared memory is read from a word on.
+        let skip = at.0 % WORD as u64;
+        let length = ByteCount(skip + into.len() as u64);
+        let Ok(Attachment::Block(range)) = self.outbox.attachment(kept, ByteCount(at.0 - skip), length) else {
+            return false;
+        };
+        if skip == 0 {
+            return self.outbox.read(&range, into).is_ok();
+        }
+        let mut bytes = vec![0; usize::try_from(length.0).unwrap_or(usize::MAX)];
+        let is_read = self.outbox.read(&range, &mut bytes).is_ok();
+        bytes.get(bytes.len() - into.len()..).filter(|_| is_read).map(|wanted| into.copy_from_slice(wanted)).is_some()
     }
 
     /// Copies bytes into a block that goes with the next message, and gives its number. `None` where there is no room for it now.
