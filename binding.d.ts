@@ -129,6 +129,8 @@ export declare class Endpoint {
   load(): SwitchboardLoad
   /** The places of those that did not get the last message that was refused. */
   takeRefused(): Array<number>
+  /** What was sent to a process that is `broken`, and that it had not read. */
+  takeLost(place: number, generation: number): Array<SwitchboardLoss>
   /** How full the fullest queue is, 0 to 1. */
   pressure(): number
   /** Gives back memory that is not used. */
@@ -431,6 +433,14 @@ export interface SwitchboardLoad {
   longestMs: number
   /** How many bytes of shared memory are lent, or attached to messages and with their receivers. */
   inPlaceBytes: number
+}
+
+/** Messages of one action that a process will not get. */
+export interface SwitchboardLoss {
+  /** Empty where it stands in their data. */
+  action: string
+  /** How many. */
+  count: number
 }
 
 /** What happened on the switchboard. */

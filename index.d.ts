@@ -701,7 +701,8 @@ export interface MessageDroppedEvent {
   /** Of the first; `(other)` where there were too many different ones. */
   action: string | null;
   /** `queue-full`: it does not read, and maxQueue is reached. `too-big`: larger than the arena. `unreadable`: it is no
-   * message. `not-started`: too many were sent to all apps before the cluster was ready. */
+   * message. `set-apart`: the two have no memory in common any more, and it lay there unread. `not-started`: too many were sent to all apps
+   * before the cluster was ready. */
   reason: string;
   /** How many, since the last such event. */
   count: number;

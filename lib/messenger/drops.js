@@ -23,15 +23,15 @@ class DropReports {
     this.#send = send;
   }
 
-  /** @param {{ action: string, reason: string, to: { role: string | null, pid: string | null } }} drop */
-  note({ action, reason, to }) {
+  /** @param {{ action: string, reason: string, to: { role: string | null, pid: string | null }, count?: number }} drop */
+  note({ action, reason, to, count = 1 }) {
     const isKnown = this.#kinds.has(keyOf(action, reason, to));
     const name = isKnown || this.#kinds.size < MAX_KINDS ? action : REST;
     const receiver = name === REST ? { role: null, pid: null } : to;
     const key = keyOf(name, reason, receiver);
     const kind = this.#kinds.get(key);
-    if (kind) kind.count += 1;
-    else this.#kinds.set(key, { action: name, reason, to: receiver, count: 1 });
+    if (kind) kind.count += count;
+    else this.#kinds.set(key, { action: name, reason, to: receiver, count });
     if (this.#isDue) return;
     this.#isDue = true;
     setTimeout(() => this.#tell(), PAUSE_MS).unref();

@@ -38,8 +38,8 @@ class Traffic {
     this.#of(action).received += 1;
   }
 
-  noteDropped(action) {
-    this.#of(action).dropped += 1;
+  noteDropped(action, count = 1) {
+    this.#of(action).dropped += count;
   }
 
   /** @returns {Record<string, { sent: number, received: number, bytes: number, largest: number, dropped: number }>} */

@@ -15,6 +15,7 @@ use super::in_place;
 use super::text::{self, Encoding, Text};
 use crate::error::{ClusterError, chain};
 use crate::worker::endpoint::loans::{ATTACHMENT_LIMIT, Attached, LoanId, Source};
+use crate::worker::endpoint::lost::Lost;
 use crate::worker::endpoint::names::NameNumber;
 use crate::worker::endpoint::sending::{Name, Outgoing, Payload};
 use crate::worker::endpoint::{
@@ -74,6 +75,15 @@ pub struct SwitchboardLoad {
     pub longest_ms: f64,
     /// How many bytes of shared memory are lent, or attached to messages and with their receivers.
     pub in_place_bytes: f64,
+}
+
+/// Messages of one action that a process will not get.
+#[napi(object)]
+pub struct SwitchboardLoss {
+    /// Empty where it stands in their data.
+    pub action: String,
+    /// How many.
+    pub count: f64,
 }
 
 /// How much memory the messages of a process may take, in bytes.
@@ -235,6 +245,18 @@ impl Endpoint {
     #[napi]
     pub fn take_refused(&mut self) -> Vec<u32> {
         self.inner.borrow_mut().take_refused().into_iter().map(|place| place.0).collect()
+    }
+
+    /// What was sent to a process that is `broken`, and that it had not read.
+    #[napi]
+    pub fn take_lost(&mut self, place: u32, generation: u32) -> Vec<SwitchboardLoss> {
+        let lost = self.inner.borrow_mut().take_lost(endpoint::peer(place, generation));
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let loss = |Lost { name, count }: Lost| SwitchboardLoss {
+            action: String::from_utf8_lossy(&name).into_owned(),
+            count: count as f64,
+        };
+        lost.into_iter().map(loss).collect()
     }
 
     /// How full the fullest queue is, 0 to 1.

@@ -3,6 +3,7 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const { master } = require('../helpers/folder_cluster');
 const { ask, told } = require('../helpers/probe');
 const { limitDescriptors } = require('../helpers/resources');
 const { until } = require('../helpers/waiting');
@@ -103,7 +104,7 @@ describe('messages between workers', () => {
   });
 
   it('go by the master where one of the two has no descriptor left for the memory of the other', async () => {
-    const cluster = await start({ workers: 1 });
+    const cluster = await start({ workers: 1 }, { starter: master('asks_and_replies') });
     const agent = cluster.agentPid();
     const [app] = cluster.appPids();
     const before = limitDescriptors(app, 3);
@@ -112,11 +113,40 @@ describe('messages between workers', () => {
     for (const [one, other] of [[app, agent], [agent, app]]) {
       await cluster.output(new RegExp(`${one} \\[messenger\\] messages to and from ${other} go by the master`));
     }
+    // The one message is lost, and that is no secret.
+    const { data } = await cluster.message('master-dropped');
+    const [from, to] = [{ role: 'agent', pid: agent }, { role: 'app', pid: app }];
+    assert.deepEqual(data, { reason: 'set-apart', action: 'news', count: 1, from, to });
     limitDescriptors(app, before);
     await ask(cluster, agent, 'flood', { method: 'sendTo', args: [app, 'news'], count: 100 });
     await ask(cluster, app, 'flood', { method: 'sendToAgent', args: ['news'], count: 100 });
     await assertAll(cluster, app, agent, 100);
     await assertAll(cluster, agent, app, 100);
+  });
+
+  it('go by the master where it believes one of them no more, and what lay there unread is told as dropped', async () => {
+    const cluster = await start({}, { starter: master('asks_and_replies') });
+    const agent = cluster.agentPid();
+    const [still, other] = cluster.appPids();
+    for (const app of [still, other]) await ask(cluster, agent, 'flood', { method: 'sendTo', args: [app, 'news'], count: 1 });
+    for (const app of [still, other]) await ask(cluster, app, 'when', { action: 'news', count: 1 });
+    process.kill(still, 'SIGSTOP');
+    await ask(cluster, agent, 'flood', { method: 'sendTo', args: [still, 'news'], count: 5 });
+    assert.equal(await ask(cluster, agent, 'babble'), 1);
+    await cluster.output(new RegExp(`worker ${agent} is taken off the switchboard: it sends what is no record`));
+    await cluster.output(new RegExp(`${agent} \\[messenger\\] messages to and from ${still} go by the master from now on, 5 to it are lost`));
+    const { data } = await cluster.message('master-dropped');
+    const [from, to] = [{ role: 'agent', pid: agent }, { role: 'app', pid: still }];
+    assert.deepEqual(data, { reason: 'set-apart', action: 'news', count: 5, from, to });
+    process.kill(still, 'SIGCONT');
+    for (const app of [still, other]) {
+      await cluster.output(new RegExp(`${app} \\[messenger\\] messages to and from ${agent} go by the master`));
+      await ask(cluster, agent, 'flood', { method: 'sendTo', args: [app, 'news'], count: 3 });
+      await ask(cluster, app, 'flood', { method: 'sendToAgent', args: ['news'], count: 3 });
+      const came = await ask(cluster, app, 'when', { action: 'news', count: 4 });
+      assert.deepEqual(came.map(({ place }) => place), [0, ...counted(3)], 'what was told as dropped does not come after all');
+    }
+    assert.equal((await ask(cluster, agent, 'when', { action: 'news', count: 6 })).length, 6);
   });
 
   it('are refused, and that is said, beyond what may wait for one that stands still; the others get them', async () => {

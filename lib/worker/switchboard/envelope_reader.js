@@ -98,7 +98,7 @@ class EnvelopeReader {
   #text(row, encoding) {
     const { rows, intake } = this.#desk;
     const start = rows[row + ROW.START];
-    if (start < 0) return this.#calls.takeText(encoding) ?? '';
+    if (start < 0) return this.#calls.takeText(encoding) ?? unreadable();
     const end = start + rows[row + ROW.LENGTH];
     return encoding === ENCODING.LATIN1 ? intake.bytes.latin1Slice(start, end) : intake.bytes.ucs2Slice(start, end);
   }
@@ -122,7 +122,7 @@ class EnvelopeReader {
   #parts(row) {
     this.#scratch.ensure(this.#desk.rows[row + ROW.LENGTH]);
     const parts = this.#calls.takeParts(this.#scratch.region.bytes);
-    if (!parts) throw new Error('bytes in shared memory cannot be read any more');
+    if (!parts) unreadable();
     for (const part of parts) noteReceived(part, this.#calls.detach);
     return parts;
   }
@@ -150,9 +150,14 @@ class EnvelopeReader {
     // Not from the pool: nobody else's bytes belong to this memory.
     const bytes = Buffer.allocUnsafeSlow(length);
     if (start >= 0) intake.bytes.copy(bytes, 0, start, start + length);
-    else if (!this.#calls.takeBytes(bytes)) throw new Error('bytes in shared memory cannot be read any more');
+    else if (!this.#calls.takeBytes(bytes)) unreadable();
     return isBuffer ? bytes : new Uint8Array(bytes.buffer);
   }
+}
+
+/** Its sender was set apart meanwhile, or has changed what it had said of it. */
+function unreadable() {
+  throw new Error('bytes in shared memory cannot be read any more');
 }
 
 module.exports = { EnvelopeReader };

@@ -277,7 +277,8 @@ class Switchboard {
     const member = this.#roster.at(place);
     if (member?.generation !== generation) return;
     if (kind === 'broken') {
-      this.#logger.warn(`[messenger] messages to and from ${member.pid} go by the master from now on, those in shared memory are lost`);
+      const lost = this.meter.noteLost(this.#endpoint.takeLost(place, generation), member);
+      this.#logger.warn(`[messenger] messages to and from ${member.pid} go by the master from now on, ${lost} to it are lost in shared memory`);
     }
     if (kind !== 'gone' || !member.isJoined) return;
     this.#leaving.add(member);

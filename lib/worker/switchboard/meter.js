@@ -53,6 +53,22 @@ class Meter {
     }
   }
 
+  /**
+   * What had been sent to a process when it was set apart from this one.
+   * @param {Array<{ action: string, count: number }>} losses
+   * @param {{ role: string, pid: string }} to
+   * @returns {number} how many messages
+   */
+  noteLost(losses, { role, pid }) {
+    let total = 0;
+    for (const { action, count } of losses) {
+      total += count;
+      this.traffic.noteDropped(action, count);
+      this.#reports.note({ action, reason: 'set-apart', to: { role, pid }, count });
+    }
+    return total;
+  }
+
   load() {
     const { messages, bytes, waited, waitedMs, longestMs } = this.#endpoint.load();
     return { messages, bytes, waited, waitedMs, longestMs };

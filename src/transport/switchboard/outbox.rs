@@ -124,10 +124,15 @@ impl Outbox {
         }
     }
 
-    /// Nobody talks to a receiver any more that lives on: what it may read in place stays as it is until it is detached, the
-    /// rest is free at once.
+    /// Nobody talks to a receiver any more that lives on: what it has not claimed it will never see, what it may read in place
+    /// stays as it is until it is detached, and the rest is free at once.
     pub fn part(&mut self, receiver: Place) {
         if let Some(seat) = self.links.get_mut(receiver.0 as usize) {
+            if let Some(link) = seat
+                && link.producer.withdraw(0).is_ok()
+            {
+                self.ledger.withdraw(receiver, link.producer.next(), &mut self.freed);
+            }
             *seat = None;
             self.refused.retain(|(place, _)| *place != receiver);
             self.ledger.part(receiver, &mut self.freed);
@@ -390,6 +395,12 @@ impl Outbox {
             }
         }
         Ok(Withdrawn { heading: descriptor.heading, payload: Some(payload) })
+    }
+
+    /// The messages that a receiver has not passed, in order, as far as its inbox is to be believed: lost, where it is let go of.
+    pub fn unread(&mut self, receiver: Place) -> Vec<Descriptor> {
+        let link = self.links.get_mut(receiver.0 as usize).and_then(Option::as_mut);
+        link.map(|link| link.producer.unread()).unwrap_or_default()
     }
 
     /// How many bytes of the arena a receiver has not passed yet.

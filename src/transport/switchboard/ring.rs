@@ -159,6 +159,13 @@ impl Producer {
         Ok(taken)
     }
 
+    /// The descriptors that the consumer has not passed, in order. Where its cursor cannot be, that is since it could be.
+    pub fn unread(&mut self) -> Vec<Descriptor> {
+        let from = self.refresh().unwrap_or(self.passed);
+        let descriptors = (from.0..self.next.0).map(Position);
+        descriptors.filter_map(|at| Descriptor::from_words(self.slots.read(at), at).ok()).collect()
+    }
+
     /// How many descriptors the consumer has not been seen to pass.
     #[must_use]
     pub fn waiting(&self) -> u64 {

@@ -6,6 +6,7 @@
 mod links;
 mod load;
 pub mod loans;
+pub mod lost;
 pub mod names;
 mod receiving;
 mod resting;
@@ -42,6 +43,7 @@ use links::{Link, Links};
 pub use load::Load;
 use load::Waits;
 use loans::Loans;
+use lost::Losses;
 use names::Names;
 pub use receiving::{Action, Located, Received};
 use receiving::{Kept, Next, SEGMENT_PATIENCE};
@@ -96,7 +98,7 @@ pub enum News {
         /// Who.
         peer: Peer,
     },
-    /// A process wrote what cannot be, or what it handed over is not what it was said to be.
+    /// A process wrote what cannot be, or what it handed over is not what it was said to be: [`Endpoint::take_lost`] tells what is lost.
     Broken {
         /// Who.
         peer: Peer,
@@ -164,6 +166,7 @@ pub struct Endpoint {
     rest: Rest,
     spare: Spare,
     loans: Loans,
+    losses: Losses,
     news: VecDeque<News>,
     /// Whose turn it is, so that one sender does not hold up the others.
     turn: VecDeque<Place>,
@@ -202,6 +205,7 @@ impl Endpoint {
             rest: Rest::default(),
             spare: Spare::default(),
             loans: Loans::default(),
+            losses: Losses::default(),
             news: VecDeque::new(),
             turn: VecDeque::new(),
         })
@@ -350,6 +354,7 @@ impl Endpoint {
     }
 
     fn part(&mut self, peer: Peer) {
+        self.note_lost(peer);
         if self.forget(peer.place) {
             // It lives on, and may read in place what it has.
             self.outbox.part(peer.place);

@@ -3,6 +3,7 @@
 use std::os::fd::IntoRawFd;
 
 use super::loans::{Attached, Part, Source};
+use super::lost::Lost;
 use super::sending::{Name, Outgoing};
 use super::*;
 
@@ -119,6 +120,54 @@ fn one_whose_memory_did_not_arrive_is_told_that_nobody_reads_it() {
     assert_eq!(to_second.hear().0, Control::Apart { peer: FIRST });
 }
 
+fn send_called(from: &mut Endpoint, to: Place, name: &'static [u8], payload: &[u8]) -> Sent {
+    let heading = heading(Kind::Latin1, 0, 0);
+    from.send(&[to], Outgoing { heading, name: Name::Spelt(name), payload: &payload, attached: &[] })
+}
+
+fn lost(name: &[u8], count: u64) -> Lost {
+    Lost { name: name.to_vec(), count }
+}
+
+#[test]
+fn what_one_that_is_set_apart_has_not_read_is_counted_by_its_sender() {
+    let ((mut first, to_first), (mut second, to_second)) = pair();
+    let ring = usize::try_from(Geometry::STANDARD.slots()).unwrap();
+    assert_eq!(send_called(&mut first, SECOND.place, b"read\0\0\0\0", b"text"), Sent::All);
+    hand_on(&to_first, &to_second, &mut second);
+    assert_eq!(receive(&mut second), 1);
+    for _ in 0..ring {
+        assert_eq!(send_called(&mut first, SECOND.place, b"some\0\0\0\0", b"text"), Sent::All);
+    }
+    for name in [b"some\0\0\0\0", b"waiting\0", b"waiting\0"] {
+        assert_eq!(send_called(&mut first, SECOND.place, name, b"text"), Sent::Waits);
+    }
+    assert_eq!(first.take_lost(SECOND), []);
+    to_first.tell(Control::Apart { peer: SECOND }, &[]);
+    assert!(first.hear_master());
+    assert_eq!(first.poll_news(), Some(News::Broken { peer: SECOND }));
+    assert_eq!(first.take_lost(FIRST), []);
+    assert_eq!(first.take_lost(SECOND), [lost(b"some", ring as u64 + 1), lost(b"waiting", 2)]);
+    assert_eq!(first.take_lost(SECOND), []);
+}
+
+#[test]
+fn what_one_loses_that_could_not_take_the_memory_of_the_other_is_counted() {
+    let (mut first, to_first, _) = join(FIRST);
+    let (mut second, to_second, memory_of_second) = join(SECOND);
+    to_first.tell(Control::Peer { peer: SECOND, role: Role::App, pid: 2 }, &memory_of_second);
+    assert!(first.hear_master());
+    assert_eq!(send_called(&mut first, SECOND.place, b"news\0\0\0\0", b"text"), Sent::All);
+    assert_eq!(send_called(&mut first, SECOND.place, b"", &[]), Sent::All, "it has no bytes at all");
+    to_second.tell(Control::Peer { peer: FIRST, role: Role::App, pid: 1 }, &[]);
+    assert!(second.hear_master());
+    assert_eq!(to_second.hear().0, Control::Apart { peer: FIRST });
+    to_first.tell(Control::Apart { peer: SECOND }, &[]);
+    assert!(first.hear_master());
+    assert_eq!(first.take_lost(SECOND), [lost(b"", 1), lost(b"news", 1)]);
+    assert_eq!(second.take_lost(FIRST), []);
+}
+
 const LONG: usize = 100_000;
 
 fn send_attached(from: &mut Endpoint, to: Place, attached: Attached) -> Sent {
@@ -186,6 +235,25 @@ fn a_loan_goes_with_messages_until_it_is_over() {
         second.pass_next();
     }
     assert_eq!((first.load().attached, receive(&mut second)), (0, 0));
+}
+
+#[test]
+#[allow(unsafe_code)] // the side of whom it is lent to
+fn what_was_lent_can_be_read_from_any_byte_on_and_not_beyond_its_end() {
+    let ((mut first, _to_first), _second) = pair();
+    let (id, bytes) = first.lend(ByteCount(128)).unwrap();
+    for at in 0..128_u8 {
+        // SAFETY: the block has so many bytes, and nobody reads it yet.
+        unsafe { bytes.as_mut_ptr().add(at.into()).write(at) };
+    }
+    for (at, length) in [(0, 128), (3, 1), (3, 100), (8, 8), (13, 115), (127, 1)] {
+        let mut read = vec![0; length];
+        assert!(first.read_loan(id, ByteCount(at), &mut read), "{length} bytes from {at} on");
+        assert!((at as u8..).zip(&read).all(|(expected, found)| expected == *found), "{read:?}");
+    }
+    for (at, length) in [(0, 129), (3, 126), (129, 1), (u64::MAX, 1), (u64::MAX - 7, 0)] {
+        assert!(!first.read_loan(id, ByteCount(at), &mut vec![0; length]), "{length} bytes from {at} on");
+    }
 }
 
 #[test]

@@ -149,6 +149,7 @@ fn a_receiver_that_nobody_talks_to_any_more_keeps_what_it_reads_in_place_until_i
     let (_lease, range) = hold(&mut first, &sender);
     // It may be about to hold this one as well.
     assert_eq!(send(&mut sender, &[FIRST, SECOND], &unread), Published::default());
+    assert!(next(&mut first, &sender).unwrap().is_some());
     sender.outbox.let_go(held);
     sender.outbox.let_go(unread);
     sender.outbox.part(FIRST);
@@ -159,6 +160,26 @@ fn a_receiver_that_nobody_talks_to_any_more_keeps_what_it_reads_in_place_until_i
     }
     assert_eq!(look(&first, &range), [7; BYTES]);
     assert!(sender.outbox.attached() >= ByteCount(2 * BYTES as u64));
+    sender.outbox.detach(FIRST);
+    assert_eq!(used(&mut sender), NOTHING);
+}
+
+#[test]
+fn what_a_receiver_had_not_claimed_when_nobody_talks_to_it_any_more_it_never_sees_and_pins_nothing() {
+    let Three { mut sender, mut first, .. } = three();
+    for fill in 1..=3 {
+        let kept = keep(&mut sender, fill);
+        assert_eq!(send(&mut sender, &[FIRST], &kept), Published::default());
+        sender.outbox.let_go(kept);
+        if fill == 1 {
+            assert!(next(&mut first, &sender).unwrap().is_some(), "it has claimed the first");
+        }
+    }
+    assert_eq!(sender.outbox.unread(FIRST).len(), 3);
+    sender.outbox.part(FIRST);
+    assert_eq!(used(&mut sender), (ByteCount(1024), ByteCount(1024)));
+    first.inbox.pass(SENDER);
+    assert_eq!(next(&mut first, &sender), Ok(None));
     sender.outbox.detach(FIRST);
     assert_eq!(used(&mut sender), NOTHING);
 }
