@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::layout::{ByteCount, Geometry};
+use super::super::layout::{ByteCount, Geometry, SEGMENT_LIMIT, SegmentId};
 use super::super::memory::OwnMemory;
+use super::super::refused::What;
 use super::super::slab::{Block, NoRoom, Purpose, SEGMENT_UNIT, Slab};
 use super::{geometry, peer};
 
@@ -113,6 +114,44 @@ fn empty_segments_that_are_too_small_make_way_for_a_larger_one_and_those_in_use_
     let mut dropped: Vec<_> = std::iter::from_fn(|| slab.poll_dropped()).collect();
     dropped.reverse();
     assert_eq!(dropped, segments);
+}
+
+/// Whoever makes segments may make them smaller than was asked for, and so has more of them.
+fn allocate_in_units(slab: &mut Slab, length: u64) -> Result<Block, NoRoom> {
+    match slab.allocate(ByteCount(length), Purpose::Message) {
+        Err(NoRoom::Grow(_)) => {
+            slab.add_segment(OwnMemory::on_heap(ByteCount(SEGMENT_UNIT))).unwrap();
+            slab.allocate(ByteCount(length), Purpose::Message)
+        }
+        answer => answer,
+    }
+}
+
+#[test]
+fn so_many_segments_there_may_be_and_who_needs_one_more_waits_until_one_is_empty() {
+    let mut slab = slab(2 * SEGMENT_LIMIT as u64 * SEGMENT_UNIT);
+    let length = SEGMENT_UNIT / 2 + 1;
+    let mut blocks: Vec<Block> = (0..SEGMENT_LIMIT).map(|_| allocate_in_units(&mut slab, length).unwrap()).collect();
+    let mut segments: Vec<SegmentId> = blocks.iter().map(Block::segment).collect();
+    segments.dedup();
+    assert_eq!(segments.len(), SEGMENT_LIMIT);
+    assert_eq!(slab.reserved(), ByteCount(SEGMENT_LIMIT as u64 * SEGMENT_UNIT), "half of what there may be");
+    assert_eq!(allocate_in_units(&mut slab, length), Err(NoRoom::Full));
+    let refused = slab.add_segment(OwnMemory::on_heap(ByteCount(SEGMENT_UNIT))).unwrap_err();
+    assert_eq!((refused.what, refused.found), (What::Segment, SEGMENT_LIMIT as u64));
+    // What is small finds room beside the others.
+    let small = allocate_in_units(&mut slab, 100).unwrap();
+    slab.free(small);
+    let free = blocks.remove(SEGMENT_LIMIT / 2);
+    let before = free.segment();
+    slab.free(free);
+    let large = slab.allocate(ByteCount(2 * SEGMENT_UNIT), Purpose::Message);
+    assert!(matches!(large, Err(NoRoom::Grow(_))), "in the place of the empty one: {large:?}");
+    assert_eq!(slab.poll_dropped(), Some(before));
+    let after = slab.add_segment(OwnMemory::on_heap(ByteCount(3 * SEGMENT_UNIT))).unwrap();
+    assert_eq!(after.index, before.index);
+    assert!(after.serial > before.serial);
+    assert_eq!(slab.allocate(ByteCount(2 * SEGMENT_UNIT), Purpose::Message).unwrap().segment(), after);
 }
 
 proptest! {

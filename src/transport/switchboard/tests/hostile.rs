@@ -3,10 +3,14 @@
 //! Real messages are exchanged first, so that what is spoilt afterwards is looked at. `CLUSTER_HOSTILE_SEEDS` sets how many
 //! seeds are tried.
 
-use super::super::layout::{ByteCount, ByteOffset, Geometry, Place, WORD_BYTES};
+use super::super::descriptor::{Attachment, Descriptor, Heading, Kind, list_bytes};
+use super::super::layout::{ATTACHMENT_LIMIT, ActionRef, ByteCount, ByteOffset, Geometry, Place, WORD_BYTES};
 use super::super::memory::OwnMemory;
+use super::super::outbox::{Delivery, Withdrawn};
+use super::super::reclaim::Kept;
 use super::super::refused::Refused;
 use super::super::ring::ClaimLimit;
+use super::super::segments::Unreadable;
 use super::process::Process;
 use super::{geometry, peer};
 
@@ -182,4 +186,150 @@ fn a_spoilt_label_is_no_reason_to_attach() {
             assert!(refused, "seed {seed}: word {at:?} is {spoilt:#x}");
         }
     }
+}
+
+/// Where the list of what is attached to a message lies.
+struct Listed {
+    segment: OwnMemory,
+    words: Vec<ByteOffset>,
+}
+
+const PART: usize = 700;
+
+/// Sends a message with blocks of its own and with parts of its payload, and lets go of the blocks.
+fn send_attached(sender: &mut Process, tag: u64, chance: &mut Chance) -> Option<Listed> {
+    let blocks: Vec<Kept> = (0..chance.below(4)).map(|_| keep(sender, tag)).collect();
+    let inline = chance.below(3);
+    let count = blocks.len() as u64 + inline;
+    let list_length = list_bytes(count as u32) as usize;
+    let part = |kept| sender.outbox.attachment(kept, ByteCount(0), ByteCount(PART as u64)).unwrap();
+    let within = Attachment::Inline { offset: ByteOffset(list_length as u64), length: ByteCount(PART as u64) };
+    let list = blocks.iter().map(part).chain((0..inline).map(|_| within));
+    let payload: Vec<u8> = list.flat_map(Attachment::to_bytes).chain([tag as u8; PART]).collect();
+    let block = sender.reserve(payload.len()).unwrap();
+    sender.outbox.write(&block, ByteCount(0), &payload).unwrap();
+    let segment = sender.outbox.memory_of(&block).unwrap().clone();
+    let listed = Listed { segment, words: words(block.offset(), list_length as u64 / WORD_BYTES).collect() };
+    let heading = Heading { tag, attachments: count as u32, ..Heading::new(Kind::Clone, ActionRef(0)) };
+    let delivery = Delivery { to: Place(1), heading, skip: ByteCount(0) };
+    let kept: Vec<&Kept> = blocks.iter().collect();
+    let published = sender.outbox.publish_with(block, ByteCount(payload.len() as u64), &[delivery], &kept);
+    let is_sent = published.full.is_empty();
+    published.unsent.into_iter().for_each(|block| sender.outbox.cancel(block));
+    blocks.into_iter().for_each(|kept| sender.outbox.let_go(kept));
+    (is_sent && count > 0).then_some(listed)
+}
+
+fn keep(sender: &mut Process, tag: u64) -> Kept {
+    let block = sender.reserve(PART).unwrap();
+    sender.outbox.write(&block, ByteCount(0), &[tag as u8; PART]).unwrap();
+    sender.outbox.keep(block)
+}
+
+/// Takes the next message as the layer above does: what is attached is found, looked at, and held or not.
+fn take_attached(receiver: &mut Process, hold: bool) -> Result<Option<u64>, Refused> {
+    let descriptor = match receiver.inbox.next(Place(0), ClaimLimit::STANDARD) {
+        Ok(Some(descriptor)) => descriptor,
+        Ok(None) | Err(Unreadable::NotHereYet(_)) => return Ok(None),
+        Err(Unreadable::Refused(refused)) => return Err(refused),
+    };
+    let Descriptor { heading, range } = descriptor;
+    assert!(heading.attachments <= ATTACHMENT_LIMIT);
+    let parts = receiver.inbox.attachments(Place(0), &descriptor).expect("what was shown is there");
+    assert_eq!(parts.len(), heading.attachments as usize);
+    for part in range.iter().chain(&parts) {
+        let mut bytes = vec![0; part.length.0 as usize];
+        receiver.inbox.read(Place(0), part, &mut bytes).expect("what was shown can be read");
+    }
+    match hold.then(|| receiver.inbox.pass_leased(Place(0))).flatten() {
+        Some(lease) => receiver.inbox.end_lease(lease),
+        None => receiver.inbox.pass(Place(0)),
+    }
+    Ok(Some(heading.attachments.into()))
+}
+
+#[test]
+fn a_spoilt_list_of_attachments_is_refused_or_gives_other_bytes_of_its_sender_and_never_a_panic() {
+    let geometry = geometry(2, SLOTS);
+    let (mut refused, mut attached) = (0, 0);
+    for seed in seeds() {
+        let mut chance = Chance::new(seed);
+        let (mut sender, mut receiver) = talking(geometry, &mut chance);
+        while receiver.take(&sender).unwrap().is_some() {}
+        sender.outbox.reclaim();
+        let lists: Vec<Listed> = (1..=4).filter_map(|tag| send_attached(&mut sender, tag, &mut chance)).collect();
+        receiver.take_segments(&sender);
+        let rings: Vec<ByteOffset> = words(geometry.ring(Place(1)), u64::from(SLOTS) * 8).collect();
+        // A count or a range in a slot, an offset, a length or a segment in a list.
+        for list in &lists {
+            match chance.below(3) {
+                0 => spoil(&sender.outbox_memory, &rings, &mut chance),
+                1 => spoil(&list.segment, &list.words, &mut chance),
+                _ => {}
+            }
+        }
+        for _ in 0..=SLOTS {
+            match take_attached(&mut receiver, chance.below(2) == 0) {
+                Ok(Some(count)) => attached += count,
+                Ok(None) => break,
+                Err(Refused { .. }) => {
+                    refused += 1;
+                    break;
+                }
+            }
+        }
+        receiver.inbox.detach(Place(0));
+    }
+    assert!(refused > 0 && attached > 0, "{refused} refused, {attached} attached");
+}
+
+#[test]
+fn a_spoilt_inbox_costs_no_block_that_was_attached_and_what_is_taken_back_is_what_was_sent() {
+    let geometry = geometry(2, SLOTS);
+    let (mut taken_back, mut refused) = (0, 0);
+    for seed in seeds() {
+        let mut chance = Chance::new(seed);
+        let (mut sender, mut receiver) = talking(geometry, &mut chance);
+        let mut used: Vec<ByteOffset> = words(geometry.leases(Place(0)), 16).collect();
+        (0..10).for_each(|_| used.extend(words(geometry.cursor(Place(0)), 3)));
+        for tag in 1..=4 {
+            let _ = send_attached(&mut sender, tag, &mut chance);
+            if chance.below(2) == 0 {
+                receiver.take_segments(&sender);
+                let _ = take_attached(&mut receiver, chance.below(2) == 0);
+            }
+            if chance.below(3) == 0 {
+                spoil(&receiver.inbox_memory, &used, &mut chance);
+            }
+            match sender.outbox.withdraw(Place(1), chance.below(3)) {
+                Ok(withdrawn) => taken_back += withdrawn.iter().map(look_at).sum::<u32>(),
+                Err(Refused { .. }) => refused += 1,
+            }
+            sender.outbox.reclaim();
+            let _ = sender.outbox.unread(Place(1)).len();
+        }
+        if chance.below(2) == 0 {
+            sender.outbox.part(Place(1));
+        }
+        sender.outbox.detach(Place(1));
+        assert_eq!(
+            (sender.outbox.slab().used(), sender.outbox.attached()),
+            (ByteCount(0), ByteCount(0)),
+            "seed {seed}"
+        );
+    }
+    assert!(taken_back > 0 && refused > 0, "{taken_back} taken back, {refused} refused");
+}
+
+/// How many attachments a message has brought back, each of which is checked.
+fn look_at(message: &Withdrawn) -> u32 {
+    let Heading { tag, attachments, .. } = message.heading;
+    let bytes = message.payload.as_deref().unwrap_or_default();
+    for at in 0..attachments as usize {
+        let listed = bytes[at * list_bytes(1) as usize..].first_chunk().unwrap();
+        let Attachment::Inline { offset, length } = Attachment::from_bytes(listed) else { panic!("it was copied") };
+        let part = &bytes[offset.0 as usize..(offset.0 + length.0) as usize];
+        assert!(part.len() == PART && part.iter().all(|&byte| byte == tag as u8), "of message {tag}");
+    }
+    attachments
 }

@@ -9,12 +9,17 @@ use loom::model::Builder;
 use loom::sync::Notify;
 use loom::thread;
 
-use super::super::descriptor::{Descriptor, Heading, Kind};
+use super::super::descriptor::{Attachment, Descriptor, Heading, Kind, PayloadRange};
 use super::super::doorbell::{Bell, Sleeper};
-use super::super::layout::{ActionRef, ByteCount, ByteOffset, Geometry, Peer, Position, WORD_BYTES};
+use super::super::inbox::Inbox;
+use super::super::layout::{
+    ATTACHMENT_BYTES, ActionRef, ByteCount, ByteOffset, Geometry, LINE_BYTES, Peer, Place, Position, WORD_BYTES,
+};
 use super::super::lease::Leases;
 use super::super::memory::{OwnMemory, PeerMemory};
+use super::super::outbox::{Delivery, Outbox, Published};
 use super::super::ring::{ClaimLimit, Consumer, Producer, Pushed};
+use super::super::slab::{Block, NoRoom};
 use super::super::sync::Arc;
 use super::{geometry, peer};
 
@@ -301,5 +306,115 @@ fn a_new_sender_counts_from_the_beginning_although_the_cursor_is_of_the_former_o
             assert_eq!(take_or_yield(&mut consumer), tag);
         }
         sending.join().unwrap();
+    });
+}
+
+/// A whole sender with one small segment, and a whole receiver.
+struct Whole {
+    outbox: Outbox,
+    inbox: Inbox,
+}
+
+const ONE: Place = Place(0);
+
+impl Whole {
+    fn new() -> Self {
+        let (pair, who) = (Pair::new(), peer(0, 1));
+        let mut outbox = Outbox::new(pair.outbox.clone(), who, pair.geometry, ByteCount(1 << 16)).unwrap();
+        let mut inbox = Inbox::new(pair.inbox.clone(), who, pair.geometry).unwrap();
+        outbox.attach(who, &pair.inbox.as_peer()).unwrap();
+        inbox.attach(who, &pair.outbox.as_peer()).unwrap();
+        assert!(matches!(outbox.reserve(ByteCount(1)), Err(NoRoom::Grow(_))));
+        // The label, a block that is attached, and one for its message.
+        let memory = OwnMemory::on_heap(ByteCount(3 * LINE_BYTES));
+        let segment = outbox.add_segment(memory.clone()).unwrap();
+        inbox.add_segment(ONE, segment, memory.bytes(), memory.as_peer()).unwrap();
+        Self { outbox, inbox }
+    }
+}
+
+fn block_of(outbox: &mut Outbox, value: u64) -> Block {
+    let block = outbox.reserve(ByteCount(WORD_BYTES)).unwrap();
+    outbox.write(&block, ByteCount(0), &value.to_ne_bytes()).unwrap();
+    block
+}
+
+/// Sends a message with a block that holds `1`, and lets go of that.
+fn publish_attached(outbox: &mut Outbox) -> ByteOffset {
+    let block = block_of(outbox, 1);
+    let at = block.offset();
+    let kept = outbox.keep(block);
+    let listed = outbox.attachment(&kept, ByteCount(0), ByteCount(WORD_BYTES)).unwrap();
+    let list = outbox.reserve(ByteCount(ATTACHMENT_BYTES)).unwrap();
+    outbox.write(&list, ByteCount(0), &listed.to_bytes()).unwrap();
+    let heading = Heading { attachments: 1, ..Heading::new(Kind::Bytes, ActionRef(0)) };
+    let delivery = Delivery { to: ONE, heading, skip: ByteCount(0) };
+    let published = outbox.publish_with(list, ByteCount(ATTACHMENT_BYTES), &[delivery], &[&kept]);
+    assert_eq!(published, Published::default());
+    outbox.let_go(kept);
+    at
+}
+
+/// The next message, if there is one: what is attached to it holds `1`, before it is passed and as long as it is held.
+fn hold_attached(inbox: &mut Inbox) -> bool {
+    let Some(descriptor) = inbox.next(ONE, LIMIT).unwrap() else { return false };
+    let ranges = inbox.attachments(ONE, &descriptor).unwrap();
+    let memory = inbox.locate(ONE, &ranges[0]).unwrap().clone();
+    assert_eq!(read_range(&memory, &ranges[0]), 1);
+    let lease = inbox.pass_leased(ONE).unwrap();
+    assert_eq!(read_range(&memory, &ranges[0]), 1);
+    inbox.end_lease(lease);
+    true
+}
+
+fn read_range(memory: &PeerMemory, range: &PayloadRange) -> u64 {
+    let mut bytes = [0; size_of::<u64>()];
+    memory.read(range.offset, &mut bytes).unwrap();
+    u64::from_ne_bytes(bytes)
+}
+
+#[test]
+fn what_is_attached_is_complete_when_its_message_is_seen_and_used_again_only_when_its_lease_has_ended() {
+    check(|| {
+        let Whole { mut outbox, mut inbox } = Whole::new();
+        let sending = thread::spawn(move || {
+            let at = publish_attached(&mut outbox);
+            for _ in 0..2 {
+                outbox.reclaim();
+                if outbox.attached() == ByteCount(0) {
+                    assert_eq!(block_of(&mut outbox, 2).offset(), at);
+                    break;
+                }
+                thread::yield_now();
+            }
+            assert_eq!(outbox.poll_refused(), None);
+        });
+        while !hold_attached(&mut inbox) {
+            thread::yield_now();
+        }
+        sending.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_attached_is_taken_back_with_its_message_or_read_as_it_was_sent_and_never_both() {
+    check(|| {
+        let Whole { mut outbox, mut inbox } = Whole::new();
+        let at = publish_attached(&mut outbox);
+        let receiving = thread::spawn(move || (hold_attached(&mut inbox), inbox));
+        let withdrawn = outbox.withdraw(ONE, 0).unwrap();
+        if let Some(message) = withdrawn.first() {
+            let payload = message.payload.as_deref().unwrap();
+            let Attachment::Inline { offset, .. } = Attachment::from_bytes(payload.first_chunk().unwrap()) else {
+                panic!("it was copied")
+            };
+            assert_eq!(payload[offset.0 as usize..], 1_u64.to_ne_bytes());
+            // Its memory is used again at once, for something else.
+            assert_eq!(block_of(&mut outbox, 2).offset(), at);
+        }
+        let (was_received, mut inbox) = receiving.join().unwrap();
+        // A claim that met the withdrawal is tried again.
+        let is_received = was_received || hold_attached(&mut inbox);
+        assert_ne!(is_received, !withdrawn.is_empty());
     });
 }

@@ -8,7 +8,7 @@ use super::super::outbox::{Delivery, Outbox, Published};
 use super::super::refused::Refused;
 use super::super::ring::ClaimLimit;
 use super::super::segments::Unreadable;
-use super::super::slab::{Block, NoRoom};
+use super::super::slab::{Block, NoRoom, Purpose};
 
 pub(super) struct Process {
     pub(super) who: Peer,
@@ -52,14 +52,18 @@ impl Process {
     }
 
     pub(super) fn reserve(&mut self, length: usize) -> Result<Block, NoRoom> {
+        self.reserve_for(Purpose::Message, length)
+    }
+
+    pub(super) fn reserve_for(&mut self, purpose: Purpose, length: usize) -> Result<Block, NoRoom> {
         let length = ByteCount(length as u64);
-        match self.outbox.reserve(length) {
+        match self.outbox.reserve_for(purpose, length) {
             Err(NoRoom::Grow(bytes)) => {
                 self.forget_dropped();
                 let memory = OwnMemory::on_heap(bytes);
                 let segment = self.outbox.add_segment(memory.clone()).unwrap();
                 self.segments.push((segment, memory));
-                self.outbox.reserve(length)
+                self.outbox.reserve_for(purpose, length)
             }
             answer => answer,
         }
