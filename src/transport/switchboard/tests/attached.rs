@@ -24,7 +24,7 @@ struct Three {
 }
 
 fn three() -> Three {
-    let geometry = geometry(3, 128);
+    let geometry = geometry(3, 16);
     let process = |place| Process::new(peer(place, 1), geometry, ARENA);
     let (mut sender, mut first, mut second) = (process(0), process(1), process(2));
     sender.meet(&mut first);
@@ -217,7 +217,7 @@ fn one_that_holds_as_many_as_it_may_has_to_copy() {
 #[test]
 fn a_message_waits_for_the_segment_of_what_is_attached() {
     let Three { mut sender, mut first, .. } = three();
-    let whole = sender.reserve(200_000).unwrap();
+    let whole = sender.reserve(if cfg!(miri) { 2000 } else { 200_000 }).unwrap();
     let kept = keep(&mut sender, 7);
     assert_eq!(sender.segments.len(), 1);
     let far = PayloadRange { segment: sender.segments[0].0, offset: ByteOffset(64), length: ByteCount(8) };

@@ -58,7 +58,8 @@ impl Chance {
 
 fn seeds() -> std::ops::Range<u64> {
     let wanted = std::env::var("CLUSTER_HOSTILE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    0..wanted.unwrap_or(if cfg!(miri) { 3 } else { 4000 })
+    // With fewer nothing is refused.
+    0..wanted.unwrap_or(if cfg!(miri) { 6 } else { 4000 })
 }
 
 /// Overwrites some words, most of them among those that are in use.

@@ -143,6 +143,7 @@ fn one_that_stands_still_neither_pins_the_arena_nor_keeps_the_others_waiting() {
     let (mut sender, mut receiver, mut idle) = (process(0), process(1), process(2));
     sender.meet(&mut receiver);
     sender.meet(&mut idle);
+    sender.add_segment(ByteCount(SEGMENT_UNIT));
     let bytes = |tag| vec![tag as u8; 10_000];
     let mut queue = Vec::new();
     for tag in 1..=if cfg!(miri) { 8 } else { 20 } {
@@ -172,6 +173,7 @@ fn a_claim_is_small_in_bytes_and_is_of_one_message_at_least() {
     assert_eq!(sender.outbox.withdraw(RECEIVER, 0).unwrap().len(), 2);
     assert_eq!(tags(&mut receiver, &sender), [1, 2]);
     assert!(send(&mut sender, 5, &[0; 9000]) && send(&mut sender, 6, &[0; 9000]));
+    receiver.take_segments(&sender);
     receiver.inbox.next(SENDER, limit).unwrap();
     assert_eq!(sender.outbox.withdraw(RECEIVER, 0).unwrap().len(), 1);
 }

@@ -2,13 +2,25 @@
 
 use super::super::descriptor::{Descriptor, Heading, Kind};
 use super::super::inbox::Inbox;
-use super::super::layout::{ActionRef, ByteCount, Geometry, Peer, Place, SegmentId};
+use super::super::layout::{ActionRef, BLOCKS_START, ByteCount, Geometry, LINE_BYTES, Peer, Place, SegmentId};
 use super::super::memory::OwnMemory;
 use super::super::outbox::{Delivery, Outbox, Published};
 use super::super::refused::Refused;
 use super::super::ring::ClaimLimit;
 use super::super::segments::Unreadable;
 use super::super::slab::{Block, NoRoom, Purpose};
+
+/// For several of the messages that the tests send there.
+const SMALL_SEGMENT: u64 = 8 * 1024;
+
+/// How large a segment is made. The interpreter takes seconds for one of the usual size, and sees no more in it.
+fn segment_bytes(asked: ByteCount, length: ByteCount) -> ByteCount {
+    if !cfg!(miri) {
+        return asked;
+    }
+    let needed = BLOCKS_START.0 + length.0.max(1).next_multiple_of(LINE_BYTES);
+    ByteCount(asked.0.min(needed.max(SMALL_SEGMENT)))
+}
 
 pub(super) struct Process {
     pub(super) who: Peer,
@@ -60,13 +72,18 @@ impl Process {
         match self.outbox.reserve_for(purpose, length) {
             Err(NoRoom::Grow(bytes)) => {
                 self.forget_dropped();
-                let memory = OwnMemory::on_heap(bytes);
-                let segment = self.outbox.add_segment(memory.clone()).unwrap();
-                self.segments.push((segment, memory));
+                self.add_segment(segment_bytes(bytes, length));
                 self.outbox.reserve_for(purpose, length)
             }
             answer => answer,
         }
+    }
+
+    /// Makes a segment of this size.
+    pub(super) fn add_segment(&mut self, bytes: ByteCount) {
+        let memory = OwnMemory::on_heap(bytes);
+        let segment = self.outbox.add_segment(memory.clone()).unwrap();
+        self.segments.push((segment, memory));
     }
 
     /// Publishes bytes to receivers that are known to have room.
