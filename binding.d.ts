@@ -83,6 +83,8 @@ export declare class Cluster {
  * `rows`, of the messages that `receive` has found, nine doubles each: sender's place, kind, flags, number of its action or -1, bytes of
  * the action's name that lie in front of the payload then, where the payload begins in `intake`, its length, and the number that it
  * carries, and how many parts are attached. Of a payload that is in place, -1 and less the byte where the name ends.
+ * The flag 8 asks for the time at which a message is sent to go with it, unless it carries a number; with the flag, what is received has as
+ * its number for how many milliseconds it was on its way.
  */
 export declare class Endpoint {
   /**
@@ -456,3 +458,15 @@ export interface SwitchboardNews {
   /** Its address in messages; only of one that is expected or joined. */
   pid?: number
 }
+
+/**
+ * The rows in which this process counts its messages by action, for the master to read: 32 doubles each. Of the first row, that of
+ * all other actions, and of those that `tallyRow` names these are, in their order: sent, received, bytes that were sent, the largest of
+ * these, dropped, waiting in the sender; of how many that were received it was looked how long they were on their way, the milliseconds
+ * of these together, and of the slowest; how many runs of listeners were timed, their milliseconds together, those of the longest, and how
+ * many were slow. Null where nobody reads them. To be called once, after `attachPulse`.
+ */
+export declare function tally(): Float64Array | null
+
+/** The number of the row of an action; 0 when it gets none, because it is one of very many. */
+export declare function tallyRow(action: string): number

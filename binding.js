@@ -843,3 +843,5 @@ module.exports.attachPulse = nativeBinding.attachPulse
 module.exports.leaveWord = nativeBinding.leaveWord
 module.exports.noteInspector = nativeBinding.noteInspector
 module.exports.renewSignals = nativeBinding.renewSignals
+module.exports.tally = nativeBinding.tally
+module.exports.tallyRow = nativeBinding.tallyRow

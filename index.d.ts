@@ -412,6 +412,28 @@ export interface ActionStats {
   largest: number;
   /** Refused, counted once for each receiver. */
   dropped: number;
+  /** What waits in this process now, because receivers have no room, once for each of them (by Node's channel: not written yet). */
+  queued: number;
+  /**
+   * How long messages that were received were on their way, from the sender's call until this process took them: of numbers, booleans and
+   * Buffers that is not known, and of more than about 256 a second one in 64 is looked at. By Node's channel: how long what was sent
+   * waited to be written.
+   */
+  timeInQueue: Timed;
+  /**
+   * How long the listeners of a message have run, together, until the last has returned or come to its first `await`. As many messages are
+   * looked at. Those that took more than 50 ms are `slow`: whatever else the process has to do waits for them.
+   */
+  listeners: Timed & { slow: number };
+}
+
+/** What was timed of some of many. */
+export interface Timed {
+  /** How many were. */
+  timed: number;
+  /** All of these together; divided by `timed` it is their mean. */
+  totalMs: number;
+  longestMs: number;
 }
 
 /** What {@link Messenger.stats} gives. */
@@ -430,7 +452,7 @@ export interface MessengerStats {
   };
   /** Bytes of shared memory that are lent by alloc(), or that receivers hold in place. */
   inPlaceBytes: number;
-  /** By action, of the first 256 actions; those beyond share `(other)`. */
+  /** By action, of the first 500 actions; those beyond share `(other)`. */
   actions: Record<string, ActionStats>;
 }
 

@@ -4,7 +4,8 @@ const { Backlog } = require('../lib/messenger/backlog');
 const { ChannelMeter } = require('../lib/messenger/channel_meter');
 const { DropReports } = require('../lib/messenger/drops');
 const { sizeOf } = require('../lib/messenger/size_of');
-const { Traffic, MAX_ACTIONS, REST } = require('../lib/messenger/traffic');
+const { Sampler, AT_ONCE, ONE_IN } = require('../lib/messenger/sampler');
+const { Traffic, shareTraffic, MAX_ACTIONS, REST, SLOW_MS } = require('../lib/messenger/traffic');
 const { WorkerDrops } = require('../lib/master/worker_drops');
 const { readyBus } = require('./support/bus');
 
@@ -15,8 +16,19 @@ describe('counters', () => {
     traffic.noteSent('a', 30);
     traffic.noteReceived('a');
     traffic.noteDropped('b');
+    traffic.noteQueued('a', 1);
+    traffic.noteQueued('a', 1);
+    traffic.noteQueued('a', -1);
+    for (const ms of [2, 8, 5]) traffic.noteWaited('a', ms);
+    for (const ms of [1, SLOW_MS, SLOW_MS + 1]) traffic.noteRun('a', ms);
+    const nothing = { timed: 0, totalMs: 0, longestMs: 0 };
     expect(traffic.snapshot()).toEqual({
-      a: { sent: 2, received: 1, bytes: 40, largest: 30, dropped: 0 }, b: { sent: 0, received: 0, bytes: 0, largest: 0, dropped: 1 },
+      a: {
+        sent: 2, received: 1, bytes: 40, largest: 30, dropped: 0, queued: 1,
+        timeInQueue: { timed: 3, totalMs: 15, longestMs: 8 },
+        listeners: { timed: 3, totalMs: 2 * SLOW_MS + 2, longestMs: SLOW_MS + 1, slow: 1 },
+      },
+      b: { sent: 0, received: 0, bytes: 0, largest: 0, dropped: 1, queued: 0, timeInQueue: nothing, listeners: { ...nothing, slow: 0 } },
     });
   });
 
@@ -28,6 +40,34 @@ describe('counters', () => {
     expect(Object.keys(snapshot)).toHaveLength(MAX_ACTIONS + 1);
     expect(snapshot['id-0'].sent).toBe(2);
     expect(snapshot[REST].sent).toBe(MAX_ACTIONS * 3);
+  });
+
+  test('lie where the master reads them, and two messengers of a process share them', () => {
+    const values = new Float64Array((MAX_ACTIONS + 1) * 32);
+    shareTraffic({ tally: () => values, tallyRow: action => (action === 'a' ? 3 : 0) });
+    try {
+      const [one, other] = [new Traffic(), new Traffic()];
+      one.noteSent('a', 10);
+      other.noteSent('a', 30);
+      other.noteDropped('nobody has a row for it');
+      expect([...values.subarray(96, 100)]).toEqual([2, 0, 40, 30]);
+      expect(values[4]).toBe(1);
+      expect(other.snapshot()[REST].dropped).toBe(1);
+    } finally {
+      delete globalThis[Symbol.for('egg-clutch.tally')];
+    }
+    shareTraffic({ tally: () => null });
+    expect(new Traffic().snapshot()).toEqual({});
+  });
+
+  test('of times are taken of all where they are few, and of one in many', () => {
+    let now = 0;
+    const sampler = new Sampler(() => now);
+    const taken = count => Array.from({ length: count }, () => sampler.takes()).filter(Boolean).length;
+    expect(taken(AT_ONCE)).toBe(AT_ONCE);
+    expect(taken(10 * ONE_IN)).toBe(10);
+    now = 1000;
+    expect(taken(ONE_IN + AT_ONCE)).toBe(1 + AT_ONCE);
   });
 
   test('take any name', () => {

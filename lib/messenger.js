@@ -159,7 +159,7 @@ class Messenger extends EventEmitter {
     return release(buffer);
   }
 
-  /** Counters by action, of up to 256 actions; and what waits in this process for receivers without room. */
+  /** Counters by action, of up to 500 actions; and what waits in this process for receivers without room. */
   stats() {
     const { traffic, backlog } = this.#meter;
     const actions = traffic.snapshot();
@@ -231,7 +231,13 @@ class Messenger extends EventEmitter {
       this.#requests.acknowledge(message.receipt, listeners.map(listener => this.#run(listener, action, data)));
       return;
     }
+    if (this.#transport.switchboard || listeners.length === 0 || !this.#ownMeter.runs.takes()) {
+      for (const listener of listeners) this.#call(listener, action, data);
+      return;
+    }
+    const since = performance.now();
     for (const listener of listeners) this.#call(listener, action, data);
+    this.#ownMeter.traffic.noteRun(action, performance.now() - since);
   }
 
   #chooseOne() {

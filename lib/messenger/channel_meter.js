@@ -4,6 +4,7 @@
 // what Node has not written yet.
 
 const { Backlog } = require('./backlog');
+const { Sampler } = require('./sampler');
 const { sizeOf } = require('./size_of');
 const { Traffic } = require('./traffic');
 
@@ -16,6 +17,8 @@ class ChannelMeter {
   #longestMs = 0;
 
   traffic = new Traffic();
+  /** Which of the messages that come in have their listeners timed. */
+  runs = new Sampler();
   backlog = new Backlog(() => Math.min(1, this.#bytes / this.#maxQueue()));
 
   /** @param {() => number} maxQueue in bytes */
@@ -27,14 +30,17 @@ class ChannelMeter {
   noteSent({ action, data }) {
     const bytes = sizeOf(data);
     this.traffic.noteSent(action, bytes);
+    this.traffic.noteQueued(action, 1);
     this.#messages += 1;
     this.#bytes += bytes;
     this.backlog.look();
     const since = performance.now();
-    return () => this.#noteWritten(bytes, performance.now() - since);
+    return () => this.#noteWritten(action, bytes, performance.now() - since);
   }
 
-  #noteWritten(bytes, ms) {
+  #noteWritten(action, bytes, ms) {
+    this.traffic.noteQueued(action, -1);
+    this.traffic.noteWaited(action, ms);
     this.#messages -= 1;
     this.#bytes -= bytes;
     this.#waited += 1;

@@ -5,6 +5,7 @@
 
 const diagnostics = require('diagnostics_channel');
 const inspector = require('inspector');
+const { shareTraffic } = require('../messenger/traffic');
 
 // Numbers on the page, where Rust and the master read them, each the lower half of a word: requests that were begun, those that are done
 // with, and what became of these.
@@ -79,6 +80,7 @@ function attachPulse(binding, proc = process) {
   if (!invitation) return null;
   try {
     counts = binding.attachPulse(invitation, takeStack, !heapIsWatched(proc));
+    shareTraffic(binding);
   } catch (error) {
     return error;
   }

@@ -8,11 +8,11 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use napi::bindgen_prelude::{Function, FunctionRef, JsValue, Object, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Function, FunctionRef, JsValue, Object, Uint32Array};
 use napi::{Env, sys};
 
 use crate::worker::endpoint::EventLoop;
-use crate::worker::pulse;
+use crate::worker::{pulse, tally};
 
 /// A function of JavaScript's and where it is called.
 pub(super) struct LoopCallback {
@@ -82,6 +82,14 @@ pub(super) fn request_counts() -> Option<Uint32Array> {
     // SAFETY: the seven words lie one behind the other on a page that stays for the rest of the process. Whatever else reads them reads
     // whole words that have a half each of what JavaScript writes.
     Some(unsafe { Uint32Array::with_external_data(begun.as_ptr().cast(), 14, |_, _| {}) })
+}
+
+/// The numbers by which messages are counted, where JavaScript adds to them. To be called once in a process.
+pub(super) fn tally_rows() -> Option<Float64Array> {
+    let (rows, words) = tally::rows()?;
+    // SAFETY: the words lie one behind the other on a page that stays for the rest of the process. Whatever else reads them reads whole
+    // words, and doubles are written as such.
+    Some(unsafe { Float64Array::with_external_data(rows.as_ptr().cast(), words, |_, _| {}) })
 }
 
 /// A function of JavaScript's that answers with the stack it is called on.

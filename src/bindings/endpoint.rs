@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::{
@@ -21,6 +22,7 @@ use crate::worker::endpoint::sending::{Name, Outgoing, Payload};
 use crate::worker::endpoint::{
     self, Action, ByteCount, Calls, Kind, Limits, Located, News, Place, Received, Resting, Role, Sent, Watches,
 };
+use crate::worker::pulse;
 
 // Where what stands in `head`, in 32-bit integers.
 const KIND: usize = 0;
@@ -36,6 +38,9 @@ const ATTACHED: usize = PLACES + 256;
 const ATTACHED_BYTES: usize = (ATTACHED + 2) * size_of::<i32>();
 /// Source, beginning and length.
 const ATTACHED_VALUES: usize = 3;
+
+/// The time at which it was sent goes with it, in the place of the number that it does not carry.
+const STAMPED: u16 = 8;
 
 const ROW_VALUES: usize = 9;
 const ROW_BYTES: usize = ROW_VALUES * size_of::<f64>();
@@ -105,6 +110,8 @@ pub struct SwitchboardLimits {
 /// `rows`, of the messages that `receive` has found, nine doubles each: sender's place, kind, flags, number of its action or -1, bytes of
 /// the action's name that lie in front of the payload then, where the payload begins in `intake`, its length, and the number that it
 /// carries, and how many parts are attached. Of a payload that is in place, -1 and less the byte where the name ends.
+/// The flag 8 asks for the time at which a message is sent to go with it, unless it carries a number; with the flag, what is received has as
+/// its number for how many milliseconds it was on its way.
 #[napi]
 pub struct Endpoint {
     /// Dropped first, before what they watch.
@@ -409,6 +416,11 @@ impl Desk {
         let flags = u16::try_from(flags).map_err(|_| Error::from_reason("flags beyond 16 bits"))?;
         let number = self.head.get(NUMBER * size_of::<i32>()..).and_then(|bytes| bytes.first_chunk());
         let number = number.copied().map_or(0, u64::from_ne_bytes);
+        let (flags, number) = match flags & STAMPED {
+            0 => (flags, number),
+            _ if carries_number(kind) => (flags & !STAMPED, number),
+            _ => (flags, nanos(pulse::now())),
+        };
         let name = Name::Numbered(NameNumber(action));
         let places = self.head.get(PLACES * size_of::<i32>()..).unwrap_or_default().chunks_exact(size_of::<i32>());
         let places = places.map(|bytes| bytes.try_into().map_or(u32::MAX, u32::from_ne_bytes)).map(Place);
@@ -455,9 +467,10 @@ impl Desk {
     fn receive(&mut self, inner: &RefCell<endpoint::Endpoint>) -> u32 {
         let limit = self.rows.len() / ROW_BYTES;
         let rows = &mut self.rows;
+        let mut now = None;
         let count = inner.borrow_mut().receive(&mut self.intake, limit, |index, message| {
             let row = rows.get_mut(index * ROW_BYTES..(index + 1) * ROW_BYTES).unwrap_or_default();
-            for (place, value) in row.chunks_exact_mut(size_of::<f64>()).zip(row_of(message)) {
+            for (place, value) in row.chunks_exact_mut(size_of::<f64>()).zip(row_of(message, &mut now)) {
                 place.copy_from_slice(&value.to_ne_bytes());
             }
         });
@@ -493,7 +506,7 @@ fn whole(number: f64) -> u64 {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "sizes of memory are far below 2^53")]
-fn row_of(message: Received) -> [f64; ROW_VALUES] {
+fn row_of(message: Received, now: &mut Option<Duration>) -> [f64; ROW_VALUES] {
     let Received { sender, heading, action, located, length, attachments } = message;
     let (action, spelt) = match action {
         Action::Numbered(number) => (f64::from(number.0), 0.0),
@@ -503,18 +516,28 @@ fn row_of(message: Received) -> [f64; ROW_VALUES] {
         Located::Copied(start) => start as f64,
         Located::InPlace(name_end) => -1.0 - name_end as f64,
     };
-    let [kind, flags] = [heading.kind as u16, heading.flags.0].map(f64::from);
-    [
-        f64::from(sender.0),
-        kind,
-        flags,
-        action,
-        spelt,
-        start,
-        length as f64,
-        f64::from_bits(heading.tag),
-        attachments.into(),
-    ]
+    let mut number = f64::from_bits(heading.tag);
+    let mut flags = heading.flags.0;
+    if flags & STAMPED != 0 {
+        if carries_number(heading.kind) {
+            flags &= !STAMPED;
+        } else {
+            // The clock is the same in all processes of a machine. What a peer wrote is no more than a number.
+            let now = *now.get_or_insert_with(pulse::now);
+            number = now.saturating_sub(Duration::from_nanos(heading.tag)).as_secs_f64() * 1e3;
+        }
+    }
+    let [kind, flags] = [heading.kind as u16, flags].map(f64::from);
+    [f64::from(sender.0), kind, flags, action, spelt, start, length as f64, number, attachments.into()]
+}
+
+/// Whether the number of a message says something.
+fn carries_number(kind: Kind) -> bool {
+    matches!(kind, Kind::Boolean | Kind::Number | Kind::Bytes | Kind::Json)
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl From<News> for SwitchboardNews {

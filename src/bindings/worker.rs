@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use napi::Env;
-use napi::bindgen_prelude::{Function, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Function, Uint32Array};
 use napi_derive::napi;
 
 use super::callback::{self, StackTaker};
@@ -11,6 +11,7 @@ use super::cluster::to_js;
 use crate::error::{ClusterError, chain};
 use crate::worker::guard;
 use crate::worker::pulse::{self, Text, Word};
+use crate::worker::tally;
 
 /// egg's close time-out.
 const DEFAULT_GRACE_MS: u32 = 5000;
@@ -50,6 +51,22 @@ pub fn attach_pulse(
     }
     StackTaker::install(env, &take_stack).map_err(|error| failed(error.reason.clone()))?;
     callback::request_counts().ok_or_else(|| failed("there is no page".to_owned()))
+}
+
+/// The rows in which this process counts its messages by action, for the master to read: 32 doubles each. Of the first row, that of
+/// all other actions, and of those that `tallyRow` names these are, in their order: sent, received, bytes that were sent, the largest of
+/// these, dropped, waiting in the sender; of how many that were received it was looked how long they were on their way, the milliseconds
+/// of these together, and of the slowest; how many runs of listeners were timed, their milliseconds together, those of the longest, and how
+/// many were slow. Null where nobody reads them. To be called once, after `attachPulse`.
+#[napi]
+pub fn tally() -> Option<Float64Array> {
+    callback::tally_rows()
+}
+
+/// The number of the row of an action; 0 when it gets none, because it is one of very many.
+#[napi]
+pub fn tally_row(action: String) -> u32 {
+    tally::row_of(&action).and_then(|row| u32::try_from(row.0).ok()).unwrap_or(0)
 }
 
 /// Looks again who handles which signal: to be called when the first listener of a signal has come, or the last has gone.

@@ -48,6 +48,7 @@ pub mod socket;
 pub mod spawn;
 #[cfg(test)]
 mod spawn_tests;
+pub mod tally;
 pub mod this_process;
 pub mod turn_lengths;
 pub mod unix_socket;

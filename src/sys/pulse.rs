@@ -15,15 +15,18 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::error::Named;
 use super::shared_memory::{self, OwnMapping, PeerMapping, SharedMemoryError};
+use super::tally::{TALLY_WORDS, TallyReader, TallyWriter};
 use super::turn_lengths::{self, TurnLengths};
 use super::{SysError, event::Event};
 
 const WORD: usize = size_of::<u64>();
-const PAGE_BYTES: usize = 4 * 4096;
+const TEXT_END: usize = 4 * 4096 / WORD;
+/// Behind the texts comes what is counted of messages.
+const PAGE_BYTES: usize = ((TEXT_END + TALLY_WORDS) * WORD).next_multiple_of(4096);
 /// How many words come before the texts.
 const WORDS: usize = 64;
 /// How many bytes of each text are kept.
-pub const TEXT_BYTES: usize = (PAGE_BYTES / WORD - WORDS) / Text::ALL.len() * WORD;
+pub const TEXT_BYTES: usize = (TEXT_END - WORDS) / Text::ALL.len() * WORD;
 
 /// One word of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +195,12 @@ impl PulseReader {
         words(self.page.start(), self.page.bytes())
     }
 
+    /// What it has counted of its messages.
+    #[must_use]
+    pub fn tally(&self) -> TallyReader<'_> {
+        TallyReader::new(self.words().get(TEXT_END..).unwrap_or_default())
+    }
+
     /// What the event loop does.
     #[must_use]
     pub fn event_loop(&self) -> Loop {
@@ -306,6 +315,12 @@ impl PulseWriter {
     #[must_use]
     pub fn get(self, word: Word) -> u64 {
         self.words.get(word as usize).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// Where it counts its messages.
+    #[must_use]
+    pub fn tally(self) -> Option<TallyWriter> {
+        TallyWriter::new(self.words.get(TEXT_END..)?)
     }
 
     /// Where a word lies.

@@ -4,3 +4,4 @@ pub mod endpoint;
 pub mod guard;
 pub mod lane;
 pub mod pulse;
+pub mod tally;

@@ -10,9 +10,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::endpoint::EventLoop;
+use super::tally;
 use crate::sys::event::Event;
 use crate::sys::event_loop::watch_turns;
 use crate::sys::isolate::{HeapMeter, HeapUse, Interruption, Isolate};
+pub use crate::sys::pulse::now;
 use crate::sys::pulse::{self, Loop, PulseWriter};
 pub use crate::sys::pulse::{Text, Word};
 use crate::sys::shared_memory::SharedMemoryError;
@@ -65,6 +67,9 @@ pub fn attach(invitation: &str, event_loop: EventLoop) -> Result<(), PulseError>
         return Ok(());
     }
     signal_senders::record(page);
+    if let Some(page) = page.tally() {
+        tally::begin(page);
+    }
     watch_turns(event_loop, before_poll, after_poll)?;
     isolate.before_javascript(before_javascript)?;
     // Without these the master knows nothing of the heap, and of everything else as much as before.

@@ -14,6 +14,8 @@ const FLAG = Object.freeze({
   BY_WORKER_ID: 4,
   /** The payload is the whole message, which has members of its own. */
   WHOLE: 2,
+  /** When it was sent is sent along; what is received has as its number for how many milliseconds it was on its way. */
+  STAMPED: 8,
 });
 /** What the native side answers to a message: all have it, it waits, it is refused, it never fits. */
 const SENT = Object.freeze({ ALL: 0, WAITS: 1, REFUSED: -1, TOO_BIG: -2 });

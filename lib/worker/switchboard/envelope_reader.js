@@ -41,6 +41,11 @@ class EnvelopeReader {
     return this.#desk.rows[index * ROW_VALUES + ROW.FLAGS];
   }
 
+  /** For how many milliseconds it was on its way, where its flags say that this is known. */
+  waitedMs(index) {
+    return this.#desk.rows[index * ROW_VALUES + ROW.NUMBER];
+  }
+
   /** What the message is called. */
   action(index) {
     const { rows, intake } = this.#desk;

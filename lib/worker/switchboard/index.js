@@ -202,7 +202,7 @@ class Switchboard {
 
   #publish(writer, action, flags, places, name) {
     const { length } = writer;
-    const outcome = writer.post(action, flags, places);
+    const outcome = writer.post(action, this.meter.flagsFor(flags), places);
     this.meter.traffic.noteSent(name, length);
     this.#isUntidy = true;
     if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
@@ -359,7 +359,7 @@ class Switchboard {
       this.#isTurnMissed = false;
       this.#takeTurn();
     }
-    if (message !== undefined && this.#process.connected) this.#emit('message', message, undefined);
+    if (message !== undefined && this.#process.connected) this.meter.hand(message, this.#emit);
   }
 
   /** The message; undefined where it could not be read, or nobody would see it. */
@@ -369,7 +369,7 @@ class Switchboard {
     const place = reader.place(index);
     const action = reader.action(index);
     if (!(flags & FLAG.WHOLE) && !this.audience.hears(action)) {
-      this.meter.traffic.noteReceived(action);
+      this.meter.noteReceived(reader, index, action);
       reader.skip(index);
       return undefined;
     }
@@ -384,7 +384,7 @@ class Switchboard {
       this.meter.noteDropped({ action, reason: 'unreadable', text: error.message, receivers: [self] });
       return undefined;
     }
-    this.meter.traffic.noteReceived(flags & FLAG.WHOLE ? data?.action : action);
+    this.meter.noteReceived(reader, index, flags & FLAG.WHOLE ? data.action : action);
     if (flags & FLAG.WHOLE) return data;
     const message = { action };
     if (data !== undefined) message.data = data;

@@ -4,7 +4,9 @@
 
 const { Backlog } = require('../../messenger/backlog');
 const { DropReports } = require('../../messenger/drops');
+const { Sampler } = require('../../messenger/sampler');
 const { Traffic } = require('../../messenger/traffic');
+const { FLAG } = require('./envelope');
 
 class Meter {
   #endpoint;
@@ -12,6 +14,9 @@ class Meter {
   #watchers = new Set();
   #logger;
   #count = 0;
+  // Which messages take along when they were sent, and which have their listeners timed.
+  #stamps = new Sampler();
+  #runs = new Sampler();
 
   traffic = new Traffic();
   backlog;
@@ -67,6 +72,31 @@ class Meter {
       this.#reports.note({ action, reason: 'set-apart', to: { role, pid }, count });
     }
     return total;
+  }
+
+  /** The flags of the next message to be sent. */
+  flagsFor(flags) {
+    return this.#stamps.takes() ? flags | FLAG.STAMPED : flags;
+  }
+
+  /** @param {import('./envelope_reader').EnvelopeReader} reader which has it at this index */
+  noteReceived(reader, index, action) {
+    this.traffic.noteReceived(action);
+    if (reader.flags(index) & FLAG.STAMPED) this.traffic.noteWaited(action, reader.waitedMs(index));
+  }
+
+  /** Has listeners take a message. What they do before their first await is timed, of some messages. */
+  hand(message, emit) {
+    if (!this.#runs.takes()) {
+      emit('message', message, undefined);
+      return;
+    }
+    const since = performance.now();
+    try {
+      emit('message', message, undefined);
+    } finally {
+      this.traffic.noteRun(message.action, performance.now() - since);
+    }
   }
 
   load() {

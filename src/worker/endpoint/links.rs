@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::tally::Queued;
 use crate::sys::event::Event;
 use crate::transport::switchboard::descriptor::Heading;
 use crate::transport::switchboard::layout::{Peer, Place};
@@ -18,11 +19,15 @@ pub(super) struct Waiting {
     /// The name and what follows.
     pub(super) payload: Arc<Vec<u8>>,
     pub(super) since: Instant,
+    /// Counts it.
+    _queued: Queued,
 }
 
 impl Waiting {
     pub(super) fn new(heading: Heading, payload: Vec<u8>) -> Self {
-        Self { heading, payload: Arc::new(payload), since: Instant::now() }
+        let name = payload.get(..heading.name_length as usize).unwrap_or_default();
+        let queued = Queued::new(name);
+        Self { heading, payload: Arc::new(payload), since: Instant::now(), _queued: queued }
     }
 
     /// How much memory it takes, its place in the queue included: a queue of tiny messages must not hold several times its bound.

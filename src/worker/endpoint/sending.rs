@@ -265,7 +265,7 @@ impl Endpoint {
             if !self.outbox.has_room(place).unwrap_or(true) || self.is_scarce() && self.has_its_share(place) {
                 return;
             }
-            let Waiting { heading, ref payload, since } = waiting;
+            let Waiting { heading, ref payload, since, .. } = waiting;
             let outgoing = Outgoing { heading, name: Name::Spelt(&[]), payload: &payload.as_slice(), attached: &[] };
             let is_sent = self.publish(&[place], &outgoing, Relief::Denied).is_ok_and(|full| full.is_empty());
             if !is_sent {
