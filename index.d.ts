@@ -546,6 +546,8 @@ export interface ProcessStatus {
 export interface Vitals {
   /** Since it was forked, in milliseconds. */
   uptimeMs: number;
+  /** From its fork until it was ready, in milliseconds; `null` before. */
+  bootMs: number | null;
   /** On a processor so far, all its threads together, in milliseconds. */
   cpuMs: number;
   /** Resident memory in bytes. */
@@ -578,6 +580,8 @@ export interface Vitals {
   };
   /** Open connections; `null` where nobody counts them: in the agent, and where a worker has a socket of its own. */
   connections: number | null;
+  /** What went through its messenger, over all actions, as {@link ActionStats} has it. */
+  messages: { sent: number; received: number; bytes: number; dropped: number; queued: number };
 }
 
 export interface WorkerStatus extends ProcessStatus {
@@ -602,6 +606,8 @@ export interface ClusterStatus {
   degraded: boolean;
   /** True while workers are renewed. */
   reloading: boolean;
+  /** How many places are renewed, the agent's among them where it is meant, and how many have been; `null` while nothing is renewed. */
+  reload: { places: number; done: number } | null;
   /** True while a new master boots. */
   upgrading: boolean;
   address: string | null;
@@ -614,6 +620,12 @@ export interface ClusterStatus {
   spares: WorkerStatus[];
   /** Messages that were refused, by the master and by the workers, counted once for each receiver. */
   droppedMessages: number;
+  /**
+   * What went through the messengers of agent and app workers since the master was started, those that have ended among them, by action: of
+   * the first 500, and `(other)` for those beyond. Of long names the first 64 bytes are told. `refusedCounters`: what processes wrote there
+   * that is no name or number. Without threads.
+   */
+  messages: { actions: Record<string, ActionStats>; refusedCounters: number };
   /** The last death of each place that has had one, the agent's first. */
   lastDeaths: Death[];
   [fact: string]: unknown;

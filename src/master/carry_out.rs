@@ -117,7 +117,10 @@ impl Shell {
                     self.notify(Notification::Ready);
                 }
             }
-            Report::AppStarted { .. } | Report::AgentStarted { .. } => self.watch.wake(),
+            Report::AppStarted { pid, took, .. } | Report::AgentStarted { pid, took, .. } => {
+                self.watch.note_booted(*pid, *took);
+                self.watch.wake();
+            }
             _ => {}
         }
         let cause = match report {

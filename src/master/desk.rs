@@ -86,6 +86,8 @@ impl Shell {
         let vitals = |who| watch.life(who).map(|life| Vitals::read(life, listeners.connections_of(who)).json());
         let mut status = snapshot::status(&self.supervisor.view(), self.dropped_messages, &self.deaths, vitals);
         status["version"] = json!(1);
+        let lives = self.watch.lives().filter(|(_, life)| !life.is_on_record);
+        status["messages"] = self.ledger.messages.totals(lives.map(|(_, life)| life.pulse.tally())).json();
         let addresses = self.control.addresses();
         status["control"] = json!(addresses.control);
         status["admin"] = json!(addresses.admin);
@@ -327,6 +329,7 @@ mod tests {
             target: 1,
             is_degraded: false,
             is_renewing: false,
+            renewal: None,
             is_upgrading: false,
             agent: None,
             apps: Vec::new(),

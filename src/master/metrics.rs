@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::desk::why_not_ready;
+use super::message_totals::{MessageCounts, MessageTotals};
 use super::shell::Shell;
 use super::snapshot::is_in_service;
 use super::vitals::{RequestCounts, Vitals};
@@ -24,9 +25,12 @@ type Counter = (&'static str, &'static str, fn(&Totals) -> f64);
 const ROLES: [&str; 2] = ["agent", "app"];
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
-const GAUGES: [Gauge; 10] = [
+const GAUGES: [Gauge; 12] = [
     ("egg_clutch_process_uptime_seconds", "Age of the youngest process of the place.", |all| {
         all.first().map(|vitals| vitals.uptime.as_secs_f64())
+    }),
+    ("egg_clutch_process_boot_seconds", "From the fork until it was ready, of the last process of the place.", |all| {
+        all.iter().find_map(|vitals| vitals.boot).map(|took| took.as_secs_f64())
     }),
     ("egg_clutch_process_resident_memory_bytes", "Resident memory.", |all| sum(all, |vitals| known(vitals.resident))),
     ("egg_clutch_process_heap_used_bytes", "V8 heap that is used, as of the last garbage collection.", |all| {
@@ -50,14 +54,23 @@ const GAUGES: [Gauge; 10] = [
     ("egg_clutch_requests_in_flight", "HTTP requests without an answer yet.", |all| {
         sum(all, |vitals| Some(vitals.requests.in_flight()))
     }),
+    ("egg_clutch_messages_queued", "Messages that wait for receivers, once for each.", |all| {
+        (!all.is_empty()).then(|| all.iter().map(|vitals| vitals.messages.queued).sum())
+    }),
     ("egg_clutch_connections_open", "Open connections.", |all| sum(all, |vitals| vitals.connections)),
 ];
 
-const COUNTERS: [Counter; 3] = [
+const COUNTERS: [Counter; 7] = [
     ("egg_clutch_process_cpu_seconds", "Time on a processor.", |totals| totals.cpu.as_secs_f64()),
     ("egg_clutch_requests", "HTTP requests that have come in.", |totals| totals.requests.total as f64),
     ("egg_clutch_requests_broken_off", "HTTP requests whose client left before the answer was whole.", |totals| {
         totals.requests.broken_off as f64
+    }),
+    ("egg_clutch_messages_sent", "Messages that were sent, each once.", |totals| totals.messages.sent),
+    ("egg_clutch_messages_received", "Messages that were received.", |totals| totals.messages.received),
+    ("egg_clutch_messages_sent_bytes", "Bytes of the messages that were sent.", |totals| totals.messages.bytes),
+    ("egg_clutch_messages_dropped", "Messages that the process has refused, once for each receiver.", |totals| {
+        totals.messages.dropped
     }),
 ];
 
@@ -74,15 +87,17 @@ fn most(all: &[Vitals], of: impl Fn(&Vitals) -> f64) -> Option<f64> {
 }
 
 /// What processes have counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Totals {
     cpu: Duration,
     requests: RequestCounts,
+    messages: MessageCounts,
 }
 
 impl Totals {
     fn add(&mut self, vitals: &Vitals) {
         self.cpu += vitals.cpu;
+        self.messages.add(&vitals.messages);
         self.requests.total += vitals.requests.total;
         self.requests.broken_off += vitals.requests.broken_off;
         for (sum, count) in self.requests.answered.iter_mut().zip(vitals.requests.answered) {
@@ -97,6 +112,8 @@ pub(super) struct Ledger {
     places: BTreeMap<Seat, Closed>,
     /// By whether it was the agent, and by cause.
     deaths: HashMap<(bool, Cause), u64>,
+    /// By action.
+    pub(super) messages: MessageTotals,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -195,6 +212,11 @@ impl Shell {
         let lives = self.watch.lives().filter(|(_, life)| !life.is_on_record);
         let living = lives.map(|(who, life)| (who, Vitals::read(life, self.listeners.connections_of(who)))).collect();
         families.extend(of_places(&self.ledger.places(living)));
+        // Threads have no page.
+        if !self.config.threads {
+            let lives = self.watch.lives().filter(|(_, life)| !life.is_on_record);
+            families.extend(self.ledger.messages.totals(lives.map(|(_, life)| life.pulse.tally())).families());
+        }
         families
     }
 }
@@ -224,6 +246,14 @@ fn of_cluster(view: &View, dropped_messages: u64) -> Vec<Family> {
         flag("egg_clutch_stopping", "1 from the moment a stop begins.", view.is_stopping),
         flag("egg_clutch_degraded", "1 while fewer workers are in service than should be.", view.is_degraded),
         flag("egg_clutch_reloading", "1 while workers are renewed.", view.is_renewing),
+        gauge(
+            "egg_clutch_reload_places",
+            "Places that are renewed in the reload that is going on; 0 where none is.",
+            f64::from(view.renewal.map_or(0, |renewal| renewal.total)),
+        ),
+        gauge("egg_clutch_reload_places_done", "Of these, the ones that have been renewed.", {
+            f64::from(view.renewal.map_or(0, |renewal| renewal.done))
+        }),
         flag("egg_clutch_upgrading", "1 while a new master boots.", view.is_upgrading),
         gauge("egg_clutch_workers_target", "App workers that should be in service.", f64::from(view.target)),
         gauge("egg_clutch_workers_serving", "App workers in service.", serving as f64),

@@ -31,6 +31,7 @@ mod json_line;
 mod lanes;
 mod line_writer;
 mod listeners;
+mod message_totals;
 mod messages;
 mod metrics;
 mod obituary;

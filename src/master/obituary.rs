@@ -159,6 +159,7 @@ impl Shell {
         if !life.is_on_record {
             life.is_on_record = true;
             self.ledger.close(who, obituary.cause, &Vitals::read(life, None));
+            self.ledger.messages.close(life.pulse.tally());
         }
         let span = self.span_of(who);
         span.record("cause", obituary.cause.as_str());

@@ -23,6 +23,7 @@ pub(super) fn status(
         "leaving": view.is_leaving,
         "degraded": view.is_degraded,
         "reloading": view.is_renewing,
+        "reload": view.renewal.map(|renewal| json!({ "places": renewal.total, "done": renewal.done })),
         "upgrading": view.is_upgrading,
         "target": view.target,
         "serving": view.apps.iter().filter(|app| is_in_service(app)).count(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::message_totals::MessageCounts;
 use super::watch::Life;
 use crate::sys::process_facts::{cpu_time, resident_memory};
 use crate::sys::pulse::{self, Loop, PulseReader, Word};
@@ -83,6 +84,9 @@ pub(super) struct Vitals {
     pub(super) requests: RequestCounts,
     /// Open connections, where somebody counts them.
     pub(super) connections: Option<u64>,
+    pub(super) messages: MessageCounts,
+    /// How long it took from its fork until it was ready; none before.
+    pub(super) boot: Option<Duration>,
 }
 
 /// How an event loop is.
@@ -119,7 +123,7 @@ impl Vitals {
     /// Reads them. `connections` is how many it has, where that is known.
     pub(super) fn read(life: &Life, connections: Option<u64>) -> Self {
         let now = pulse::now();
-        let Life { pid, pulse, started_at, marks, cpu, .. } = life;
+        let Life { pid, pulse, started_at, booted_in, marks, cpu, .. } = life;
         let word = |word| pulse.word(word);
         Self {
             uptime: now.saturating_sub(*started_at),
@@ -137,6 +141,8 @@ impl Vitals {
                 broken_off: word(Word::BrokenOff),
             },
             connections,
+            messages: MessageCounts::read(pulse.tally()),
+            boot: *booted_in,
         }
     }
 
@@ -145,6 +151,7 @@ impl Vitals {
         let (requests, event_loop) = (&self.requests, &self.event_loop);
         json!({
             "uptimeMs": millis(self.uptime),
+            "bootMs": self.boot.map(millis),
             "cpuMs": millis(self.cpu),
             "rss": self.resident,
             "heapUsed": self.heap_used,
@@ -167,6 +174,7 @@ impl Vitals {
                 "brokenOff": requests.broken_off,
             },
             "connections": self.connections,
+            "messages": self.messages.json(),
         })
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Life {
     pub(super) pulse: Rc<PulseReader>,
     /// On the clock of the pulse.
     pub(super) started_at: Duration,
+    /// How long it took until it was ready, once it was.
+    pub(super) booted_in: Option<Duration>,
     /// Its resident memory from time to time, the oldest first.
     pub(super) memory: VecDeque<(Duration, u64)>,
     /// What its event loop had done at the same times.
@@ -136,6 +138,7 @@ impl Watch {
             pid,
             pulse,
             started_at: pulse::now(),
+            booted_in: None,
             memory: VecDeque::new(),
             marks: LoopMarks::default(),
             peak: 0,
@@ -146,6 +149,13 @@ impl Watch {
             beyond_since: None,
         };
         self.members.insert(who, Member { life, clock: RunClock::of(pid), standstill: None });
+    }
+
+    /// The process with this pid is ready, so long after its fork.
+    pub(super) fn note_booted(&mut self, pid: u32, took: Duration) {
+        if let Some(member) = self.members.values_mut().find(|member| member.life.pid == pid) {
+            member.life.booted_in = Some(took);
+        }
     }
 
     /// The master sends it SIGKILL.

@@ -26,6 +26,15 @@ struct Job {
     is_agents_turn: bool,
 }
 
+/// How far a reload has come, or the restart of one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many places are renewed; the agent's counts as one.
+    pub total: u32,
+    /// Of these, the ones that have been.
+    pub done: u32,
+}
+
 /// A process did not get ready; those that wait for it are answered when its end is seen, so that they hear how it ended.
 #[derive(Clone, Debug)]
 struct Failure {
@@ -46,6 +55,15 @@ impl Renewals {
     /// True while slots are renewed.
     pub(super) fn is_busy(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// How far it has come; none where nothing is renewed.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        let Job { slots, with_agent, waiting, booting, .. } = self.current.as_ref()?;
+        let agent = usize::from(*with_agent);
+        let (total, left) = (slots.len() + agent, waiting.len() + booting.len() + agent);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Some(Progress { total: count(total), done: count(total.saturating_sub(left)) })
     }
 
     /// The slots whose turn it is.

@@ -1,5 +1,6 @@
 //! What others may see of the supervisor: a snapshot for status, tests, and the router's roster.
 
+pub use super::reload::Progress;
 use super::{Phase, Supervisor};
 use crate::message::address::{Occupant, WorkerId};
 use crate::slot::{Duty, Process, Role, Slot, SlotState};
@@ -38,6 +39,8 @@ pub struct View {
     pub is_degraded: bool,
     /// True while workers are renewed.
     pub is_renewing: bool,
+    /// How far that has come.
+    pub renewal: Option<Progress>,
     /// True while a new master boots.
     pub is_upgrading: bool,
     /// The agent, while there is one.
@@ -64,6 +67,7 @@ impl Supervisor {
             target: self.target(),
             is_degraded: self.is_degraded,
             is_renewing: self.renewals.is_busy(),
+            renewal: self.renewals.progress(),
             is_upgrading: self.upgrade.is_under_way(),
             agent: self.agent.processes().filter(|process| process.is_alive()).last().map(view_of),
             apps: self.view_of_apps(),

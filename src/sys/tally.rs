@@ -19,7 +19,7 @@ pub const ROW_WORDS: usize = 32;
 /// How many numbers there are in a row.
 pub const COLUMNS: usize = 13;
 /// How many bytes of a name are kept.
-pub const NAME_BYTES: usize = (ROW_WORDS - NAME) * WORD;
+pub const NAME_BYTES: usize = 8 * WORD;
 /// How many words all of it takes.
 pub const TALLY_WORDS: usize = HEAD + ROWS * ROW_WORDS;
 
@@ -210,7 +210,9 @@ impl TallyWriter {
         let row = Row(named + 1);
         let start = HEAD + row.0 * ROW_WORDS;
         let name = shortened(name);
-        for (word, bytes) in self.0.get(start + NAME..start + ROW_WORDS)?.iter().zip(name.as_bytes().chunks(WORD)) {
+        for (word, bytes) in
+            self.0.get(start + NAME..start + NAME + NAME_BYTES / WORD)?.iter().zip(name.as_bytes().chunks(WORD))
+        {
             let mut filled = [0; WORD];
             filled[..bytes.len()].copy_from_slice(bytes);
             word.store(u64::from_ne_bytes(filled), Ordering::Relaxed);

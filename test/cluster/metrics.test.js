@@ -8,6 +8,7 @@ const { look, metrics, socketPath } = require('../helpers/control');
 const { startFolder } = require('../helpers/folder_cluster');
 const { freePort } = require('../helpers/free_port');
 const { get, request } = require('../helpers/http_client');
+const { ask } = require('../helpers/probe');
 const { checkOpenMetrics, checkText } = require('../helpers/promtool');
 const { until } = require('../helpers/waiting');
 
@@ -49,6 +50,8 @@ describe('metrics', () => {
           assert.ok(one(name + place) > 0, name + place);
         }
         assert.equal(one(`restarts_total${place}`), 0);
+        const booted = one(`process_boot_seconds${place}`);
+        assert.ok(booted > 0 && booted < 600, `${place}: ${booted}`);
         assert.ok(one(`event_loop_utilization_ratio${place}`) <= 1, place);
       }
       assert.equal(one('connections_open{role="agent"}'), undefined, 'nobody counts those of the agent');
@@ -98,6 +101,40 @@ describe('metrics', () => {
     }
   });
 
+  it('count messages by action, also while all who count stand still, and after their end', async () => {
+    const { body: { agent, workers } } = await look(socket, 'status');
+    const [from, to] = [agent.pid, workers[1].pid];
+    const action = 'a "quoted"\\ one\nof two lines';
+    const key = name => `egg_clutch_action_${name}{action="${action.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"}`;
+    for (const name of ['news', action]) await ask(cluster, from, 'sendLong', { method: 'sendTo', args: [to, name], length: 5000 });
+    await ask(cluster, to, 'when', { action: 'news', count: 1 });
+    for (const { pid } of [agent, ...workers]) process.kill(pid, 'SIGSTOP');
+    const stopped = await metrics(socket);
+    const { body: status } = await look(socket, 'status');
+    checkText((await get({ socketPath: socket }, '/metrics')).body);
+    for (const { pid } of [agent, ...workers]) process.kill(pid, 'SIGCONT');
+
+    const news = name => stopped.get(`egg_clutch_action_${name}{action="news"}`);
+    assert.deepEqual(['messages_sent_total', 'messages_received_total', 'messages_dropped_total', 'messages_queued', 'queue_timed_total'].map(news), [1, 1, 0, 0, 1]);
+    assert.ok(news('sent_bytes_total') >= 5000 && news('sent_bytes_total') < 12000, `${news('sent_bytes_total')}`);
+    assert.equal(news('largest_bytes'), news('sent_bytes_total'));
+    assert.ok(news('queue_seconds_total') > 0 && news('queue_seconds_total') < 600, `${news('queue_seconds_total')}`);
+    assert.equal(news('listeners_timed_total'), 1);
+    assert.equal(stopped.get(key('messages_sent_total')), 1);
+    assert.equal(stopped.get('egg_clutch_refused_counters'), 0);
+    assert.ok(stopped.get('egg_clutch_messages_sent_total{role="agent"}') >= 2);
+    const { sent, received, timeInQueue, listeners } = status.messages.actions.news;
+    assert.deepEqual([sent, received, timeInQueue.timed, listeners.timed, listeners.slow], [1, 1, 1, 1, 0]);
+    assert.ok(status.agent.vitals.messages.sent >= 2 && status.agent.vitals.bootMs > 0, JSON.stringify(status.agent.vitals));
+
+    process.kill(to, 'SIGKILL');
+    await until(async () => {
+      const { body } = await look(socket, 'status');
+      return body.serving === 2 && body.workers.every(({ pid }) => pid !== to);
+    }, 'its successor');
+    assert.equal((await metrics(socket)).get('egg_clutch_action_messages_received_total{action="news"}'), 1);
+  });
+
   it('that the documents name are there', async () => {
     const names = new Set([...(await metrics(socket)).keys()].map(key => key.split('{')[0]));
     const files = [path.join(DOCS, 'OPERATIONS.md'), ...fs.readdirSync(path.join(DOCS, 'operations')).map(name => path.join(DOCS, 'operations', name))];
@@ -113,7 +150,7 @@ describe('metrics', () => {
     await threads.ready();
     const { body } = await get({ socketPath: threads.options.control }, '/metrics');
     assert.match(body, /^egg_clutch_workers_serving 1$/m);
-    assert.doesNotMatch(body, /_deaths_|_process_|_requests_/);
+    assert.doesNotMatch(body, /_deaths_|_process_|_requests_|_action_/);
     checkText(body);
   });
 });

@@ -129,18 +129,25 @@ fn one_worker_is_restarted_by_a_successor_that_comes_first() {
     assert_eq!(stage.take().answers(), [(2, Answer::Refused(Refusal::NoSuchWorker(WorkerId(2))))]);
 }
 
+fn progress(stage: &Stage) -> Option<(u32, u32)> {
+    stage.view().renewal.map(|renewal| (renewal.total, renewal.done))
+}
+
 #[test]
 fn so_many_slots_are_renewed_at_once() {
     let mut stage = Stage::ready(SupervisorConfig { workers: 3, reload_concurrency: 2, ..production() });
     reload(&mut stage, None, 1);
     assert_eq!(stage.take().spawned(), [app(0, 2), app(1, 2)]);
+    assert_eq!(progress(&stage), Some((3, 0)));
     stage.listen(app(1, 2));
+    assert_eq!(progress(&stage), Some((3, 1)));
     let asked = stage.take();
     assert_eq!((asked.spawned(), asked.terminated()), (vec![app(2, 2)], vec![app(1, 1)]));
     stage.listen(app(0, 2));
     assert_eq!(stage.take().answers(), []);
     stage.listen(app(2, 2));
     assert_eq!(stage.take().answers(), [(1, Answer::Reloaded { workers: 3, agent: false })]);
+    assert_eq!(progress(&stage), None);
 }
 
 #[test]
