@@ -43,6 +43,20 @@ test('nothing flows where nobody asks, and more is faster and thicker', () => {
   expect(Number(much.seconds)).toBeLessThan(Number(little.seconds));
 });
 
+test('messages move along the ties, on the right of their way, and between agent and workers only', () => {
+  const busy = worker(1, 0, { sendRate: 1000, receiveRate: 1 });
+  const { messages } = picture([agent, busy, worker(2, 1, { sendRate: 0, receiveRate: 0 })], [], 0);
+  expect(messages.map(({ key }) => key)).toEqual(['1-101-in', '1-101-out']);
+  const [received, sent] = messages;
+  // The worker stands above the agent.
+  expect([received.from.y > received.to.y, sent.from.y < sent.to.y]).toEqual([true, true]);
+  expect(received.from.x).toBe(-sent.from.x);
+  expect(received.from.x).toBeGreaterThan(0);
+  expect(sent.width).toBeGreaterThan(received.width);
+  expect(picture([busy], [], 0).messages).toEqual([]);
+  expect(picture([agent], [{ found: busy, atMs: 0 }], 1).messages).toEqual([]);
+});
+
 test('a chart leaves gaps where nothing is known, and ends at the right', () => {
   expect(chart([undefined, 5])).toBeNull();
   expect(chart([1, undefined, 2, 2], 100, 20, 5)).toBe('M25.0 10.0M75.0 1.0L100.0 1.0');
@@ -50,6 +64,7 @@ test('a chart leaves gaps where nothing is known, and ends at the right', () => 
 
 test('a process is told in words', () => {
   expect(words(worker(3, 0, { loop: 0.25, rate: 12.4, memory: 64 << 20 }))).toBe('worker 3 ready, 25% busy, 12 requests a second, 64M memory');
+  expect(words({ ...agent, messageRate: 1500 })).toBe('agent ready, 1.5k messages a second');
   expect(words({ ...worker(3, 0), role: 'spare' })).toBe('spare worker 3 ready');
 });
 

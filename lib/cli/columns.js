@@ -32,6 +32,7 @@ const COLUMNS = [
   column('connections', 'CONN', amount),
   column('inFlight', 'BUSY', amount),
   column('rate', 'REQ/S', amount),
+  column('messageRate', 'MSG/S', amount),
   column('requests', 'REQS', amount),
   column('failed', '5XX', amount),
 ];

@@ -15,6 +15,9 @@ function vitalFacts(vitals) {
     lagP99Ms: eventLoop.lagP99Ms,
     loop: eventLoop.utilization,
     connections: vitals.connections ?? undefined,
+    sent: vitals.messages?.sent,
+    received: vitals.messages?.received,
+    queued: vitals.messages?.queued,
   };
 }
 
@@ -44,6 +47,18 @@ function allProcesses(status) {
   ];
 }
 
+/** Of each action, by name, what all processes together have counted. */
+function actionFacts({ messages }) {
+  return Object.entries(messages?.actions ?? {}).map(([action, counts]) => {
+    const { sent, received, bytes, dropped, queued, timeInQueue, listeners } = counts;
+    return {
+      action, sent, received, bytes, dropped, queued, slow: listeners.slow,
+      waitMs: timeInQueue.timed > 0 ? timeInQueue.totalMs / timeInQueue.timed : undefined,
+      runMs: listeners.timed > 0 ? listeners.totalMs / listeners.timed : undefined,
+    };
+  });
+}
+
 /** In one word what the cluster is doing. */
 function conditionOf({ ready, leaving, stopping, reloading, degraded }) {
   if (stopping) return 'stopping';
@@ -53,4 +68,4 @@ function conditionOf({ ready, leaving, stopping, reloading, degraded }) {
   return degraded ? 'degraded' : 'ready';
 }
 
-module.exports = { allProcesses, conditionOf };
+module.exports = { actionFacts, allProcesses, conditionOf };

@@ -8,6 +8,7 @@ const path = require('node:path');
 const { spawnSync } = require('node:child_process');
 const { launch } = require('../helpers/browser');
 const { look, socketPath } = require('../helpers/control');
+const { ask } = require('../helpers/probe');
 const { startSteerable, steer } = require('../helpers/steering');
 
 const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -81,6 +82,26 @@ describe('the live page', () => {
     await page.locator('#processes [data-fact="memory"] path[d^="M"]').first().waitFor({ state: 'attached' });
   });
 
+  it('shows the messages that flow, as moving lines and as a table', async () => {
+    await open();
+    const { agent } = await steer(cluster, 'status');
+    const flood = async () => {
+      for (;;) {
+        await ask(cluster, agent.pid, 'flood', { method: 'sendToApp', args: ['news'], count: 50 });
+        if (await page.locator('#picture path.messages').count() > 0) return;
+      }
+    };
+    await flood();
+    const row = page.getByRole('table', { name: 'Messages' }).getByRole('row', { name: /^news / });
+    await row.waitFor();
+    const columns = await page.getByRole('columnheader').allTextContents();
+    const cells = await row.getByRole('cell').allTextContents();
+    // The first column is the header of the row.
+    const cell = name => cells[columns.indexOf(name) - 1];
+    assert.ok(Number(cell('sent')) >= 50 && cell('dropped') === '0', cells.join(' '));
+    await page.getByRole('link', { name: /^agent ready, .* messages a second/ }).waitFor();
+  });
+
   it('shows a death and the successor as they happen', async () => {
     await open();
     const { workers: [{ id, pid }] } = await steer(cluster, 'status');
@@ -123,12 +144,15 @@ describe('the live page', () => {
       await page?.context().close();
       await open({ reducedMotion });
       const animation = await page.evaluate(() => {
-        const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-        path.setAttribute('class', 'requests');
-        document.querySelector('#picture').append(path);
-        return getComputedStyle(path).animationName;
+        const made = ['requests', 'messages'].map(name => {
+          const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+          path.setAttribute('class', name);
+          document.querySelector('#picture').append(path);
+          return getComputedStyle(path).animationName;
+        });
+        return made.map(name => name !== 'none');
       });
-      assert.equal(animation !== 'none', moves);
+      assert.deepEqual(animation, [moves, moves]);
     }
   });
 

@@ -5,9 +5,16 @@
 const { amount, bytes, lag, percent, span } = require('../../../lib/cli/units');
 const { chart } = require('./picture');
 
+// The columns of the table of messages, behind the name of the action.
+const ACTION_CELLS = [
+  ({ sendRate }) => amount(sendRate), ({ sent }) => amount(sent), ({ received }) => amount(received), ({ bytes: all }) => bytes(all),
+  ({ queued }) => amount(queued), ({ waitMs }) => lag(waitMs), ({ runMs }) => lag(runMs), ({ slow }) => amount(slow),
+  ({ dropped }) => amount(dropped),
+];
 const SVG = 'http://www.w3.org/2000/svg';
 const CHARTS = [
   ['loop', 'event loop', percent], ['lagMs', 'lag, ms', lag], ['cpu', 'processor', percent], ['memory', 'memory', bytes], ['rate', 'requests/s', amount],
+  ['messageRate', 'messages/s', amount],
 ];
 
 function element(name, attributes = {}, ...children) {
@@ -73,22 +80,25 @@ function changeNode(node, { x, y, size, state, isDead, label, small, words, load
 }
 
 function layers(svg) {
-  if (!svg.firstChild) for (const name of ['ties', 'flows', 'nodes']) svg.append(shape('g', { 'data-layer': name }));
+  if (!svg.firstChild) for (const name of ['ties', 'messages', 'flows', 'nodes']) svg.append(shape('g', { 'data-layer': name }));
   return [...svg.children];
 }
 
-function drawPicture(svg, { nodes, ties }) {
-  const [tieLayer, flowLayer, nodeLayer] = layers(svg);
+function changeFlow(path, { from, to, width, seconds }) {
+  path.setAttribute('d', `M${from.x.toFixed(1)} ${from.y.toFixed(1)}L${to.x.toFixed(1)} ${to.y.toFixed(1)}`);
+  path.style.setProperty('stroke-width', width.toFixed(1));
+  path.style.setProperty('--pace', `${seconds}s`);
+}
+
+function drawPicture(svg, { nodes, ties, messages }) {
+  const [tieLayer, messageLayer, flowLayer, nodeLayer] = layers(svg);
   keep(tieLayer, ties, () => shape('line', { class: 'tie', x1: 0, y1: 0 }), (line, { x, y }) => {
     line.setAttribute('x2', x.toFixed(1));
     line.setAttribute('y2', y.toFixed(1));
   });
   const flows = nodes.filter(({ flow }) => flow?.seconds);
-  keep(flowLayer, flows, () => shape('path', { class: 'requests' }), (path, { flow: { from, to, width, seconds } }) => {
-    path.setAttribute('d', `M${from.x.toFixed(1)} ${from.y.toFixed(1)}L${to.x.toFixed(1)} ${to.y.toFixed(1)}`);
-    path.style.setProperty('stroke-width', width.toFixed(1));
-    path.style.setProperty('--pace', `${seconds}s`);
-  });
+  keep(messageLayer, messages, () => shape('path', { class: 'messages' }), changeFlow);
+  keep(flowLayer, flows, () => shape('path', { class: 'requests' }), (path, { flow }) => changeFlow(path, flow));
   keep(nodeLayer, nodes, makeNode, changeNode);
 }
 
@@ -128,6 +138,14 @@ function drawProcesses(list, processes, seriesFor) {
   keep(list, items, makeCard, changeCard);
 }
 
+/** @param {HTMLTableSectionElement} body */
+function drawActions(body, actions) {
+  const make = ({ action }) => element('tr', {}, element('th', { scope: 'row' }, action), ...ACTION_CELLS.map(() => element('td')));
+  keep(body, actions.map(found => ({ key: found.action, ...found })), make, (row, found) => {
+    ACTION_CELLS.forEach((show, place) => setText(row.children[place + 1], show(found)));
+  });
+}
+
 function drawHappenings(list, happenings) {
   const items = happenings.map(happening => ({ ...happening, key: String(happening.number) }));
   const make = ({ text, isBad, at }) => {
@@ -137,4 +155,4 @@ function drawHappenings(list, happenings) {
   keep(list, items, make, () => {});
 }
 
-module.exports = { drawPicture, drawProcesses, drawHappenings, setText };
+module.exports = { drawPicture, drawProcesses, drawActions, drawHappenings, setText };

@@ -5,11 +5,12 @@
 const { conditionOf } = require('../../../lib/cli/facts');
 const { emptyHistory, seriesOf, totalRates, withStatus } = require('../../../lib/cli/top/history');
 const { amount } = require('../../../lib/cli/units');
-const { drawHappenings, drawPicture, drawProcesses, setText } = require('./draw');
+const { drawActions, drawHappenings, drawPicture, drawProcesses, setText } = require('./draw');
 const { SENTENCES, sentenceOf, withHappening } = require('./happenings');
 const { GHOST_MS, picture } = require('./picture');
 
 const LOOK_EVERY_MS = 1000;
+const ACTIONS_SHOWN = 20;
 const WORDS = {
   ready: 'ready', degraded: 'degraded: fewer serve than should', reloading: 'reloading', starting: 'starting', leaving: 'leaving: it serves on for a while',
   stopping: 'stopping',
@@ -37,17 +38,21 @@ function lost() {
 function draw() {
   const sample = history.samples.at(-1);
   if (!sample) return;
-  const { status, processes } = sample;
+  const { status, processes, actions } = sample;
   const condition = conditionOf(status);
   const rate = totalRates(history).at(-1);
   setText(byId('condition'), `${WORDS[condition]} · ${status.serving} of ${status.target} serve`);
   setText(byId('where'), [status.address, `master process ${status.pid}`].filter(Boolean).join(' · '));
   setText(byId('totals'), [
     `${amount(Math.round(rate))} requests a second`,
+    `${amount(Math.round(actions.reduce((sum, { sendRate = 0 }) => sum + sendRate, 0)))} messages a second`,
     ...(status.droppedMessages ? [`${amount(status.droppedMessages)} messages dropped`] : []),
   ].join(' · '));
   document.title = `${status.serving}/${status.target} ${condition} – egg-clutch`;
   drawPicture(byId('picture'), picture(processes, dead, performance.now()));
+  drawActions(byId('actions'), actions.slice(0, ACTIONS_SHOWN));
+  const left = actions.length - ACTIONS_SHOWN;
+  setText(byId('actions-left'), left > 0 ? `and ${left} more, see /status` : '');
   drawProcesses(byId('processes'), processes, (found, fact) => seriesOf(history, found, fact));
 }
 

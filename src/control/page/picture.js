@@ -9,6 +9,8 @@ const OUTSIDE = 215;
 const LARGEST = 34;
 const LEAST = 5;
 const GHOST_MS = 6000;
+// How far the messages of both ways are from the tie between them.
+const BESIDE = 4;
 // Arcs end short of a whole turn: one from a point to itself is none.
 const WHOLE = 0.9999;
 
@@ -30,11 +32,12 @@ function sizeFor(count) {
 }
 
 /** In one sentence, for those who do not see the picture. */
-function describe({ role, id, state, loop, rate, memory }) {
+function describe({ role, id, state, loop, rate, messageRate, memory }) {
   const name = role === 'agent' ? 'agent' : role === 'spare' ? `spare worker ${id}` : `worker ${id}`;
   const known = [
     ...(loop === undefined ? [] : [`${percent(loop)} busy`]),
     ...(rate === undefined ? [] : [`${amount(Math.round(rate))} requests a second`]),
+    ...(messageRate > 0 ? [`${amount(Math.round(messageRate))} messages a second`] : []),
     ...(memory === undefined ? [] : [`${bytes(memory)} memory`]),
   ];
   return [`${name} ${state}`, ...known].join(', ');
@@ -45,6 +48,19 @@ function flowOf(rate = 0) {
   if (rate <= 0) return null;
   const strength = Math.min(4, Math.log10(1 + rate));
   return { width: 1.5 + strength, seconds: (2 / (1 + strength)).toFixed(2) };
+}
+
+/** Along the tie between the agent and a worker, on either side of it: what the worker receives, and what it sends. */
+function messagesOf({ key, pid, sendRate, receiveRate, state }, { x, y }, size) {
+  const length = Math.hypot(x, y);
+  if (state === 'dead' || length < LARGEST + size) return [];
+  const [along, across] = [{ x: x / length, y: y / length }, { x: -y / length * BESIDE, y: x / length * BESIDE }];
+  const at = (distance, side) => ({ x: along.x * distance + across.x * side, y: along.y * distance + across.y * side });
+  const [inner, outer] = [LARGEST, length - size];
+  return [
+    { key: `${key}-${pid}-in`, from: at(inner, 1), to: at(outer, 1), ...flowOf(receiveRate) },
+    { key: `${key}-${pid}-out`, from: at(outer, -1), to: at(inner, -1), ...flowOf(sendRate) },
+  ].filter(({ seconds }) => seconds);
 }
 
 function nodeOf(found, { x, y }, size, path) {
@@ -61,7 +77,7 @@ function nodeOf(found, { x, y }, size, path) {
  * @param {object[]} processes of the last status
  * @param {{ found: object, atMs: number }[]} dead those that have just died
  * @param {number} nowMs
- * @returns {{ nodes: object[], ties: object[] }}
+ * @returns {{ nodes: object[], ties: object[], messages: object[] }}
  */
 function picture(processes, dead, nowMs) {
   const agent = processes.find(({ role }) => role === 'agent');
@@ -70,19 +86,21 @@ function picture(processes, dead, nowMs) {
   const places = Math.max(1, ...others.map(({ slot }) => (slot ?? 0) + 1));
   const size = sizeFor(places);
   const taken = new Map();
+  const messages = [];
   const nodes = others.map(found => {
     const turn = (found.slot ?? 0) / places;
     // Two of one slot, in a reload or after a death: the newer one stands further out.
     const depth = taken.get(found.slot) ?? 0;
     taken.set(found.slot, depth + 1);
     const point = onCircle(RING - size * 1.6 * (others.filter(({ slot }) => slot === found.slot).length - 1 - depth), turn);
+    messages.push(...messagesOf(found, point, size));
     const flow = found.state === 'ready' ? { from: onCircle(OUTSIDE, turn), to: point } : null;
     return nodeOf(found, point, size, flow);
   });
   const middle = agent ?? ghosts.find(({ role }) => role === 'agent');
   const centre = middle ? [nodeOf(middle, { x: 0, y: 0 }, LARGEST, null)] : [];
   const ties = nodes.filter(({ isDead }) => !isDead).map(({ key, x, y }) => ({ key, x, y }));
-  return { nodes: [...centre, ...nodes], ties };
+  return { nodes: [...centre, ...nodes], ties, messages: middle ? messages : [] };
 }
 
 /** The path of a chart: 100 wide, 20 high; null where nothing is known. */
