@@ -98,7 +98,7 @@ describe('the live page', () => {
     const cells = await row.getByRole('cell').allTextContents();
     // The first column is the header of the row.
     const cell = name => cells[columns.indexOf(name) - 1];
-    assert.ok(Number(cell('sent')) >= 50 && cell('dropped') === '0', cells.join(' '));
+    assert.ok(/^[1-9][\d.]*k?$/.test(cell('sent')) && cell('dropped') === '0', cells.join(' '));
     await page.getByRole('link', { name: /^agent ready, .* messages a second/ }).waitFor();
   });
 
