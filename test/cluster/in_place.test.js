@@ -59,6 +59,7 @@ for (const [way, env] of Object.entries({ 'through shared memory': {}, 'by Node\
     it('go as parts of other data to all of a broadcast', async () => {
       const sent = await ask(cluster, apps[0], 'lendPieces', { method: 'broadcast', bytes: LONG });
       for (const pid of [agent, ...apps]) assert.deepEqual(await ask(cluster, pid, 'digests', { count: sent.length }), sent, String(pid));
+      for (const pid of [agent, ...apps]) await ask(cluster, pid, 'drop', { byHand: true });
     });
 
     it('can be sent once', async () => {

@@ -384,7 +384,7 @@ class Switchboard {
       this.meter.noteDropped({ action, reason: 'unreadable', text: error.message, receivers: [self] });
       return undefined;
     }
-    this.meter.noteReceived(reader, index, flags & FLAG.WHOLE ? data.action : action);
+    this.meter.noteReceived(reader, index, flags & FLAG.WHOLE ? data?.action : action);
     if (flags & FLAG.WHOLE) return data;
     const message = { action };
     if (data !== undefined) message.data = data;

@@ -95,7 +95,7 @@ class Meter {
     try {
       emit('message', message, undefined);
     } finally {
-      this.traffic.noteRun(message.action, performance.now() - since);
+      this.traffic.noteRun(message?.action, performance.now() - since);
     }
   }
 
