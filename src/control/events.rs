@@ -1,7 +1,7 @@
 //! What happens in the cluster, told to whoever listens (server-sent events, HTML standard §9.2). A reader that falls behind is let go:
 //! what waits for one is bounded, and nobody is waited for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -28,6 +28,8 @@ struct Reader {
 #[derive(Clone, Default)]
 pub struct Hub {
     readers: Rc<RefCell<Vec<Reader>>>,
+    /// Whether [`Hub::keep_up`] runs.
+    is_kept_up: Rc<Cell<bool>>,
 }
 
 /// One reader's end: the body of its response.
@@ -55,9 +57,8 @@ impl Hub {
         let (sender, queue) = mpsc::channel(QUEUE);
         // Cannot fail: it is empty.
         let _ = sender.try_send(Bytes::from_static(GREETING.as_bytes()));
-        let is_first = self.count() == 0;
         self.readers.borrow_mut().push(Reader { queue: sender, end });
-        if is_first {
+        if !self.is_kept_up.replace(true) {
             tokio::task::spawn_local(self.clone().keep_up());
         }
         EventStream { queue }
@@ -69,6 +70,7 @@ impl Hub {
             tokio::time::sleep(STILL_HERE).await;
             self.send(&Bytes::from_static(b": still here\n\n"));
         }
+        self.is_kept_up.set(false);
     }
 
     fn send(&self, event: &Bytes) {
@@ -133,6 +135,26 @@ mod tests {
             hub.publish("y", "{}");
             assert_eq!(next(&mut new).await.as_deref(), Some(GREETING));
             assert!(next(&mut new).await.is_some());
+        });
+    }
+
+    #[test]
+    fn readers_that_come_and_go_are_kept_up_by_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let hub = Hub::default();
+            for _ in 0..3 {
+                drop(hub.listen(Rc::default()));
+                // Nobody is left after this, while the first still sleeps.
+                hub.publish("x", "{}");
+            }
+            let mut stream = hub.listen(Rc::default());
+            assert_eq!(next(&mut stream).await.as_deref(), Some(GREETING));
+            let before = tokio::time::Instant::now();
+            for _ in 0..2 {
+                assert_eq!(next(&mut stream).await.as_deref(), Some(": still here\n\n"));
+            }
+            assert_eq!(before.elapsed(), 2 * STILL_HERE);
         });
     }
 

@@ -20,7 +20,7 @@ use crate::control::{Control, ControlConfig, Doors, Others};
 use crate::error::chain;
 use crate::message::address::WorkerId;
 use crate::slot::{Duty, SlotState};
-use crate::supervisor::{Answer, Event, Refusal, RequestId, Resize, View};
+use crate::supervisor::{Answer, Event, HeirFailure, Refusal, RequestId, Resize, View};
 use crate::sys::control_socket::ControlName;
 
 /// Numbers from here on are ours; JavaScript counts from 1.
@@ -268,6 +268,7 @@ fn reply_to(answer: &Answer, death: Option<&Value>) -> Reply {
     let status = match answer {
         Answer::Refused(Refusal::NoSuchWorker(_)) => 404,
         Answer::Refused(Refusal::BootFailed(failure)) if failure.was_overdue => 504,
+        Answer::Refused(Refusal::UpgradeFailed(HeirFailure::Overdue { .. })) => 504,
         Answer::Refused(_) => 409,
         Answer::Reloaded { .. } | Answer::Resized { .. } | Answer::Upgraded { .. } | Answer::Done => 200,
     };
@@ -307,6 +308,11 @@ mod tests {
             (Refusal::NoSuchWorker(WorkerId(9)), 404, "ERR_CLUTCH_OPTION"),
             (Refusal::LastInService(WorkerId(9)), 409, "ERR_CLUTCH_OPTION"),
             (Refusal::NoSharedSockets, 409, "ERR_CLUTCH_PLATFORM"),
+            (
+                Refusal::UpgradeFailed(HeirFailure::Overdue { pid: 9, limit: Duration::from_secs(1) }),
+                504,
+                "ERR_CLUTCH_TIMEOUT",
+            ),
         ];
         for (refusal, status, code) in cases {
             let told = format!("{refusal:?}");
