@@ -39,7 +39,7 @@ async function topShot(browser, screen) {
 async function main() {
   fs.mkdirSync(IMAGES, { recursive: true });
   const control = socketPath();
-  const cluster = await startSteerable('plain', { workers: WORKERS, control, admin: { port: 0 } });
+  const cluster = await startSteerable('tells_its_agent', { workers: WORKERS, control, admin: { port: 0 } });
   const { body: { address, admin } } = await look(control, 'status');
   const load = new Load(target(address, '/'), CLIENTS, 200);
   const browser = await launch();
