@@ -2,26 +2,16 @@
 
 // A cluster stops, or its master is killed.
 
-const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const { setTimeout: pause } = require('node:timers/promises');
 const { get } = require('../helpers/http_client');
+const { IN_A_NAMESPACE, mayUnshare } = require('../helpers/pid_namespace');
 const processes = require('../helpers/processes');
 const { ask, told } = require('../helpers/probe');
 const { signal } = require('./site');
 
 // How long a request takes, and how long one is given to stand still.
 const REQUEST_MS = 1000;
-const NAMESPACE = ['--pid', '--fork', '--mount-proc', '--kill-child'];
-
-function mayUnshare() {
-  try {
-    execFileSync('unshare', [...NAMESPACE, 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function stop(site, { cluster }) {
   cluster.kill();
@@ -102,7 +92,7 @@ module.exports = [{
   ours: 'all are reaped',
   isPossible: mayUnshare,
   async play(site) {
-    const settings = { nodePath: 'unshare', execArgv: [...NAMESPACE, process.execPath] };
+    const settings = { ...IN_A_NAMESPACE };
     const { cluster } = await site.startReady({}, settings);
     const [master] = processes.childrenOf(cluster.pid);
     const inside = [...cluster.stdout.matchAll(/app_worker#\d+:(\d+) started at/g)].map(match => Number(match[1]));

@@ -2,21 +2,9 @@
 // The master is the first process of a container, in which every orphan becomes its child.
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
 const { startFolder, master } = require('../helpers/folder_cluster');
+const { IN_A_NAMESPACE, mayUnshare } = require('../helpers/pid_namespace');
 const { until } = require('../helpers/waiting');
-
-const NAMESPACE = ['--pid', '--fork', '--mount-proc', '--kill-child'];
-
-/** Only some may have a pid namespace of their own: root, and others where the kernel lets them. */
-function mayUnshare() {
-  try {
-    execFileSync('unshare', [...NAMESPACE, 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('a master that is the first process', () => {
   let asked = 0;
@@ -30,7 +18,7 @@ describe('a master that is the first process', () => {
 
   if (mayUnshare()) {
     it('reaps the orphans that it is handed, never a child of its JavaScript, and is followed by no other master', async () => {
-      const settings = { starter: master('as_first_process'), nodePath: 'unshare', execArgv: [...NAMESPACE, process.execPath] };
+      const settings = { starter: master('as_first_process'), ...IN_A_NAMESPACE };
       const cluster = await startFolder('leaves_orphans', {}, settings);
       const { port } = await cluster.ready();
       assert.equal((await order(cluster, 'zombies')).pid, 1);
