@@ -17,7 +17,7 @@ use super::text::{self, Encoding, Text};
 use crate::error::{ClusterError, chain};
 use crate::worker::endpoint::loans::{ATTACHMENT_LIMIT, Attached, LoanId, Source};
 use crate::worker::endpoint::lost::Lost;
-use crate::worker::endpoint::names::NameNumber;
+use crate::worker::endpoint::names::{NameNumber, unfilled};
 use crate::worker::endpoint::sending::{Name, Outgoing, Payload};
 use crate::worker::endpoint::{
     self, Action, ByteCount, Calls, Kind, Limits, Located, News, Place, Received, Resting, Role, Sent, Watches,
@@ -196,7 +196,7 @@ impl Endpoint {
     pub fn action(&self, number: u32) -> String {
         let inner = self.inner.borrow();
         let filled = inner.name(NameNumber(number)).unwrap_or_default();
-        String::from_utf8_lossy(filled).trim_end_matches('\0').to_owned()
+        String::from_utf8_lossy(unfilled(filled)).into_owned()
     }
 
     /// What is called for each message or for few, as functions of their own: a method of a class costs more than the message.

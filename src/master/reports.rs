@@ -220,13 +220,17 @@ fn log_stop(report: &Report, config: &MasterConfig) {
             error!("[master] {kind}#{number}:{pid} {why}, it is asked to leave");
         }
         Report::Abandoned { number, pid, is_agent } => {
-            let kind = if *is_agent { "agent_worker" } else { "app_worker" };
-            let pid = pid.unwrap_or_default();
+            let (kind, pid) = (kind(*is_agent), pid.unwrap_or_default());
             warn!("[master] {kind}#{number}:{pid} is still there after SIGKILL, it is not waited for any more");
         }
         Report::StopDone => chatty(config, "[master] close done, exiting with code:0"),
         _ => {}
     }
+}
+
+/// What a process is called in lines for people, where its seat is not at hand.
+pub(super) fn kind(is_agent: bool) -> &'static str {
+    if is_agent { "agent_worker" } else { "app_worker" }
 }
 
 /// One line of the fork library: to stdout while its reforking is disabled, else to stderr, as its users know it.

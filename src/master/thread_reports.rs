@@ -3,6 +3,7 @@
 use tracing::{debug, info, warn};
 
 use super::config::MasterConfig;
+use super::reports;
 use crate::message::address::{Occupant, WorkerId};
 use crate::supervisor::Report;
 
@@ -24,7 +25,7 @@ pub(super) fn log(report: &Report, config: &MasterConfig) -> bool {
             chatty(config, &format!("[master] app_worker#{number} (tid:{pid}) refork after {seconds}s"));
         }
         Report::Abandoned { number, pid, is_agent } => {
-            let (kind, id) = (kind(*is_agent), pid.unwrap_or_default());
+            let (kind, id) = (reports::kind(*is_agent), pid.unwrap_or_default());
             warn!(
                 "[master] {kind}#{number}:{id} is still there after worker.terminate(), it is not waited for any more"
             );
@@ -39,10 +40,6 @@ pub(super) fn log(report: &Report, config: &MasterConfig) -> bool {
 pub(super) fn log_termination(who: Occupant, number: WorkerId, config: &MasterConfig) {
     let kind = if who.is_agent() { "agent worker" } else { "app worker" };
     chatty(config, &format!("[master] kill {kind}#{number} (worker_threads) by worker.terminate()"));
-}
-
-fn kind(is_agent: bool) -> &'static str {
-    if is_agent { "agent_worker" } else { "app_worker" }
 }
 
 fn chatty(config: &MasterConfig, text: &str) {

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ptr::NonNull;
 
+use super::endpoint::names::unfilled;
 pub use crate::sys::tally::{Column, OTHERS, Row, TallyWriter};
 
 /// The rows of this process, and which action has which.
@@ -50,10 +51,9 @@ pub(super) struct Queued(Option<(TallyWriter, Row)>);
 impl Queued {
     /// `name` is the action's, with the zeroes that fill its last word.
     pub(super) fn new(name: &[u8]) -> Self {
-        let name = String::from_utf8_lossy(name);
-        let action = name.trim_end_matches('\0');
+        let name = unfilled(name);
         // What is sent whole has its action inside.
-        let row = if action.is_empty() { rows().map(|_| OTHERS) } else { row_of(action) };
+        let row = if name.is_empty() { rows().map(|_| OTHERS) } else { row_of(&String::from_utf8_lossy(name)) };
         let queued = Self(row.and_then(|row| BOOK.with_borrow(|book| book.as_ref().map(|book| (book.page, row)))));
         queued.count(1.0);
         queued

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::tally::Queued;
+use super::names::unfilled;
 use crate::sys::event::Event;
 use crate::transport::switchboard::descriptor::Heading;
 use crate::transport::switchboard::layout::{Peer, Place};
@@ -23,11 +24,19 @@ pub(super) struct Waiting {
     _queued: Queued,
 }
 
+fn filled_name(heading: Heading, payload: &[u8]) -> &[u8] {
+    payload.get(..heading.name_length as usize).unwrap_or_default()
+}
+
 impl Waiting {
     pub(super) fn new(heading: Heading, payload: Vec<u8>) -> Self {
-        let name = payload.get(..heading.name_length as usize).unwrap_or_default();
-        let queued = Queued::new(name);
+        let queued = Queued::new(filled_name(heading, &payload));
         Self { heading, payload: Arc::new(payload), since: Instant::now(), _queued: queued }
+    }
+
+    /// What it is called; empty where that stands in its data.
+    pub(super) fn name(&self) -> &[u8] {
+        unfilled(filled_name(self.heading, &self.payload))
     }
 
     /// How much memory it takes, its place in the queue included: a queue of tiny messages must not hold several times its bound.

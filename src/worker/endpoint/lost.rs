@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::names::unfilled;
 use super::{Endpoint, Peer};
 use crate::transport::switchboard::descriptor::Descriptor;
 
@@ -35,8 +36,7 @@ impl Endpoint {
         }
         if let Some(link) = self.links.get(peer.place) {
             for waiting in &link.queue {
-                let name = waiting.payload.get(..waiting.heading.name_length as usize).unwrap_or_default();
-                *counts.entry(unfilled(name.to_vec())).or_default() += 1;
+                *counts.entry(waiting.name().to_vec()).or_default() += 1;
             }
         }
         let mut lost: Vec<_> = counts.into_iter().map(|(name, count)| (peer, Lost { name, count })).collect();
@@ -47,12 +47,6 @@ impl Endpoint {
     fn name_of(&self, descriptor: &Descriptor) -> Vec<u8> {
         let mut name = vec![0; descriptor.heading.name_length as usize];
         let is_read = descriptor.range.is_some_and(|range| self.outbox.read(&range, &mut name).is_ok());
-        if is_read { unfilled(name) } else { Vec::new() }
+        if is_read { unfilled(&name).to_vec() } else { Vec::new() }
     }
-}
-
-/// Without the zeroes that fill the last word of a name.
-fn unfilled(mut name: Vec<u8>) -> Vec<u8> {
-    name.truncate(name.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1));
-    name
 }

@@ -51,6 +51,13 @@ impl Names {
     }
 }
 
+/// A name without the zeroes that fill its last word.
+#[must_use]
+pub fn unfilled(filled: &[u8]) -> &[u8] {
+    let length = filled.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    filled.get(..length).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
