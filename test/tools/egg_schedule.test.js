@@ -29,13 +29,16 @@ describe('egg-schedule', () => {
     return cluster.waitFor(() => runsOf(name, argument).length >= count && runsOf(name, argument), { what: `${count} runs of ${name}` });
   }
 
-  /** Has the agent send, and resolves to who ran it, once the agent has heard of all ends. */
+  /**
+   * Has the agent send, and resolves to who ran it. The apps tell of the runs and the agent of their ends, each by a way of its own
+   * to the parent: neither waits for the other.
+   */
   async function sent(how, argument, count) {
     await order(cluster, cluster.agentPid(), how, argument);
     const ended = () => cluster.messages.filter(({ action, data }) => action === 'finished' && data.args[0] === argument).map(({ data }) => data);
     const finished = await cluster.waitFor(() => ended().length >= count && ended(), { what: `${count} ends of ${argument}` });
     assert.ok(finished.every(({ success }) => success));
-    const pids = runsOf('on_order', argument).sort();
+    const pids = [...await runs('on_order', count, argument)].sort();
     assert.deepEqual(finished.map(({ workerId }) => workerId).sort(), pids);
     return pids;
   }
