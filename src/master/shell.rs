@@ -35,7 +35,9 @@ use crate::message::address::{Occupant, Origin, Seat};
 use crate::router::Roster;
 use crate::slot::Exit;
 use crate::supervisor::{Event, ProcessView, Supervisor};
+use crate::sys::alarm::Alarm;
 use crate::sys::process_tree::Zombie;
+use crate::sys::pulse;
 use crate::sys::spawn::Usage;
 use crate::transport::channel::Frame;
 
@@ -194,7 +196,7 @@ fn live(
     tasks.block_on(&runtime, async move {
         let (happenings, inbox) = mpsc::channel(INBOX_LIMIT);
         let (control, asked) = Control::new();
-        Shell::new(config, given, control, happenings, sink)?.take_in(commands, inbox, asked).await;
+        Shell::new(config, given, control, happenings, sink)?.take_in(commands, inbox, asked, Alarm::new()?).await;
         Ok(())
     })
 }
@@ -264,6 +266,7 @@ impl Shell {
         mut commands: mpsc::UnboundedReceiver<Command>,
         mut inbox: mpsc::Receiver<Happening>,
         mut asked: mpsc::Receiver<Asked>,
+        mut alarm: Alarm,
     ) {
         let mut has_door = true;
         for turn in 0_u64.. {
@@ -285,7 +288,7 @@ impl Shell {
                     None => has_door = false,
                 },
                 () = sleep_until(until), if until.is_some() => self.feed(Event::DeadlinePassed),
-                () = sleep_until(look), if look.is_some() => self.take_look(),
+                () = ring(&mut alarm, look), if look.is_some() => self.take_look(),
                 Some(asked) = asked.recv() => self.answer_asked(asked),
             }
         }
@@ -463,6 +466,14 @@ impl Shell {
     /// The kind of sender a process is.
     pub(super) fn origin_of(who: Occupant) -> Origin {
         if who.is_agent() { Origin::Agent } else { Origin::App }
+    }
+}
+
+/// As [`sleep_until`], on the clock of the pulse.
+async fn ring(alarm: &mut Alarm, at: Option<Duration>) {
+    let Some(at) = at else { return std::future::pending().await };
+    if alarm.wait_until(at).await.is_err() {
+        tokio::time::sleep(at.saturating_sub(pulse::now())).await;
     }
 }
 

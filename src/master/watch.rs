@@ -15,7 +15,7 @@ use super::oom::OomKills;
 use super::shell::{Happening, Shell, spawn_task};
 use super::vitals::LoopMarks;
 use crate::message::address::{Occupant, WorkerId};
-use crate::slot::{Doing, Finding, Hindrance, SlotState, Standstill, StuckPolicy};
+use crate::slot::{Doing, Finding, Hindrance, SlotState, Standstill, StuckPolicy, next_beat};
 use crate::supervisor::{Event, ProcessView};
 use crate::sys::process_facts::{RunClock, kernel_view, process_facts, resident_memory};
 use crate::sys::pulse::{self, Loop, PulseReader, Text, Word};
@@ -206,9 +206,9 @@ impl Watch {
         self.next_look = Some(self.next_look.map_or(at, |next| next.min(at)));
     }
 
-    /// When the next look is due.
-    pub(super) fn next_look(&self) -> Option<tokio::time::Instant> {
-        self.next_look.map(|at| tokio::time::Instant::now() + at.saturating_sub(pulse::now()))
+    /// When the next look is due, on the clock of the pulse.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        self.next_look
     }
 
     fn look(&mut self, in_service: &[ProcessView]) -> Vec<(Occupant, Finding)> {
@@ -243,7 +243,9 @@ impl Watch {
         if now < self.next_sample {
             return;
         }
-        self.next_sample = now + if self.recycles { RECYCLE_SAMPLE_PERIOD } else { SAMPLE_PERIOD };
+        // On the same beat as the looks at those that do nothing, so that nobody wakes up for memory alone.
+        let period = if self.recycles { RECYCLE_SAMPLE_PERIOD } else { SAMPLE_PERIOD };
+        self.next_sample = next_beat(now + Duration::from_nanos(1), period);
         for Member { life, .. } in self.members.values_mut() {
             if life.memory.len() == SAMPLES {
                 life.memory.pop_front();

@@ -15,7 +15,7 @@ pub use exit::{Exit, ExitReason};
 pub use process::{ClusterState, Ladder, Process};
 pub use recycle::{Limit, RecyclePolicy, Worn};
 pub use role::{Duty, Role};
-pub use standstill::{Doing, Finding, Hindrance, Standstill, StuckPolicy};
+pub use standstill::{Doing, Finding, Hindrance, Standstill, StuckPolicy, next_beat};
 pub use state::{ProcessEvent, SlotState, Transition};
 
 use std::time::Duration;

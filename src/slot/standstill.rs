@@ -77,7 +77,8 @@ struct Turn {
 
 /// How often one that has been told of is looked at, so that its end is seen soon.
 const STEERED_PERIOD: Duration = Duration::from_millis(100);
-/// How much less often one that does nothing is looked at.
+/// How much less often one that does nothing is looked at. All that do nothing are looked at on the same beat of the clock: whoever
+/// looks wakes up for all of them at once.
 const IDLE_PERIODS: u32 = 5;
 /// The least time between two looks.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
@@ -141,7 +142,7 @@ impl Standstill {
             let finding = self.end_turn(now);
             // Nothing has happened since the last look.
             if matches!(doing, Doing::Idle { since } if since <= looked_at) && finding == Finding::Nothing {
-                self.next_look = now + self.policy.steer_after * IDLE_PERIODS;
+                self.next_look = next_beat(self.next_look, self.policy.steer_after * IDLE_PERIODS);
             }
             return finding;
         };
@@ -185,6 +186,13 @@ impl Standstill {
         };
         self.next_look = now + wait.max(SHORTEST_PERIOD);
     }
+}
+
+/// The first multiple of a period that is not before `earliest`: a beat that everybody shares who has the same period.
+#[must_use]
+pub fn next_beat(earliest: Duration, period: Duration) -> Duration {
+    let beats = earliest.as_nanos().div_ceil(period.as_nanos().max(1));
+    Duration::from_nanos(u64::try_from(beats.saturating_mul(period.as_nanos())).unwrap_or(u64::MAX)).max(earliest)
 }
 
 impl Turn {

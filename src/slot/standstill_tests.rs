@@ -195,17 +195,35 @@ fn one_that_does_nothing_is_looked_at_less_often_until_it_has_work() {
     let idle = |since| Doing::Idle { since };
     let look = |watch: &mut Standstill, now, doing| {
         assert_eq!(watch.look(now, doing, Hindrance::default, true), Finding::Nothing);
-        watch.next_look() - now
+        watch.next_look()
     };
-    assert_eq!(look(&mut watch, 2 * SECOND, idle(1500 * MS)), SECOND, "it has done something since");
-    assert_eq!(look(&mut watch, 3 * SECOND, idle(1500 * MS)), 5 * SECOND);
-    watch.expect_work(4 * SECOND);
-    assert_eq!(watch.next_look(), 5 * SECOND);
-    assert_eq!(look(&mut watch, 5 * SECOND, idle(4500 * MS)), SECOND);
+    assert_eq!(look(&mut watch, 2 * SECOND, idle(1500 * MS)), 3 * SECOND, "it has done something since");
+    assert_eq!(look(&mut watch, 3 * SECOND, idle(1500 * MS)), 5 * SECOND, "the next beat");
+    assert_eq!(look(&mut watch, 5 * SECOND, idle(1500 * MS)), 10 * SECOND);
+    watch.expect_work(6 * SECOND);
+    assert_eq!(watch.next_look(), 7 * SECOND);
+    assert_eq!(look(&mut watch, 7 * SECOND, idle(6500 * MS)), 8 * SECOND);
     // Nobody knows of its work: it is told of later, with no more on its account than can be known.
-    assert_eq!(look(&mut watch, 6 * SECOND, idle(4500 * MS)), 5 * SECOND);
-    let finding = watch.look(11 * SECOND, Doing::Running { since: 6 * SECOND }, Hindrance::default, true);
+    assert_eq!(look(&mut watch, 8 * SECOND, idle(6500 * MS)), 10 * SECOND);
+    assert_eq!(look(&mut watch, 10 * SECOND, idle(6500 * MS)), 15 * SECOND);
+    let finding = watch.look(15 * SECOND, Doing::Running { since: 11 * SECOND }, Hindrance::default, true);
     assert_eq!(finding, Finding::StandsStill(SECOND));
+}
+
+#[test]
+fn all_that_do_nothing_are_looked_at_together_however_late_each_look_comes() {
+    let mut watches = [0, 300, 650, 999].map(|begun| Standstill::new(POLICY, SECOND + begun * MS));
+    for late in [0, 1, 200] {
+        for watch in &mut watches {
+            for _ in 0..2 {
+                let now = watch.next_look() + late * MS;
+                let finding = watch.look(now, Doing::Idle { since: Duration::ZERO }, Hindrance::default, true);
+                assert_eq!(finding, Finding::Nothing);
+            }
+        }
+        let together = watches[0].next_look();
+        assert!(watches.iter().all(|watch| watch.next_look() == together), "{watches:?}");
+    }
 }
 
 #[test]

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    DEBUGGER_CLOSE_DELAY, HEALTH_CHECK_LIMIT, HEALTH_CHECK_PERIOD, IntensityEnd, MAY_DRAIN, Notice, Phase, Refork,
-    Report, Supervisor, Verdict,
-};
+use super::{DEBUGGER_CLOSE_DELAY, IntensityEnd, MAY_DRAIN, Notice, Phase, Refork, Report, Supervisor, Verdict};
 use crate::message::address::{Occupant, Seat};
 use crate::slot::{ClusterState, Exit, ProcessEvent, Role, SlotState, Transition};
 
@@ -171,25 +168,6 @@ impl Supervisor {
             if is_due(self.apps[index].refill_at) {
                 self.spawn(self.apps[index].seat(), now);
             }
-        }
-    }
-
-    /// Three looks in a row without an agent or without any app in service end the master, so that the platform acts.
-    pub(super) fn check_health(&mut self, now: Duration) {
-        if self.phase != Phase::Running || self.health_check_at.is_none_or(|at| at > now) {
-            return;
-        }
-        self.health_check_at = Some(now + HEALTH_CHECK_PERIOD);
-        let agents = u32::from(self.agent.occupant.as_ref().is_some_and(|agent| agent.state() == SlotState::Ready));
-        let workers = self.serving_apps();
-        if agents > 0 && workers > 0 {
-            self.bad_health_checks = 0;
-            return;
-        }
-        self.bad_health_checks += 1;
-        if self.bad_health_checks >= HEALTH_CHECK_LIMIT {
-            self.report(Report::CapacityLost { agents, workers });
-            self.exit(1);
         }
     }
 }

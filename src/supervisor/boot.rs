@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::event::ListeningAddress;
-use super::{Effect, HEALTH_CHECK_PERIOD, Notice, Phase, Report, Supervisor};
+use super::{Effect, Notice, Phase, Report, Supervisor};
 use crate::message::address::{Generation, Occupant, Seat, SlotIndex, WorkerId};
 use crate::slot::{ClusterState, ProcessEvent, Role, Slot, SlotState, Transition};
 
@@ -233,7 +233,7 @@ impl Supervisor {
         self.tell(Notice::ReadyToApps);
         self.tell(Notice::ReadyToAgent);
         if self.config.checks_health {
-            self.health_check_at = Some(now + HEALTH_CHECK_PERIOD);
+            self.capacity_looks.begin(now);
         }
         // Only now: they must not take from those that are waited for.
         let spares: Vec<Seat> = self.apps.iter().filter(|slot| slot.role == Role::Spare).map(Slot::seat).collect();

@@ -11,6 +11,7 @@
 mod agent;
 mod apps;
 mod boot;
+mod capacity;
 mod effect;
 mod event;
 mod invariants;
@@ -33,6 +34,7 @@ pub use view::{ProcessView, View};
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::capacity::CapacityLooks;
 use crate::message::address::{Occupant, Seat, SlotIndex, WorkerId};
 use crate::slot::{Process, ProcessEvent, Role, Slot};
 
@@ -85,10 +87,6 @@ pub struct SupervisorConfig {
     pub seed: u64,
 }
 
-/// How often capacity is looked at, and how many bad looks in a row end the master: egg-cluster's numbers.
-const HEALTH_CHECK_PERIOD: Duration = Duration::from_secs(10);
-const HEALTH_CHECK_LIMIT: u32 = 3;
-
 /// Descendants get SIGKILL this long before their process does, so that it can still see them go.
 const DESCENDANTS_LEAD: Duration = Duration::from_millis(400);
 
@@ -131,8 +129,7 @@ pub struct Supervisor {
     address: Option<String>,
     first_slot_address: Option<ListeningAddress>,
     history: RestartHistory,
-    health_check_at: Option<Duration>,
-    bad_health_checks: u32,
+    capacity_looks: CapacityLooks,
     /// When the cluster stops that was asked to and still serves.
     stop_at: Option<Duration>,
     /// The signal that asked first, and how often one has.
@@ -174,8 +171,7 @@ impl Supervisor {
             address: None,
             first_slot_address: None,
             history: RestartHistory::new(config.restart, config.seed),
-            health_check_at: None,
-            bad_health_checks: 0,
+            capacity_looks: CapacityLooks::default(),
             stop_at: None,
             stop_signal: None,
             stop_signals: 0,
@@ -254,7 +250,7 @@ impl Supervisor {
         }
         let refills = self.slots().filter_map(|slot| slot.refill_at);
         let ladders = self.slots().flat_map(Slot::processes).filter_map(shutdown::next_step_at);
-        let others = [self.health_check_at, self.close_at, self.stop_at, self.upgrade.deadline()];
+        let others = [self.capacity_looks.due(), self.close_at, self.stop_at, self.upgrade.deadline()];
         refills.chain(ladders).chain(others.into_iter().flatten()).min()
     }
 
@@ -363,7 +359,7 @@ impl Supervisor {
     fn pass_deadlines(&mut self, now: Duration) {
         self.climb_ladders(now);
         self.refill_due(now);
-        self.check_health(now);
+        self.look_at_capacity(now);
         self.pass_upgrade_deadline(now);
         if self.close_at.is_some_and(|at| at <= now) {
             self.close_at = None;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::capacity::Capacity;
 use super::{Answer, Effect, Phase, Refusal, Report, RequestId, Supervisor};
 use crate::message::address::{Occupant, WorkerId};
 use crate::slot::{Duty, Process, Role, Slot, SlotState};
@@ -32,6 +33,7 @@ impl Supervisor {
             }
             self.check_resize();
             self.watch_capacity();
+            self.capacity_looks.note(self.capacity(), now);
         }
         self.steer();
     }
@@ -141,6 +143,18 @@ impl Supervisor {
             return;
         }
         self.report(if is_degraded { Report::Degraded { serving, target } } else { Report::Recovered { target } });
+    }
+
+    fn capacity(&self) -> Capacity {
+        let agents = u32::from(self.agent.occupant.as_ref().is_some_and(|agent| agent.state() == SlotState::Ready));
+        Capacity { agents, workers: self.serving_apps() }
+    }
+
+    /// Ends the master after too many looks at too little.
+    pub(super) fn look_at_capacity(&mut self, now: Duration) {
+        let Some(Capacity { agents, workers }) = self.capacity_looks.look(now) else { return };
+        self.report(Report::CapacityLost { agents, workers });
+        self.exit(1);
     }
 
     /// The cluster is about to stop: nobody is left waiting for an answer.

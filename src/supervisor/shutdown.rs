@@ -81,7 +81,7 @@ impl Supervisor {
             return;
         }
         self.phase = Phase::StoppingApps;
-        self.health_check_at = None;
+        self.capacity_looks.end();
         self.close_at = None;
         self.stop_at = None;
         self.refuse_all();

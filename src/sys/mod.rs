@@ -21,10 +21,12 @@
 //! | [`heap`] | free memory given back after a great freeing | `malloc_trim` |
 //! | [`shared_memory`] | memory that one process writes and others read, whose size can be relied on | memfd with seals (kernel 5.1) |
 //! | [`shared_memory::PrivateMapping`] | parts of it to write for oneself, and whether they were written | `MAP_PRIVATE`, `/proc/self/pagemap` |
+//! | [`alarm`] | a timer that wakes its thread once | timerfd |
 //! | [`event`] | a bell between processes | eventfd |
 //! | [`service_manager`] | how a service is, and which process is its main one | `sd_notify(3)` |
 //! | [`console`] | a line written completely although the pipe is full and non-blocking | `poll` |
 
+pub mod alarm;
 pub mod bound_path;
 pub mod child;
 pub mod console;

@@ -1,4 +1,4 @@
-//! A descriptor whose readiness tokio watches: the only place where `sys` meets tokio.
+//! A descriptor whose readiness tokio watches: the only place where `sys` gives tokio one.
 //!
 //! Tokio asks whoever registers a descriptor to promise that it stays open and the same. This type owns it, never gives
 //! it out for exchange, and so makes the promise good once for everybody.

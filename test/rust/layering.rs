@@ -53,7 +53,7 @@ const LAYERS: &[Layer] = &[
 ];
 
 /// Crates that only some files of a layer may use. `sys/watched.rs` is where an unsafe promise to tokio is made good.
-const PLACES: &[(&str, &[&str])] = &[("tokio", &["transport/channel", "sys/watched.rs"])];
+const PLACES: &[(&str, &[&str])] = &[("tokio", &["transport/channel", "sys/watched.rs", "sys/alarm.rs"])];
 
 /// Where the crate-wide `deny(unsafe_code)` may be lifted.
 /// The last three call JavaScript from the event loop, copy strings in and out of shared memory, and lay ArrayBuffers over it: for these napi-rs has

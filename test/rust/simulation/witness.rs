@@ -108,7 +108,8 @@ pub struct Witness {
     pub reasons: Vec<u32>,
     /// The most that the master was held up; time limits are longer by this.
     pub slack: Duration,
-    looks_at: Option<Duration>,
+    looks: u128,
+    was_whole: bool,
     bad_looks: u32,
     pub fatal: bool,
     app_exit: bool,
@@ -151,7 +152,8 @@ impl Witness {
             capacity_lost: false,
             reasons: (0..SLOTS_LIMIT).map(|slot| u32::from(slot < config.workers + config.spares)).collect(),
             slack: HOST_SLACK,
-            looks_at: None,
+            looks: 0,
+            was_whole: true,
             bad_looks: 0,
             fatal: false,
             app_exit: false,
@@ -344,18 +346,20 @@ impl Witness {
         Ok(())
     }
 
-    /// The ten-second look at capacity, done by the witness on its own.
+    /// The ten-second look at capacity, done by the witness on its own: at what there was before this event.
     fn look(&mut self, now: Duration) -> Result<(), String> {
         const PERIOD: Duration = Duration::from_secs(10);
-        if self.exit.is_none() && self.is_running() && self.config.checks_health && self.looks_at.is_none() {
-            self.looks_at = self.ready_at.map(|at| at + PERIOD);
-        }
-        let is_asked = self.stopping_at.is_none() && self.looks_at.is_some_and(|at| at <= now);
-        if is_asked {
-            self.looks_at = Some(now + PERIOD);
+        if self.stopping_at.is_none()
+            && self.config.checks_health
+            && let Some(ready_at) = self.ready_at
+        {
+            let looks = now.saturating_sub(ready_at).as_nanos() / PERIOD.as_nanos();
+            if std::mem::replace(&mut self.looks, looks) < looks {
+                self.bad_looks = if self.was_whole { 0 } else { self.bad_looks + 1 };
+            }
             let agent = self.entries.iter().any(|entry| entry.who.is_agent() && entry.serves());
             let app = self.entries.iter().any(|entry| !entry.who.is_agent() && entry.serves());
-            self.bad_looks = if agent && app { 0 } else { self.bad_looks + 1 };
+            self.was_whole = agent && app;
         }
         match (self.capacity_lost, self.bad_looks >= 3) {
             (true, false) => Err("the master gave up without three bad looks".to_owned()),
