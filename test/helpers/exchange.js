@@ -4,7 +4,7 @@
 const http = require('node:http');
 const { createHash } = require('node:crypto');
 
-const WATCHDOG_MS = 20000;
+const WATCHDOG_MS = 40000;
 const LONGEST_TEXT_BYTES = 64 * 1024;
 
 function lines(rawHeaders) {

@@ -1,12 +1,14 @@
 'use strict';
-// A TCP port that nobody listens on, for options that must name one.
+// A TCP port that nobody listens on, for options that must name one. It is this process' as long as it lives: no other run of tests on this
+// machine is handed the same one between the choice and the moment in which somebody listens there.
 
 const fs = require('node:fs');
 const net = require('node:net');
 
 const LOWEST = 10240;
 const ATTEMPTS = 200;
-const handedOut = new Set();
+/** The claims are kept open: sockets without a file, whose names the kernel frees with their process. */
+const handedOut = new Map();
 
 /** Ports that the kernel may hand to any outgoing connection are left to it: one of them could be taken a moment later. */
 function highest() {
@@ -23,13 +25,37 @@ function isFree(port) {
   });
 }
 
+/** Whether the port is ours from now on. */
+function claim(port) {
+  return new Promise(resolve => {
+    const claimed = net.createServer();
+    claimed.once('error', () => resolve(false));
+    claimed.listen(`\0egg-clutch-test-port-${port}`, () => {
+      claimed.unref();
+      handedOut.set(port, claimed);
+      resolve(true);
+    });
+  });
+}
+
+function giveBack(port) {
+  handedOut.get(port)?.close();
+  handedOut.delete(port);
+}
+
+/** Claims a port that nobody listens on; false where somebody does, or has claimed it. */
+async function take(port) {
+  if (handedOut.has(port) || !await claim(port)) return false;
+  if (await isFree(port)) return true;
+  giveBack(port);
+  return false;
+}
+
 async function freePort() {
   const range = highest() - LOWEST;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = LOWEST + Math.floor(Math.random() * range);
-    if (handedOut.has(port) || !await isFree(port)) continue;
-    handedOut.add(port);
-    return port;
+    if (await take(port)) return port;
   }
   throw new Error(`no free port between ${LOWEST} and ${highest()} after ${ATTEMPTS} attempts`);
 }
@@ -39,10 +65,9 @@ async function freePorts(count) {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const first = await freePort();
     const others = Array.from({ length: count - 1 }, (_, place) => first + 1 + place);
-    const areFree = await Promise.all(others.map(port => !handedOut.has(port) && port <= highest() && isFree(port)));
-    if (!areFree.every(Boolean)) continue;
-    for (const port of others) handedOut.add(port);
-    return first;
+    const areTaken = await Promise.all(others.map(port => port <= highest() && take(port)));
+    if (areTaken.every(Boolean)) return first;
+    for (const port of others.filter((_, place) => areTaken[place])) giveBack(port);
   }
   throw new Error(`no ${count} free ports in a row after ${ATTEMPTS} attempts`);
 }

@@ -48,7 +48,7 @@ exports.mochaHooks = {
   },
 
   async afterAll() {
-    const left = await processes.waitUntilGone(() => processes.withVariable(MARKER, RUN), 10000);
+    const left = await processes.waitUntilGone(() => processes.withVariable(MARKER, RUN));
     for (const cluster of [...running]) cluster.destroy();
     if (!left.length) return;
     const list = left.map(({ pid }) => `${pid} ${processes.commandLine(pid).join(' ').slice(0, 300)}`);

@@ -4,7 +4,7 @@
 const http = require('node:http');
 const https = require('node:https');
 
-const WATCHDOG_MS = 20000;
+const WATCHDOG_MS = 40000;
 
 /**
  * One request. `options` are those of http.request and `body`; `https: true` speaks TLS and believes any certificate.

@@ -2,13 +2,13 @@
 // A process that a test started, with all that it starts in its turn: its output, and who of them is alive.
 
 const { randomUUID } = require('node:crypto');
+const { setImmediate: turn } = require('node:timers/promises');
 const processes = require('./processes');
 const { Waiting } = require('./waiting');
 
 const MARKER = 'EGG_CLUTCH_TEST_RUN';
 // One prefix for this run of the tests, so that its end can look for what any tree left.
 const RUN = randomUUID();
-const GONE_LIMIT_MS = 10000;
 const OUTPUT_TAIL = 6000;
 
 const running = new Set();
@@ -50,9 +50,14 @@ class ProcessTree {
     child.on('error', error => this.waiting.end(error.message));
   }
 
-  /** Resolves to the first truthy result of `find(this)`, asked again at every line, message and exit. */
-  waitFor(find, limits) {
-    return this.waiting.for(() => find(this), { what: String(find), ...limits });
+  /**
+   * Resolves to the first truthy result of `find(this)`, asked again at every line, message and exit. Whatever the process had said before,
+   * by whichever way, has been read by then. What others say, or it says later, is waited for by itself.
+   */
+  async waitFor(find, limits) {
+    const found = await this.waiting.for(() => find(this), { what: String(find), ...limits });
+    await hearOut();
+    return found;
   }
 
   /** A match of `pattern` (RegExp or text) in what was printed on either stream. */
@@ -93,8 +98,8 @@ class ProcessTree {
     return [...found.values()];
   }
 
-  /** Rejects, and kills them, where processes of this tree are still there after `limitMs`. */
-  async assertNothingLeft(limitMs = GONE_LIMIT_MS) {
+  /** Rejects, and kills them, where processes of this tree are still there after `limitMs`, or at the watchdog. */
+  async assertNothingLeft(limitMs) {
     const left = await processes.waitUntilGone(() => this.living(), limitMs);
     running.delete(this);
     if (!left.length) return;
@@ -124,6 +129,15 @@ class ProcessTree {
   details() {
     return [];
   }
+}
+
+/**
+ * Lines, messages and the exit come by a descriptor each, and are read in whatever order the kernel names these: the one that was found
+ * may have been read in this turn of the event loop, and what was written before it is there to be read in the next one at the latest.
+ */
+async function hearOut() {
+  await turn();
+  await turn();
 }
 
 function tail(text) {

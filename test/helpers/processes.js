@@ -73,11 +73,14 @@ function withVariable(name, value) {
   return all().filter(({ pid }) => (read(pid, 'environ') ?? '').split('\0').some(entry => entry.startsWith(wanted)));
 }
 
+// A watchdog: on a machine that does much else, what is asked to end may have to wait for a processor.
+const GONE_LIMIT_MS = 30000;
+
 /**
  * Waits until `find()` finds no process and returns those that are still there at the limit.
  * The kernel sends no event about a process that is not one's own child, so this looks again and again.
  */
-async function waitUntilGone(find, limitMs) {
+async function waitUntilGone(find, limitMs = GONE_LIMIT_MS) {
   const limit = Date.now() + limitMs;
   let left = find();
   while (left.length && Date.now() < limit) {

@@ -15,7 +15,7 @@ const { startSteerable, steer } = require('./steering');
 const TLS = path.join(__dirname, '..', 'worker_scripts', 'tls');
 const SAMPLE_MS = 10;
 const WORKERS = 3;
-const WATCHDOG_MS = 20000;
+const WATCHDOG_MS = 40000;
 
 function expect(actual, expected) {
   if (actual !== expected) throw new Error(`answered '${actual}', not '${expected}'`);

@@ -6,6 +6,7 @@ const { execFileSync } = require('node:child_process');
 const { look } = require('./processes');
 const { until } = require('./waiting');
 
+/** What the descriptors of a process are open for, as the kernel names it. */
 function descriptorTargets(pid) {
   const folder = `/proc/${pid}/fd`;
   return fs.readdirSync(folder).map(name => {
@@ -75,4 +76,4 @@ function holdings(pid) {
   };
 }
 
-module.exports = { connections, holdings, descriptors, descriptorsAtRest, memory, limitDescriptors };
+module.exports = { connections, holdings, descriptors, descriptorTargets, descriptorsAtRest, memory, limitDescriptors };

@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const { Hands } = require('./hands');
 
-const WATCHDOG_MS = 15000;
+const WATCHDOG_MS = 30000;
 const NEVER = ['HUNG', 'ECONNREFUSED'];
 
 /**

@@ -3,7 +3,8 @@
 
 const { setTimeout: pause } = require('node:timers/promises');
 
-const WATCHDOG_MS = 30000;
+// Many times what anything takes that is waited for, also where the machine does much else; below the watchdog of a test.
+const WATCHDOG_MS = 50000;
 
 class Waiting {
   /** `explain()` is asked for the state of things when a wait ends in vain. */

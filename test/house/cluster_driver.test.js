@@ -2,9 +2,14 @@
 // The driver that all cluster tests rely on, against pretended masters.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const net = require('node:net');
 const path = require('node:path');
+const { once } = require('node:events');
 const { startCluster } = require('../helpers/cluster');
+const { freePort } = require('../helpers/free_port');
 const processes = require('../helpers/processes');
+const { runFolder } = require('../helpers/run_folder');
 
 const MASTERS = path.join(__dirname, '..', 'fixtures', 'masters');
 
@@ -45,6 +50,18 @@ describe('the cluster driver', () => {
     await assert.rejects(cluster.message('never', { timeoutMs: 50 }), /not within 50 ms/);
   });
 
+  it('has read what was said before that for which it waited, whichever way it came', async () => {
+    const [asleep, said] = ['asleep', 'said'].map(name => path.join(runFolder(), `driver-${name}`));
+    const cluster = start('says_by_two_ways', { asleep, said });
+    // Within the first message, so that the kernel names its way first when both have something to read.
+    cluster.child.once('message', () => {
+      fs.writeFileSync(asleep, '');
+      while (!fs.existsSync(said));
+    });
+    await cluster.message('told');
+    assert.equal(cluster.stdout, 'the line before the message\n');
+  });
+
   it('finds a process that the cluster left behind, names it and kills it', async () => {
     const cluster = start('leaves_a_child');
     const { child } = await cluster.ready();
@@ -56,6 +73,14 @@ describe('the cluster driver', () => {
       assert.ok(error.message.includes(`\n${child} `), error.message);
       return true;
     });
-    assert.deepEqual(await processes.waitUntilGone(() => [seen].filter(processes.isAlive), 10000), []);
+    assert.deepEqual(await processes.waitUntilGone(() => [seen].filter(processes.isAlive)), []);
+  });
+});
+
+describe('a port for a test', () => {
+  it('is handed to nobody else, in other runs of the tests neither', async () => {
+    const port = await freePort();
+    const taken = net.createServer().listen(`\0egg-clutch-test-port-${port}`);
+    await assert.rejects(once(taken, 'listening'), { code: 'EADDRINUSE' });
   });
 });
