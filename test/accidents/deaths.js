@@ -169,7 +169,7 @@ death('an abort', die('abort'), { stock: 'replaced, signal told', ours: 'replace
 death('`process.exit` in a timer', die('exitInTimer', 7), { stock: 'replaced, code told', ours: 'replaced, code and place told', told: { ...KIND, place: /at Timeout/ } }),
 death('code 0 that nobody asked for', die('exitInTimer', 0), { stock: 'replaced, code told', ours: 'replaced, code and place told', told: { ...KIND, place: /at Timeout/ } }),
 death('killed by the process of another user', (cluster, pid) => {
-  execFileSync('python3', ['-c', 'import os,sys; os.setresuid(65534,0,0); os.kill(int(sys.argv[1]),15)', String(pid)]);
+  execFileSync('python3', ['-c', 'import os,sys,time; os.setresuid(65534,0,0); os.kill(int(sys.argv[1]),15); time.sleep(0.5)', String(pid)]);
 }, { stock: 'replaced, code told', ours: 'replaced, code and sender told', told: { ...KIND, sender: /of user 65534/ }, isPossible: () => process.getuid() === 0 }),
 death('out of memory in a cgroup', die('fillMemory'), {
   stock: 'replaced, signal told', ours: 'replaced, signal and reason told', told: { ...KIND, reason: /cgroup was out of memory/ },

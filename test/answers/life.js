@@ -21,9 +21,14 @@ function firstWords(text) {
   return words;
 }
 
-/** Two apps go at the same time, in whichever order. */
+/** Two apps go at the same time, in whichever order, and which end of one is seen first, its process' or its channel's, is chance. */
 function lastWords(text) {
-  return bySpeaker(withoutSender(text).replace(/current workers: \[[^\]]*\]/g, 'current workers: [<ids>]'));
+  const words = bySpeaker(withoutSender(text)
+    .replace(/current workers: \[[^\]]*\]/g, 'current workers: [<ids>]')
+    .replace(/isDead: (true|false)/g, 'isDead: <either>')
+    .replace(/(don't fork, because worker:.+?) (will be kill soon|exit event emit before disconnect)/g, '$1 <either>'));
+  for (const speaker of Object.keys(words).filter(name => name.startsWith('master of app '))) words[speaker].sort();
+  return words;
 }
 
 /**

@@ -112,7 +112,7 @@ describe('egg-clutch top', () => {
 
   it('has colours only where they are wanted', async () => {
     await open();
-    assert.match(screen.text({ painted: true }), /\x1b\[32mready/); // eslint-disable-line no-control-regex
+    await until(() => /\x1b\[32mready/.test(screen.text({ painted: true })), 'a worker in green'); // eslint-disable-line no-control-regex
     screen.end();
     await open({ env: { NO_COLOR: '1' } });
     assert.doesNotMatch(screen.text({ painted: true }), /\x1b\[3\dm/); // eslint-disable-line no-control-regex

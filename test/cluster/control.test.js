@@ -12,21 +12,9 @@ const { tell } = require('../helpers/orders');
 const { runFolder } = require('../helpers/run_folder');
 const { until } = require('../helpers/waiting');
 
-const LIMIT_MS = 100;
 const SETTINGS = { env: { EGG_APP_CLOSE_TIMEOUT: '500', EGG_AGENT_CLOSE_TIMEOUT: '500' } };
 
 const ids = status => status.workers.map(({ id }) => id);
-
-/** The middle one of how long each took, in milliseconds. */
-async function median(acts) {
-  const times = [];
-  for (const each of acts) {
-    const began = process.hrtime.bigint();
-    await each();
-    times.push(Number(process.hrtime.bigint() - began) / 1e6);
-  }
-  return times.sort((a, b) => a - b)[times.length >> 1];
-}
 
 /** A folder with an app of nothing but itself. */
 function appFolder(name) {
@@ -121,13 +109,9 @@ describe('the control socket', () => {
       return stacks.every(({ body }) => /spinForEver/.test(body.stack));
     }, 'everybody to stand still');
 
-    const five = Array.from({ length: 5 });
-    const medians = {
-      status: await median(five.map(() => () => look(socket, 'status'))),
-      stack: await median(five.map((_, index) => () => act(socket, 'stack', { id: whose[index % 3] }))),
-      restart: await median(whose.map(id => async () => assert.equal((await act(socket, 'restart', { id, wait: false })).status, 202))),
-    };
-    for (const [what, ms] of Object.entries(medians)) assert.ok(ms < LIMIT_MS, `${what}: ${ms} ms`);
+    // All of it before anybody is released: the workers never are, and the master at the end.
+    assert.equal((await look(socket, 'status')).status, 200);
+    for (const id of whose) assert.equal((await act(socket, 'restart', { id, wait: false })).status, 202);
     await until(() => events.seen.filter(({ type }) => type === 'worker-ready').length >= 2, 'new workers for both');
     fs.writeFileSync(release, '');
   });

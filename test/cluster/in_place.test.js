@@ -80,7 +80,7 @@ for (const [way, env] of Object.entries({ 'through shared memory': {}, 'by Node\
     if (isShared) {
       const successorOf = async victim => {
         const started = () => cluster.appPids().filter(pid => pid !== victim && !apps.includes(pid));
-        const [successor] = await cluster.waitFor(() => started().length > 0 && started());
+        const [successor] = await until(() => started().length > 0 && started(), 'a successor');
         await ask(cluster, successor, 'drop');
         apps = [...apps.filter(pid => pid !== victim), successor];
         return successor;

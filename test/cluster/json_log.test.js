@@ -18,7 +18,7 @@ describe('a log of JSON lines', () => {
     await started(cluster, 2);
     await steer(cluster, 'reload');
     cluster.kill();
-    assert.deepEqual(await cluster.masterExit(), { code: 0, signal: null });
+    assert.deepEqual(await cluster.exit(), { code: 0, signal: null });
 
     const lines = [...parsed(cluster.stdout), ...parsed(cluster.stderr)];
     for (const line of lines) {

@@ -23,9 +23,13 @@ describe('a cluster in service', () => {
   });
   after(() => cluster.stop());
 
+  /** The pid of the last of `count` new apps, when all of them serve. */
   async function next(count = 1) {
-    started += count;
-    const [, pid] = await cluster.output(new RegExp(`app_worker#${started}:(\\d+) started at`));
+    let pid;
+    for (const last = started + count; started < last;) {
+      started += 1;
+      [, pid] = await cluster.output(new RegExp(`app_worker#${started}:(\\d+) started at`));
+    }
     return Number(pid);
   }
 
@@ -69,7 +73,7 @@ describe('an agent that cannot come back', () => {
     process.kill(cluster.agentPid(), 'SIGKILL');
     for (const number of [2, 3]) await cluster.output(new RegExp(`agent_worker#${number}:\\d+ died \\(code: 1`));
     fs.rmSync(file);
-    const [, pid] = await cluster.output(/agent_worker#[45]:(\d+) started/);
+    const [, pid] = await cluster.output(/agent_worker#(?:[4-9]|\d\d):(\d+) started/);
     assert.equal(cluster.agentPid(), Number(pid));
     assert.equal((await ask(cluster, Number(pid), 'when', { action: 'egg-ready' })).length, 1);
     assert.equal(cluster.appPids().length, 2);
@@ -93,7 +97,8 @@ describe('a stop that comes early', () => {
     process.kill(cluster.agentPid(), 'SIGKILL');
     await cluster.message('agent-worker-died');
     assert.deepEqual(await cluster.stop(), { code: 0, signal: null });
-    assert.ok(!cluster.stdout.includes('agent_worker#2'));
+    // It was due in a second, which a busy machine may have let go by before the signal.
+    assert.doesNotMatch(cluster.stdout.slice(cluster.stdout.indexOf('master is killed by signal')), /agent_worker#\d:\d+ start/);
   });
 
   it('while a new app loads ends with 0, and the new app leaves as well', async () => {

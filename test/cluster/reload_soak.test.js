@@ -8,7 +8,7 @@ const RELOADS = Number(process.env.SOAK_RELOADS ?? 3);
 const REQUESTS = process.env.SOAK_RELOADS ? RELOADS * 1000 : 0;
 
 it(`${RELOADS} reloads under clients of every kind lose no request, and never is a worker missing`, async function () {
-  this.timeout(60000 + RELOADS * 15000);
+  this.timeout(120000 + RELOADS * 20000);
   const { answered, failures, reloads, samples, below } = await soakReloads(RELOADS, REQUESTS);
   const sum = Object.values(answered).reduce((all, count) => all + count, 0);
   if (process.env.SOAK_RELOADS) console.log(`${reloads} reloads, ${failures.length} failed of ${sum + failures.length}`, answered, `${below} of ${samples} looks found a worker missing`);

@@ -14,7 +14,7 @@ const { logged, loggedError, timeOf } = require('./log');
 
 const LIVES = ['production', 'development', 'failed_start', 'stop'];
 const THREE_CHECKS_MS = 30000;
-const WATCHDOG_MS = 60000;
+const WATCHDOG_MS = 90000;
 
 /** A cluster of one app whose `role` dies, and comes to nothing when it is forked again. */
 async function lose(subject, role, how, env) {

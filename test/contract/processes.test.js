@@ -13,6 +13,7 @@ const { get, getJson } = require('../helpers/http_client');
 const { ask } = require('../helpers/probe');
 const processes = require('../helpers/processes');
 const { runFolder } = require('../helpers/run_folder');
+const { until } = require('../helpers/waiting');
 const { specials } = require('../fixtures/probe/specials');
 const { scenario } = require('./contract');
 const { SMALL } = require('./subjects');
@@ -38,10 +39,14 @@ async function layApp(subject) {
   return baseDir;
 }
 
+/** Nobody reserves it, so that a connection of anybody may come from it for a moment. */
 async function canListen(port) {
-  const server = net.createServer().listen(port);
-  await once(server, 'listening');
-  server.close();
+  await until(async () => {
+    const server = net.createServer().listen(port);
+    const isFree = await once(server, 'listening').then(() => true, () => false);
+    server.close();
+    return isFree;
+  }, `room to listen on port ${port}`);
 }
 
 const descriptorsOf = pid => [0, 1, 2].map(fd => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));

@@ -117,7 +117,11 @@ describe('the cause of a death', () => {
   it('is a signal of another user, and which', async () => {
     // Who may signal others than its own needs privileges: the real user is who is told, and the effective one is who may.
     if (process.getuid() !== 0) return;
-    const asNobody = 'import os,sys; os.setresuid(65534,0,0); os.kill(int(sys.argv[1]),15)';
+    // It stays until the other one is gone, so that there is somebody to be told of.
+    const asNobody = `import os, sys, time
+os.setresuid(65534, 0, 0)
+os.kill(int(sys.argv[1]), 15)
+while os.path.exists('/proc/' + sys.argv[1]): time.sleep(0.05)`;
     const cause = await mortal.death(mortal.app, pid => { execFileSync('python3', ['-c', asNobody, String(pid)]); });
     assert.deepEqual([cause.kind, cause.sentBy.signal, cause.sentBy.uid], ['killed', 'SIGTERM', 65534]);
     assert.match(cause.words, /^SIGTERM by process \d+ \(.+\) of user 65534$/);

@@ -137,7 +137,7 @@ describe('odd things on the channel of a worker that can be passed over', () => 
       await order(cluster, odd, 'junk', { text: `${text}\n` });
       await order(cluster, odd, 'round');
       await order(cluster, other, 'round');
-      if (line) assert.match(cluster.stdout.slice(offset), line);
+      if (line) await cluster.waitFor(() => line.test(cluster.stdout.slice(offset)), { what: String(line) });
       await traffic.stop();
       assert.deepEqual(traffic.failures, []);
     });

@@ -44,7 +44,9 @@ describe('junk from the parent of the master', () => {
     await order(cluster, app, 'round');
     await traffic.stop();
     assert.deepEqual(traffic.failures, []);
-    assert.equal([...cluster.stdout.matchAll(/dropped a message of the parent process/g)].length, 4);
+    const dropped = () => [...cluster.stdout.matchAll(/dropped a message of the parent process/g)].length;
+    await cluster.waitFor(() => dropped() >= 4, { what: 'four lines of what was dropped' });
+    assert.equal(dropped(), 4);
     assert.equal(cluster.stderr, '');
   });
 });

@@ -90,7 +90,7 @@ describe('a master whose parent dies, with the channel and the reader of its out
       await until(async () => processes.childrenOf(pid).length === 3 && !processes.look(first), 'the dead one is replaced');
       await newcomer(port, [first]);
       process.kill(pid, 'SIGTERM');
-      assert.deepEqual(await processes.waitUntilGone(() => [master].filter(processes.isAlive), 10000), []);
+      assert.deepEqual(await processes.waitUntilGone(() => [master].filter(processes.isAlive)), []);
     });
   }
 });

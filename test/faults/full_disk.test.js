@@ -33,7 +33,7 @@ describe('a cluster without room on its disk', () => {
     const pidFile = path.join(runFolder(), 'full.pid');
     fs.symlinkSync('/dev/full', pidFile);
     const cluster = await startFolder('leaves_on_order', { pidFile });
-    assert.equal((await cluster.masterExit()).code, 1);
+    assert.equal((await cluster.exit()).code, 1);
     assert.match(cluster.stderr, /pidFile .*full\.pid could not be written: No space left on device/);
   });
 });

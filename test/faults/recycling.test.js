@@ -5,6 +5,7 @@ const assert = require('node:assert/strict');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
 const { Traffic } = require('../helpers/traffic');
 const { tell } = require('../helpers/orders');
+const { until } = require('../helpers/waiting');
 
 describe('a worker that has served long enough', () => {
   it('is renewed by its requests, one after the other, and no request is lost', async () => {
@@ -25,7 +26,7 @@ describe('a worker that has served long enough', () => {
   it('is renewed by its age, without anybody asking', async () => {
     const cluster = await startFolder('dies_in_many_ways', { workers: 1, recycle: { age: '2s', jitter: 0 } });
     await cluster.ready();
-    await cluster.output(/app_worker#1:\d+ is renewed: it is \d s old/);
+    await cluster.output(/app_worker#1:\d+ is renewed: it is \d+ s old/);
     await started(cluster, 1);
   });
 
@@ -36,6 +37,6 @@ describe('a worker that has served long enough', () => {
     tell(cluster, first, 'takeMemory', 300);
     await cluster.output(new RegExp(`app_worker#\\d:${first} is renewed: it has \\d{3} MB of memory`));
     await started(cluster, 2);
-    await cluster.waitFor(() => !cluster.appPids().includes(first), { what: 'its end' });
+    await until(() => !cluster.appPids().includes(first), 'its end');
   });
 });

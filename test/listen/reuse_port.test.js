@@ -11,6 +11,7 @@ const { freePort } = require('../helpers/free_port');
 const { get, getJson } = require('../helpers/http_client');
 const { countOf } = require('../helpers/lines');
 const { order, tell } = require('../helpers/orders');
+const { descriptorTargets } = require('../helpers/resources');
 const { runFolder } = require('../helpers/run_folder');
 const { resume } = require('../helpers/tls_session');
 const { Traffic, askOnce } = require('../helpers/traffic');
@@ -33,7 +34,7 @@ function sockets(port) {
 
 /** Those of the sockets that a process holds. */
 function heldBy(pid, inodes) {
-  const links = fs.readdirSync(`/proc/${pid}/fd`).map(fd => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
+  const links = descriptorTargets(pid);
   return inodes.filter(inode => links.includes(`socket:[${inode}]`));
 }
 

@@ -216,8 +216,8 @@ describe('a worker of a sticky cluster that disconnects', () => {
     const [leaver, other] = pids;
     const [client] = clientsOf(home, leaver);
     const slow = ask(port, client, '/slow');
-    const seen = countOf(cluster.stdout, `hand ${leaver} `);
-    await cluster.waitFor(() => countOf(cluster.stdout, `hand ${leaver} `) > seen, { what: 'the slow request in its hands' });
+    const others = clientsOf(home, leaver).length;
+    await cluster.waitFor(() => countOf(cluster.stdout, `hand ${leaver} `) > others, { what: 'the slow request in its hands' });
     tell(cluster, leaver, 'disconnect');
     await cluster.output(new RegExp(`app_worker#\\d:${leaver} disconnect, suicide: true`));
     const successor = await started(cluster, 2);

@@ -16,7 +16,7 @@ const WORKERS = 4;
 const NUMBERS = Array.from({ length: 100 }, (_, number) => number);
 // More than may wait to be known.
 const MANY = 300;
-const WATCHDOG_MS = 20000;
+const WATCHDOG_MS = 40000;
 const PROXY_V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const TLS = path.join(__dirname, '..', 'worker_scripts', 'tls');
 const https = { key: path.join(TLS, 'localhost.key.pem'), cert: path.join(TLS, 'localhost.cert.pem') };
@@ -174,6 +174,7 @@ describe('what a client says', () => {
   it('if it comes too late, is heard by the worker of the address, from its first byte on', async () => {
     const pid = await byAddress();
     const text = request(['Cookie: sid=1']);
+    await until(() => connections(pid) === 0, 'the connection of before is closed');
     for (const begin of [0, 10]) {
       const client = new Client(port, from);
       client.socket.write(text.slice(0, begin));

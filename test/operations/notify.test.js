@@ -33,7 +33,7 @@ it('a service manager hears when the cluster is ready, who is the main process a
     await cluster.masterExit();
     process.kill(pid, 'SIGTERM');
     await cluster.exit();
-    assert.equal(processes.look(pid)?.state ?? 'Z', 'Z');
+    await until(() => (processes.look(pid)?.state ?? 'Z') === 'Z', 'the end of the new master');
     await until(() => heard.includes('STOPPING'), 'the word of the stop');
     assert.deepEqual(heard.split('\n'), ['listening', 'READY=1', `MAINPID=${pid}`, 'STOPPING=1', '']);
   } finally {

@@ -150,7 +150,8 @@ describe('the files for operations', () => {
     const gone = new Promise(resolve => { nginx.once('exit', resolve); });
     try {
       await until(() => get(front, '/').then(({ status }) => status === 200, () => false), 'an answer of nginx');
-      const pids = new Set([(await get(front, '/')).json().pid]);
+      const pids = new Set();
+      await until(async () => pids.add((await get(front, '/')).json().pid).size === 2, 'answers by both workers');
       tool.kill('SIGHUP');
       await until(async () => {
         const answers = await Promise.all(Array.from({ length: 8 }, () => get(front, '/')));

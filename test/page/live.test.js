@@ -105,10 +105,14 @@ describe('the live page', () => {
   it('shows a death and the successor as they happen', async () => {
     await open();
     const { workers: [{ id, pid }] } = await steer(cluster, 'status');
+    // The dead one is shown for some seconds only.
+    const shown = [
+      page.getByRole('log').getByText(new RegExp(`worker ${id} \\(process ${pid}\\): .*SIGKILL`)),
+      page.getByRole('link', { name: new RegExp(`^worker ${id} dead`) }),
+      page.getByRole('log').getByText('2 of 2 serve again'),
+    ].map(part => part.waitFor());
     process.kill(pid, 'SIGKILL');
-    await page.getByRole('log').getByText(new RegExp(`worker ${id} \\(process ${pid}\\): .*SIGKILL`)).waitFor();
-    await page.getByRole('link', { name: new RegExp(`^worker ${id} dead`) }).waitFor();
-    await page.getByRole('log').getByText('2 of 2 serve again').waitFor();
+    await Promise.all(shown);
     await page.getByRole('status').getByText('ready · 2 of 2 serve').waitFor();
     assert.equal(await card(`worker ${id} `).count(), 0);
   });

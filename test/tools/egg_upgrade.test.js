@@ -63,7 +63,7 @@ for (const [egg, install] of Object.entries(APPS)) {
     }
 
     it('that its own scripts have started: no request is lost, tasks run, and the scripts stop it', async function () {
-      this.timeout(120000);
+      this.timeout(240000);
       const script = SCRIPTS[egg](baseDir);
       const port = await freePort();
       const title = `clutch-upgraded-${egg.at(-1)}`;
@@ -78,7 +78,7 @@ for (const [egg, install] of Object.entries(APPS)) {
     });
 
     it('that egg-clutch has started: no request is lost, tasks run, and the pid file goes on to the new master', async function () {
-      this.timeout(120000);
+      this.timeout(240000);
       const port = await freePort();
       const tool = runClutch(baseDir, ['start', '--daemon', `--port=${port}`, '--workers=2', '--ignore-stderr']);
       assert.deepEqual(await tool.toolExit(), OK);

@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { startNginx } = require('../helpers/nginx');
+const { until } = require('../helpers/waiting');
 const { SocketIo, INSTALL_LIMIT_MS, ask, assertKillMovesOnly, assertOneWorker, assertSaidToAll, upgraded } = require('../helpers/socket_io');
 
 const NUMBERS = Array.from({ length: 12 }, (_, number) => number + 1);
@@ -56,7 +57,7 @@ describe('Socket.IO behind nginx', () => {
         it(`moves only the clients of a worker that is killed, by ${transports}`, async () => {
           if (!nginx) return;
           await assertKillMovesOnly(cluster, await connectAll(transports));
-          await cluster.waitFor(() => cluster.appPids().length === 3, { what: 'three workers' });
+          await until(() => cluster.appPids().length === 3, 'three workers');
         });
       }
     });

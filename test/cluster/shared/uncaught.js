@@ -52,7 +52,7 @@ module.exports = service => describe('after an exception that nobody caught in a
     assert.equal((await answer).pid, thrower.pid);
     hasten(thrower.pid);
     await service.cluster.output(new RegExp(`worker:${thrower.pid} exit \\(`));
-    assert.deepEqual(await processes.waitUntilGone(() => [thrower].filter(processes.isAlive), 10000), []);
+    assert.deepEqual(await processes.waitUntilGone(() => [thrower].filter(processes.isAlive)), []);
     await service.ask(service.agent, 'facts');
     assert.equal(service.apps.length, 2);
     assert.ok(service.apps.includes(replacement));

@@ -16,7 +16,6 @@ const { logged } = require('../log');
 
 const TLS_FOLDER = path.join(__dirname, '..', '..', 'worker_scripts', 'tls');
 const TLS = { key: path.join(TLS_FOLDER, 'localhost.key.pem'), cert: path.join(TLS_FOLDER, 'localhost.cert.pem') };
-const GONE_WITHIN_MS = 8000;
 
 async function begin(subject, { options, env, config } = {}) {
   const cluster = await subject.start(options, { env, config });
@@ -124,7 +123,7 @@ scenario('a descendant that ignores SIGTERM, with the default time-outs, of a cl
     const { cluster, apps: [app] } = run;
     const child = processes.look(await ask(cluster, app, 'spawnChild', { how: 'stubborn' }));
     cluster.kill('SIGTERM');
-    const left = await processes.waitUntilGone(() => [child].filter(processes.isAlive), GONE_WITHIN_MS);
+    const left = await processes.waitUntilGone(() => [child].filter(processes.isAlive));
     await cluster.exit();
     await cluster.assertNothingLeft();
     fs.rmSync(folder, { recursive: true });
