@@ -1,4 +1,5 @@
-//! The program by which the kernel chooses among the sockets of one port: at random among those that are served. Pure.
+//! The program by which the kernel chooses among the sockets of one port: at random among those that are served; and the one by which it
+//! lets nobody new in. Pure.
 //!
 //! It is classic BPF, which anybody may attach (socket(7), `SO_ATTACH_REUSEPORT_CBPF`): what it returns is the number of a socket, counted
 //! in the order in which they began to listen. Beyond that number the kernel chooses by its own hash.
@@ -16,6 +17,25 @@ const MODULO: u16 = 0x94;
 const JUMP_IF_EQUAL: u16 = 0x15;
 /// `BPF_RET | BPF_K`.
 const RETURN: u16 = 0x06;
+
+/// `BPF_LD | BPF_B | BPF_ABS`.
+const LOAD_BYTE: u16 = 0x30;
+/// `BPF_ALU | BPF_AND | BPF_K`.
+const AND: u16 = 0x54;
+/// Where TCP's header has its flags, and two of them (RFC 9293, 3.1).
+const FLAGS_AT: u32 = 13;
+const SYN: u32 = 0x02;
+const ACK: u32 = 0x10;
+
+/// For one listening socket (socket(7), `SO_ATTACH_FILTER`): who begins to connect is not heard, and tries again in a second. Who has
+/// begun before may come to an end with it.
+pub const NO_NEWCOMERS: [Instruction; 5] = [
+    (LOAD_BYTE, 0, 0, FLAGS_AT),
+    (AND, 0, 0, SYN | ACK),
+    (JUMP_IF_EQUAL, 0, 1, SYN),
+    (RETURN, 0, 0, 0),
+    (RETURN, 0, 0, u32::MAX),
+];
 
 /// Chooses among the sockets with these numbers; none where there are none.
 #[must_use]

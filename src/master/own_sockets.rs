@@ -174,9 +174,15 @@ impl SlotSockets {
         self.sockets.clear();
     }
 
-    /// Lets go of all of them: the workers go on listening for as long as each of them likes. Gives what waits.
+    /// Lets go of all of them: the workers go on listening for as long as each of them likes. Gives what waits. Nobody new is let in, as
+    /// a worker that closes its socket would cut whoever has connected and was not accepted yet.
     pub(super) fn let_go(&mut self) -> Vec<OwnedFd> {
         let sockets = std::mem::take(&mut self.sockets);
+        for slot in &sockets {
+            if let Err(error) = socket::filter_by(slot.socket.as_fd(), &steer_program::NO_NEWCOMERS) {
+                debug!("[master] {}", super::chain(&error));
+            }
+        }
         sockets.iter().flat_map(|slot| acceptor::take_waiting(slot.socket.as_fd())).collect()
     }
 }

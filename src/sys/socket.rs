@@ -242,11 +242,16 @@ fn listen(fd: BorrowedFd<'_>, backlog: u32) -> Result<(), SysError> {
 /// # Errors
 /// When the kernel does not take the program.
 pub fn spread_by(fd: BorrowedFd<'_>, program: &[(u16, u8, u8, u32)]) -> Result<(), SysError> {
-    let mut filter: Vec<libc::sock_filter> =
-        program.iter().map(|&(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k }).collect();
-    let length = u16::try_from(filter.len()).unwrap_or(u16::MAX);
-    let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
-    set_raw(fd, libc::SO_ATTACH_REUSEPORT_CBPF, &program, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)")
+    set_program(fd, libc::SO_ATTACH_REUSEPORT_CBPF, program, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)")
+}
+
+/// Has the kernel keep from this socket what this program of classic BPF answers 0 to (socket(7), `SO_ATTACH_FILTER`). With TCP it reads
+/// from its header on.
+///
+/// # Errors
+/// When the kernel does not take the program.
+pub fn filter_by(fd: BorrowedFd<'_>, program: &[(u16, u8, u8, u32)]) -> Result<(), SysError> {
+    set_program(fd, libc::SO_ATTACH_FILTER, program, "setsockopt(SO_ATTACH_FILTER)")
 }
 
 /// Has the kernel spread the connections of a port by its own hash again.
@@ -259,6 +264,19 @@ pub fn spread_by_hash(fd: BorrowedFd<'_>) -> Result<(), SysError> {
         Err(error) if error.errno() == libc::ENOENT => Ok(()),
         answer => answer,
     }
+}
+
+fn set_program(
+    fd: BorrowedFd<'_>,
+    option: libc::c_int,
+    program: &[(u16, u8, u8, u32)],
+    name: &'static str,
+) -> Result<(), SysError> {
+    let mut filter: Vec<libc::sock_filter> =
+        program.iter().map(|&(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k }).collect();
+    let length = u16::try_from(filter.len()).unwrap_or(u16::MAX);
+    let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
+    set_raw(fd, option, &program, name)
 }
 
 fn set_raw<T>(fd: BorrowedFd<'_>, option: libc::c_int, value: &T, name: &'static str) -> Result<(), SysError> {

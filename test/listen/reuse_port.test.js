@@ -175,6 +175,29 @@ for (const [how, options] of [['reusePort', { reusePort: true }], ["balance: 'ke
   });
 });
 
+describe("a cluster that is stopped under balance: 'kernel'", () => {
+  it('cuts nobody off who has connected, and refuses whoever comes later', async () => {
+    const cluster = await startFolder('plain', { balance: 'kernel' });
+    const { port } = await cluster.ready();
+    let isRefused = false;
+    let asked = 0;
+    const failures = [];
+    const clients = Array.from({ length: 16 }, async () => {
+      while (!isRefused) {
+        const { error } = await askOnce(port, '/');
+        asked += 1;
+        if (error) failures.push(error);
+        isRefused ||= error === 'ECONNREFUSED';
+      }
+    });
+    await until(() => asked > 50, 'fifty answers');
+    cluster.kill('SIGTERM');
+    await cluster.exit();
+    await Promise.all(clients);
+    assert.deepEqual([...new Set(failures)], ['ECONNREFUSED']);
+  });
+});
+
 describe("a worker that stands still under balance: 'kernel'", () => {
   it('has what waits at it answered by the others, and gets nothing more before it goes on', async () => {
     const stuck = { steerAfter: 200, killAfter: 60000, stack: false };
