@@ -68,6 +68,8 @@ export declare class Cluster {
    * are there.
    */
   watchSignals(): void
+  /** To be called at the event that tells JavaScript to exit. Where it is not, within the close time-outs, the process is ended without it. */
+  endHeard(): void
   /** To be called from process 'exit': logs the exit code, and removes the pid file and the name of the control socket. */
   exiting(code: number): void
 }

@@ -49,6 +49,25 @@ test('where others serve it is long after the end of that in a stop', async () =
   leisurely.end();
 });
 
+test('it is cut short where a stop begins meanwhile, and an explicit one is not', async () => {
+  const [hurried, leisurely, explicit] = [await keptConnection(), await keptConnection(), await keptConnection()];
+  const procs = [workerProcess(true), workerProcess(true), workerProcess(true)];
+  const ends = [
+    drainServers([hurried.drain], { limitMs: PATIENT_MS, proc: procs[0] }),
+    drainServers([leisurely.drain], { limitMs: PATIENT_MS, proc: procs[1] }),
+    drainServers([explicit.drain], { limitMs: PATIENT_MS, lingerMs: PATIENT_MS, proc: procs[2] }),
+  ];
+  // The answers of their masters come in this turn, and what follows in the next.
+  await new Promise(setImmediate);
+  for (const proc of [procs[0], procs[2]]) proc.emit('internalMessage', { cmd: 'NODE_CLUTCH', act: 'drained' });
+  await ends[0];
+  expect([hurried, leisurely, explicit].map(({ isClosed }) => isClosed())).toEqual([true, false, false]);
+  for (const { ask } of [leisurely, explicit]) expect((await ask()).connection).toBe('close');
+  await Promise.all(ends);
+  expect(procs.map(proc => proc.listenerCount('internalMessage'))).toEqual([0, 0, 0]);
+  for (const kept of [hurried, leisurely, explicit]) kept.end();
+});
+
 test('it ends by itself at last where nobody asks, within the time for all of it', async () => {
   const kept = await keptConnection();
   await leave(kept, { limitMs: 400 }, true);

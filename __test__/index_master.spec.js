@@ -132,7 +132,7 @@ describe('readiness', () => {
     const { cluster } = await booted();
     expect(cluster.address).toBe('http://127.0.0.1:7001');
     expect(cluster.pid).toBe(4711);
-    expect(cluster.status()).toEqual({ pid: 1, ready: true, workers: [], droppedMessages: 2 });
+    expect(cluster.status()).toEqual({ pid: 1, ready: true, workers: [], spares: [], droppedMessages: 2 });
   });
 
   test('calls the callback once, with null', async () => {

@@ -18,6 +18,7 @@ function whole(name, value, max) {
 
 class Cluster extends EventEmitter {
   #actions;
+  #isShared = false;
 
   /**
    * @param {object} actions
@@ -38,8 +39,10 @@ class Cluster extends EventEmitter {
   }
 
   status() {
-    const { droppedMessages, ...status } = JSON.parse(this.#actions.status());
-    return { ...status, droppedMessages: droppedMessages + this.#actions.droppedByWorkers() };
+    const status = JSON.parse(this.#actions.status());
+    // Where no memory is shared, the native half does not know what workers have dropped.
+    this.#isShared ||= [status.agent, ...status.workers, ...status.spares].some(process => process?.vitals);
+    return this.#isShared ? status : { ...status, droppedMessages: status.droppedMessages + this.#actions.droppedByWorkers() };
   }
 
   async stack(id) {

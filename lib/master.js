@@ -361,6 +361,7 @@ class Master {
 
   #onExit(code) {
     const { proc } = this.#parts;
+    this.#native.endHeard();
     this.#requests.close();
     const wasBooting = this.#outcome === null;
     this.#settle(this.#stopped

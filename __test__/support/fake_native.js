@@ -35,8 +35,9 @@ class FakeCluster {
   upgrade(...args) { this.#record('upgrade', ...args); }
   setEnvironment(...args) { this.#record('setEnvironment', ...args); }
   watchSignals() {}
+  endHeard() { this.#record('endHeard'); }
   exiting(...args) { this.#record('exiting', ...args); }
-  status() { this.#record('status'); return JSON.stringify({ pid: 1, ready: true, workers: [], droppedMessages: 2 }); }
+  status() { this.#record('status'); return JSON.stringify({ pid: 1, ready: true, workers: [], spares: [], droppedMessages: 2 }); }
 
   of(name) { return this.calls.filter(call => call[0] === name).map(call => call.slice(1)); }
 }

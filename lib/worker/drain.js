@@ -28,8 +28,47 @@ const MASTER_ANSWER_MS = 500;
  * @property {import('net').Server} server
  * @property {() => void} announce tells its clients that their connections are about to end
  * @property {() => void} stopListening
- * @property {(lingerMs: number) => Promise<void>} whenEmpty resolves when all have ended; those that are idle are kept for so long
+ * @property {(linger: Linger) => Promise<void>} whenEmpty resolves when all have ended; those that are idle are kept for so long
  */
+
+/** How long idle connections are kept: a time that can be cut short while it runs. */
+class Linger {
+  #timers = new Set();
+
+  /** @param {number} ms */
+  constructor(ms) {
+    this.ms = ms;
+  }
+
+  /**
+   * Calls `act` when it is over, and never before `leastMs` have passed.
+   * @returns {() => void} to be called where that is not wanted any more
+   */
+  over(act, leastMs = 0) {
+    const timer = { act, leastMs, begun: Date.now(), id: undefined };
+    timer.id = setTimeout(() => this.#fire(timer), Math.max(this.ms, leastMs));
+    this.#timers.add(timer);
+    return () => {
+      clearTimeout(timer.id);
+      this.#timers.delete(timer);
+    };
+  }
+
+  /** From now on it is no more than so long. */
+  shorten(ms) {
+    if (ms >= this.ms) return;
+    this.ms = ms;
+    for (const timer of this.#timers) {
+      clearTimeout(timer.id);
+      timer.id = setTimeout(() => this.#fire(timer), Math.max(ms, timer.leastMs - (Date.now() - timer.begun)));
+    }
+  }
+
+  #fire(timer) {
+    this.#timers.delete(timer);
+    timer.act();
+  }
+}
 
 /** One server from its first connection on. Create it before the server listens. */
 class ServerDrain {
@@ -102,20 +141,22 @@ class ServerDrain {
 
   /**
    * Resolves when all connections have ended.
-   * @param {number} lingerMs how long those that are idle are kept
+   * @param {Linger} linger how long those that are idle are kept
    */
-  async whenEmpty(lingerMs) {
+  async whenEmpty(linger) {
     if (this.#connections.size === 0 && this.#handshakes <= 0) return;
     // Again and again: an answer whose head went out before it could say that it is the last leaves its connection idle.
     this.#wereUsed();
-    let idle = setTimeout(() => {
-      idle = setInterval(() => this.#closeIdle(), Math.max(Math.min(lingerMs, LOOK_AGAIN_MS), LEAST_LINGER_MS));
+    let again;
+    const noIdle = linger.over(() => {
+      again = setInterval(() => this.#closeIdle(), Math.max(Math.min(linger.ms, LOOK_AGAIN_MS), LEAST_LINGER_MS));
       this.#closeIdle();
-    }, Math.max(lingerMs, LEAST_LINGER_MS));
-    const silent = setTimeout(() => this.#closeSilent(), Math.max(lingerMs, SILENT_LINGER_MS));
+    }, LEAST_LINGER_MS);
+    const noSilent = linger.over(() => this.#closeSilent(), SILENT_LINGER_MS);
     await new Promise(resolve => { this.#whenEmpty = resolve; });
-    clearInterval(idle);
-    clearTimeout(silent);
+    clearInterval(again);
+    noIdle();
+    noSilent();
   }
 
   /** Whether any connection that is idle now has been used since the last time. */
@@ -168,6 +209,15 @@ function endOfDealing(proc) {
   });
 }
 
+/** Calls `act` when the master says later that this worker's end is waited for after all: a stop has begun. */
+function atEndOfLeisure(proc, act) {
+  const listener = message => {
+    if (message?.cmd === 'NODE_CLUTCH' && message.act === 'drained' && message.leisurely !== true) act();
+  };
+  proc.on('internalMessage', listener);
+  return () => proc.removeListener('internalMessage', listener);
+}
+
 /**
  * @param {Drain[]} servers
  * @param {object} options
@@ -179,12 +229,14 @@ async function drainServers(servers, { limitMs, lingerMs: wanted, proc = process
   if (servers.length === 0) return;
   for (const server of servers) server.announce();
   const isLeisurely = await endOfDealing(proc);
-  const lingerMs = wanted ?? (isLeisurely ? Math.min(LEISURELY_LINGER_MS, limitMs * LEISURE_SHARE) : SWIFT_LINGER_MS);
+  const linger = new Linger(wanted ?? (isLeisurely ? Math.min(LEISURELY_LINGER_MS, limitMs * LEISURE_SHARE) : SWIFT_LINGER_MS));
+  const noHurry = wanted === undefined && isLeisurely ? atEndOfLeisure(proc, () => linger.shorten(SWIFT_LINGER_MS)) : () => {};
   for (const server of servers) server.stopListening();
   let timer;
   const limit = new Promise(resolve => { timer = setTimeout(resolve, limitMs); });
-  await Promise.race([limit, Promise.all(servers.map(server => server.whenEmpty(lingerMs)))]);
+  await Promise.race([limit, Promise.all(servers.map(server => server.whenEmpty(linger)))]);
   clearTimeout(timer);
+  noHurry();
 }
 
 module.exports = { ServerDrain, drainServers };

@@ -47,15 +47,15 @@ class SessionDrain {
 
   /**
    * Resolves when all sessions have ended.
-   * @param {number} lingerMs how long new streams are taken on those that there are
+   * @param {{ over: (act: () => void) => () => void }} linger how long new streams are taken on those that there are
    */
-  async whenEmpty(lingerMs) {
+  async whenEmpty(linger) {
     if (this.#sessions.size === 0) return;
-    const timer = setTimeout(() => {
+    const noClose = linger.over(() => {
       for (const session of this.#sessions) session.close();
-    }, lingerMs);
+    });
     await new Promise(resolve => { this.#whenEmpty = resolve; });
-    clearTimeout(timer);
+    noClose();
   }
 }
 

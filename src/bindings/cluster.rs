@@ -361,6 +361,12 @@ impl Cluster {
         self.handle.watch_signals();
     }
 
+    /// To be called at the event that tells JavaScript to exit. Where it is not, within the close time-outs, the process is ended without it.
+    #[napi]
+    pub fn end_heard(&self) {
+        self.handle.note_end_heard();
+    }
+
     /// To be called from process 'exit': logs the exit code, and removes the pid file and the name of the control socket.
     #[napi]
     pub fn exiting(&self, code: i32) {

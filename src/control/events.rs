@@ -1,5 +1,5 @@
 //! What happens in the cluster, told to whoever listens (server-sent events, HTML standard §9.2). A reader that falls behind is let go:
-//! what waits for one is bounded, and nobody is waited for.
+//! what waits for one is bounded, in number and in time, and nobody is waited for.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -10,9 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::Frame;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 /// How many events may wait for one reader.
 const QUEUE: usize = 256;
+/// How long something may wait for a reader that takes nothing meanwhile. What the kernel has room for does not wait here.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often readers are told that the master lives while nothing happens: one that is gone is found out by that.
 const STILL_HERE: Duration = Duration::from_secs(15);
 /// What a reader is greeted with: how long to wait before it asks again once the connection has broken, in milliseconds.
@@ -22,6 +25,23 @@ struct Reader {
     queue: mpsc::Sender<Bytes>,
     /// Ends the connection of one that does not read.
     end: Rc<Notify>,
+    /// How many pieces it has taken.
+    taken: Rc<Cell<u64>>,
+    /// How many those were when it had last made headway, and when that was seen.
+    headway: Cell<(u64, Instant)>,
+}
+
+impl Reader {
+    /// Whether something has waited for it for too long.
+    fn is_stuck(&self) -> bool {
+        let (seen, since) = self.headway.get();
+        let nothing_waits = self.queue.capacity() == self.queue.max_capacity();
+        if nothing_waits || self.taken.get() != seen {
+            self.headway.set((self.taken.get(), Instant::now()));
+            return false;
+        }
+        since.elapsed() >= PATIENCE
+    }
 }
 
 /// All readers of both faces.
@@ -35,6 +55,7 @@ pub struct Hub {
 /// One reader's end: the body of its response.
 pub struct EventStream {
     queue: mpsc::Receiver<Bytes>,
+    taken: Rc<Cell<u64>>,
 }
 
 impl Hub {
@@ -57,11 +78,13 @@ impl Hub {
         let (sender, queue) = mpsc::channel(QUEUE);
         // Cannot fail: it is empty.
         let _ = sender.try_send(Bytes::from_static(GREETING.as_bytes()));
-        self.readers.borrow_mut().push(Reader { queue: sender, end });
+        let taken = Rc::<Cell<u64>>::default();
+        let headway = Cell::new((0, Instant::now()));
+        self.readers.borrow_mut().push(Reader { queue: sender, end, taken: Rc::clone(&taken), headway });
         if !self.is_kept_up.replace(true) {
             tokio::task::spawn_local(self.clone().keep_up());
         }
-        EventStream { queue }
+        EventStream { queue, taken }
     }
 
     /// Runs while somebody listens.
@@ -74,12 +97,12 @@ impl Hub {
     }
 
     fn send(&self, event: &Bytes) {
-        self.readers.borrow_mut().retain(|reader| match reader.queue.try_send(event.clone()) {
-            Ok(()) => true,
-            Err(_) => {
+        self.readers.borrow_mut().retain(|reader| {
+            let hears_on = !reader.is_stuck() && reader.queue.try_send(event.clone()).is_ok();
+            if !hears_on {
                 reader.end.notify_one();
-                false
             }
+            hears_on
         });
     }
 }
@@ -87,7 +110,11 @@ impl Hub {
 impl EventStream {
     /// The next piece; none once the reader was let go.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
-        Pin::new(&mut self.queue).get_mut().poll_recv(context).map(|piece| piece.map(Frame::data))
+        let piece = Pin::new(&mut self.queue).get_mut().poll_recv(context);
+        if let Poll::Ready(Some(_)) = piece {
+            self.taken.set(self.taken.get() + 1);
+        }
+        piece.map(|piece| piece.map(Frame::data))
     }
 }
 
@@ -135,6 +162,31 @@ mod tests {
             hub.publish("y", "{}");
             assert_eq!(next(&mut new).await.as_deref(), Some(GREETING));
             assert!(next(&mut new).await.is_some());
+        });
+    }
+
+    #[test]
+    fn who_takes_nothing_for_a_while_is_let_go_however_little_waits_and_who_is_slow_is_not() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let hub = Hub::default();
+            let end = Rc::<Notify>::default();
+            let (mut slow, deaf) = (hub.listen(Rc::default()), hub.listen(Rc::clone(&end)));
+            for _ in 0..4 {
+                hub.publish("x", "{}");
+            }
+            // It always has something before it, and takes a piece before its time is over each time.
+            for _ in 0..4 {
+                tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+                assert!(next(&mut slow).await.is_some());
+                hub.publish("x", "{}");
+            }
+            end.notified().await;
+            assert_eq!(hub.count(), 1);
+            drop(deaf);
+            // Nobody need say anything for that.
+            tokio::time::sleep(STILL_HERE + PATIENCE).await;
+            assert_eq!(hub.count(), 0);
         });
     }
 

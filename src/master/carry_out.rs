@@ -103,6 +103,7 @@ impl Shell {
         match report {
             Report::StopStarted { .. } => {
                 self.log_stop_lines();
+                self.end_leisure();
                 self.listeners.stop_accepting();
                 // The service goes on where there is an heir.
                 if !self.supervisor.has_heir() {

@@ -84,10 +84,12 @@ impl Shell {
         self.listeners.lanes.look();
         let (listeners, watch) = (&self.listeners, &self.watch);
         let vitals = |who| watch.life(who).map(|life| Vitals::read(life, listeners.connections_of(who)).json());
-        let mut status = snapshot::status(&self.supervisor.view(), self.dropped_messages, &self.deaths, vitals);
-        status["version"] = json!(1);
         let lives = self.watch.lives().filter(|(_, life)| !life.is_on_record);
-        status["messages"] = self.ledger.messages.totals(lives.map(|(_, life)| life.pulse.tally())).json();
+        let totals = self.ledger.messages.totals(lives.map(|(_, life)| life.pulse.tally()));
+        let dropped = self.dropped_messages.saturating_add(totals.dropped());
+        let mut status = snapshot::status(&self.supervisor.view(), dropped, &self.deaths, vitals);
+        status["version"] = json!(1);
+        status["messages"] = totals.json();
         let addresses = self.control.addresses();
         status["control"] = json!(addresses.control);
         status["admin"] = json!(addresses.admin);
@@ -163,9 +165,16 @@ impl Shell {
         }
         let sink = Sink::clone(&self.sink);
         let answered = self.control.last_answers();
+        let last_word = self.last_word.clone();
+        let patience = self.config.app_close_timeout.max(self.config.agent_close_timeout);
+        // Whoever debugs the master has it stand still for as long as he likes.
+        let may_wait = self.config.is_debug;
         spawn_task(&self.happenings, async move {
             answered.await;
             sink(exit_event(code));
+            if !may_wait {
+                last_word.speak(code, patience).await;
+            }
         });
     }
 

@@ -197,6 +197,11 @@ impl Totals<'_> {
         families
     }
 
+    /// What workers have refused, once for each receiver.
+    pub(super) fn dropped(&self) -> u64 {
+        self.counts.iter().fold(0, |sum, counts| sum.saturating_add(whole(counts.get(Column::Dropped))))
+    }
+
     /// The facts of `status()`.
     pub(super) fn json(&self) -> Value {
         let actions: Map<String, Value> = self.rows().map(|(name, counts)| (name.clone(), facts(counts))).collect();

@@ -29,6 +29,7 @@ mod heir;
 mod heirlooms;
 mod json_line;
 mod lanes;
+mod last_word;
 mod line_writer;
 mod listeners;
 mod message_totals;
@@ -80,6 +81,7 @@ use crate::message::address::{Origin, WorkerId};
 use crate::supervisor::Event;
 use crate::sys::signal_senders;
 use desk::NameOfDoor;
+use last_word::LastWord;
 use pid_file::PidFile;
 use predecessor::Estate;
 
@@ -146,8 +148,7 @@ pub struct MasterHandle {
     commands: mpsc::UnboundedSender<Command>,
     environment: std::sync::mpsc::Sender<Vec<OsString>>,
     console: Dispatch,
-    pid_file: Option<Arc<PidFile>>,
-    control_name: NameOfDoor,
+    last_word: LastWord,
     threads: bool,
     has_started: bool,
 }
@@ -180,17 +181,19 @@ impl MasterHandle {
         }
         let (commands, receiver) = mpsc::unbounded_channel();
         let (environment, told) = std::sync::mpsc::channel();
-        let (dispatch, threads, file, name) = (console.clone(), config.threads, pid_file.clone(), control_name.clone());
+        let (dispatch, threads) = (console.clone(), config.threads);
+        let last_word = LastWord::new(pid_file.clone(), control_name.clone());
+        let word = last_word.clone();
         thread::Builder::new()
             .name("clutch-master".to_owned())
             .spawn(move || {
                 let _logging = tracing::dispatcher::set_default(&dispatch);
                 let environment = forks::Environment::new(told);
-                let given = shell::Given { environment, pid_file: file, estate, doors, control_name: name };
+                let given = shell::Given { environment, pid_file, estate, doors, control_name, last_word: word };
                 shell::run(config, given, receiver, sink);
             })
             .map_err(|source| ClusterError::Thread { source })?;
-        Ok(Self { commands, environment, console, pid_file, control_name, threads, has_started: false })
+        Ok(Self { commands, environment, console, last_word, threads, has_started: false })
     }
 
     /// Forks the agent; the rest follows.
@@ -299,12 +302,14 @@ impl MasterHandle {
         });
     }
 
+    /// JavaScript has heard that the cluster is gone, and ends the process. Where it does not say so, the process is ended without it.
+    pub fn note_end_heard(&self) {
+        self.last_word.note_heard();
+    }
+
     /// The master process is about to exit with this code: says so, and removes the pid file and the name of the control socket.
     pub fn note_exiting(&self, code: i32) {
-        if let Some(Err(error)) = self.pid_file.as_ref().map(|file| file.remove()) {
-            self.log(tracing::Level::ERROR, &format!("[master] {error}"));
-        }
-        self.control_name.remove();
+        tracing::dispatcher::with_default(&self.console, || self.last_word.remove_names());
         let level = if code == 0 { tracing::Level::INFO } else { tracing::Level::ERROR };
         self.log(level, &format!("[master] exit with code:{code}"));
         // Not after a start that failed at once: its caller may live on.

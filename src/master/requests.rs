@@ -87,6 +87,18 @@ impl Shell {
         for who in self.listeners.take_retired() {
             let pace = if self.supervisor.has_leisure(who) { Pace::Leisurely } else { Pace::Swift };
             self.push_own(who, Outgoing::new(node_protocol::drained(pace)));
+            if pace == Pace::Leisurely {
+                self.leisurely.insert(who);
+            }
+        }
+    }
+
+    /// A stop has begun, which waits for all who leave: those that were told that they may take their time are told that it is over.
+    pub(super) fn end_leisure(&mut self) {
+        for who in std::mem::take(&mut self.leisurely) {
+            if !self.supervisor.has_leisure(who) {
+                self.push_own(who, Outgoing::new(node_protocol::drained(Pace::Swift)));
+            }
         }
     }
 }

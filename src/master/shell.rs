@@ -18,6 +18,7 @@ use super::forks::Environment;
 use super::heir::{HeirNews, Heirs};
 use super::heirlooms::Heirlooms;
 use super::lanes::LaneRecord;
+use super::last_word::LastWord;
 use super::listeners::Listeners;
 use super::metrics::Ledger;
 use super::phases::Phases;
@@ -122,7 +123,10 @@ pub(super) struct Shell {
     pub(super) predecessor: Option<Predecessor>,
     pub(super) control: Control,
     pub(super) control_name: NameOfDoor,
+    pub(super) last_word: LastWord,
     pub(super) desk: Desk,
+    /// Those that leave and were told that they may take their time.
+    pub(super) leisurely: BTreeSet<Occupant>,
     /// Why there is no control socket, until that has been told.
     door_warning: Option<String>,
     pub(super) dropped_messages: u64,
@@ -147,6 +151,7 @@ pub(super) struct Given {
     pub(super) estate: Option<Estate>,
     pub(super) doors: Doors,
     pub(super) control_name: NameOfDoor,
+    pub(super) last_word: LastWord,
 }
 
 /// Runs a cluster until the process exits; does not return. A panic becomes a logged end with code 1.
@@ -209,7 +214,7 @@ impl Shell {
         happenings: mpsc::Sender<Happening>,
         sink: Sink,
     ) -> std::io::Result<Self> {
-        let Given { environment, pid_file, estate, mut doors, control_name } = given;
+        let Given { environment, pid_file, estate, mut doors, control_name, last_word } = given;
         let door_warning = doors.warning.take();
         control.serve(doors)?;
         let met = estate.map(|estate| Predecessor::meet(estate, &happenings)).transpose()?;
@@ -247,7 +252,9 @@ impl Shell {
             predecessor,
             control,
             control_name,
+            last_word,
             desk: Desk::default(),
+            leisurely: BTreeSet::new(),
             door_warning,
             dropped_messages: 0,
             untold_drops: 0,
@@ -409,6 +416,7 @@ impl Shell {
         }
         self.switchboard.bury(who);
         self.watch.end(who);
+        self.leisurely.remove(&who);
     }
 
     /// Gives the supervisor an event and carries out what it wants, and what that leads to.

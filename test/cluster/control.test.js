@@ -116,6 +116,19 @@ describe('the control socket', () => {
     fs.writeFileSync(release, '');
   });
 
+  it('ends the master as well where its JavaScript stands still, and leaves nothing of it', async () => {
+    const socket = socketPath();
+    const pidFile = path.join(runFolder(), 'stands-still.pid');
+    const cluster = await startFolder('plain', { control: socket, pidFile }, { ...SETTINGS, starter: master('blocks_on_order') });
+    await cluster.ready();
+    cluster.send({ action: 'block', data: path.join(runFolder(), 'never-there') });
+    await cluster.output(/the master stands still/);
+    assert.deepEqual((await act(socket, 'stop')).body, { stopped: true, code: 0 });
+    assert.deepEqual(await cluster.masterExit(), { code: 0, signal: null });
+    assert.match(cluster.stdout, /WARN \d+ \[master\] the master's JavaScript stands still and does not exit within 500ms/);
+    assert.deepEqual([fs.existsSync(socket), fs.existsSync(pidFile)], [false, false]);
+  });
+
   it('takes the place of a dead master\'s socket, and not of a living one\'s', async () => {
     const socket = socketPath();
     const first = await startFolder('plain', { control: socket });

@@ -2,6 +2,7 @@
 // A receiver that does not read: what its sender sees, what is given up and who is told, and that all is well again when it reads on.
 
 const assert = require('node:assert/strict');
+const { look, socketPath } = require('../helpers/control');
 const { master } = require('../helpers/folder_cluster');
 const { orderMaster } = require('../helpers/master_order');
 const { ask, told } = require('../helpers/probe');
@@ -11,11 +12,11 @@ const INSTALL_LIMIT_MS = 300000;
 const KB = 1024;
 const SMALL = { arena: '1mb', maxQueue: '1mb' };
 
-async function start(name, env = {}) {
+async function start(name, env = {}, options = {}) {
   const subject = new Subject(name);
   const { packageDir } = await subject.lay();
   const settings = { env: { ...env, PROBE_PACKAGE: packageDir }, starter: master('asks_and_replies') };
-  const cluster = await subject.start({ messenger: SMALL }, settings);
+  const cluster = await subject.start({ messenger: SMALL, ...options }, settings);
   await cluster.ready();
   const [app] = cluster.appPids();
   return { cluster, agent: cluster.agentPid(), app };
@@ -36,7 +37,8 @@ for (const name of ['embedded', 'egg 3']) {
     this.timeout(INSTALL_LIMIT_MS);
 
     it('is felt by its sender, costs messages beyond the queue, and is told of', async () => {
-      const { cluster, agent, app } = await start(name);
+      const socket = socketPath();
+      const { cluster, agent, app } = await start(name, {}, { control: socket });
       await ask(cluster, agent, 'tellPressure');
       assert.equal(await ask(cluster, agent, 'pressure'), 0);
       process.kill(app, 'SIGSTOP');
@@ -59,6 +61,7 @@ for (const name of ['embedded', 'egg 3']) {
         });
       }
       assert.equal((await orderMaster(cluster, 'status')).result.droppedMessages, dropped);
+      assert.equal((await look(socket, 'status')).body.droppedMessages, dropped);
 
       process.kill(app, 'SIGCONT');
       const drained = await told(cluster, 'probe-drain');
@@ -91,13 +94,15 @@ describe('a question without room', () => {
 
 describe('the master\'s queue for an app that stands still', () => {
   it('is bounded by the same option, and tells of what it drops', async () => {
-    const { cluster, agent, app } = await start('embedded', { EGG_CLUTCH_SWITCHBOARD: 'off' });
+    const socket = socketPath();
+    const { cluster, agent, app } = await start('embedded', { EGG_CLUTCH_SWITCHBOARD: 'off' }, { control: socket });
     process.kill(app, 'SIGSTOP');
     await ask(cluster, agent, 'pour', { pid: app, count: 500, bytes: 8 * KB });
     // Behind the others on the same channels.
     await ask(cluster, agent, 'ask', { target: 'master', action: 'echo' });
     const { droppedMessages } = (await orderMaster(cluster, 'status')).result;
     assert.ok(droppedMessages > 200, `${droppedMessages}`);
+    assert.equal((await look(socket, 'status')).body.droppedMessages, droppedMessages);
     await cluster.waitFor(() => dropsOf(cluster).length >= 64, { what: 'the events' });
     const [from, to] = [{ role: 'agent', pid: agent }, { role: 'app', pid: app }];
     assert.deepEqual(dropsOf(cluster)[0], { reason: 'queue-full', action: 'news', count: 1, from, to });

@@ -277,6 +277,19 @@ describe('the answer to a worker that drains', () => {
     await cluster.exit();
     for (const connection of kept) connection.close();
   });
+
+  it('is taken back when a stop begins, which waits for nobody who takes his time', async () => {
+    const { cluster, port, pids } = await start();
+    const said = pid => [...cluster.stdout.matchAll(new RegExp(`^leaves ${pid} (\\w+)$`, 'gm'))].map(([, how]) => how);
+    const kept = [new Connection(port), new Connection(port)];
+    for (const connection of kept) await connection.get('/');
+    cluster.send({ action: 'reload-worker', to: 'master' });
+    await cluster.waitFor(() => pids.every(pid => said(pid).length > 0), { what: 'the old workers, which wait for their clients' });
+    cluster.kill('SIGTERM');
+    await cluster.exit();
+    assert.deepEqual(pids.map(said), pids.map(() => ['leisurely', 'swiftly']));
+    for (const connection of kept) connection.close();
+  });
 });
 
 describe('a reload under traffic', () => {

@@ -134,7 +134,7 @@ pub fn fence(place: u32, generation: u32) -> Bytes {
     format!("{{\"cmd\":\"NODE_CLUTCH\",\"act\":\"fence\",\"place\":{place},\"generation\":{generation}}}\n").into()
 }
 
-/// Tells a worker that asked to drain that no connection is on its way to it any more.
+/// Tells a worker that asked to drain that no connection is on its way to it any more; and later, where it had leisure, that this is over.
 #[must_use]
 pub fn drained(pace: Pace) -> Bytes {
     match pace {
