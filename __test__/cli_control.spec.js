@@ -3,7 +3,10 @@
 // The verbs against a control socket with nobody behind it: what is asked, what is printed, and the exit code.
 
 const fs = require('node:fs');
+const net = require('node:net');
 const path = require('node:path');
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
 const { command } = require('./support/command');
 const { fakeControl, answer, STATUS } = require('./support/fake_control');
 
@@ -108,6 +111,57 @@ test('a pid file leads to the socket beside it, and one of nobody to exit code 3
   fs.writeFileSync(pidFile, String(process.pid));
   expect((await say(['status', '--pid-file', pidFile])).code).toBe(0);
   expect((await say(['status', '--pid-file', 'nowhere.pid'])).code).toBe(3);
+});
+
+test('a pid file does not lead to the socket of another cluster that lies beside it', async () => {
+  control = await fakeControl({ 'GET /status': { body: { ...STATUS, pid: 1 } }, 'POST /reload': { body: { workers: 2 } } });
+  const pidFile = path.join(control.baseDir, 'run', 'clutch.pid');
+  fs.writeFileSync(pidFile, String(process.pid));
+  for (const argv of [['status'], ['reload'], ['scale', '3']]) {
+    const { code, stderr } = await say([...argv, '--pid-file', pidFile]);
+    expect(code).toBe(3);
+    expect(stderr).toBe(`egg-clutch: the master ${process.pid} that ${pidFile} names has no control socket that could be found: name one by --control\n`);
+  }
+  expect(control.asked).toEqual(['GET /status', 'GET /status', 'GET /status']);
+});
+
+test('a master of another user is named as such, where it is stopped by its pid file and where its files are looked for', async () => {
+  control = await fakeControl();
+  const pidFile = path.join(control.baseDir, 'run', 'other.pid');
+  fs.writeFileSync(pidFile, String(process.pid));
+  const refuse = code => () => { throw Object.assign(new Error(code), { code }); };
+  const kill = jest.spyOn(process, 'kill').mockImplementation(refuse('EPERM'));
+  const words = `egg-clutch: the master ${process.pid} belongs to another user: run this as the user of the cluster\n`;
+  expect(await say(['stop', '--pid-file', pidFile])).toMatchObject({ code: 1, stderr: words });
+  kill.mockRestore();
+  const { statSync } = fs;
+  const stat = jest.spyOn(fs, 'statSync').mockImplementation((file, ...more) => (/^.proc.\d+.fd/.test(file) ? refuse('EACCES')() : statSync(file, ...more)));
+  expect(await say(['logs', '--pid-file', pidFile])).toMatchObject({ code: 1, stderr: words });
+  stat.mockRestore();
+});
+
+test('a master that takes no more connections is not called gone', async () => {
+  control = await fakeControl();
+  const socket = path.join(control.baseDir, 'run', 'full.sock');
+  const script = `require('net').createServer().listen({ path: ${JSON.stringify(socket)}, backlog: 1 }, () => { console.log(); process.kill(process.pid, 'SIGSTOP'); })`;
+  const master = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const waiting = [];
+  try {
+    await once(master.stdout, 'data');
+    // The kernel lets one more wait than was asked for, or two.
+    for (let left = 8; left > 0; left--) {
+      const client = net.connect(socket);
+      waiting.push(client);
+      const isFull = await new Promise(resolve => { client.once('connect', () => resolve(false)).once('error', () => resolve(true)); });
+      if (isFull) break;
+    }
+    const { code, stderr } = await say(['status', '--control', socket]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: `egg-clutch: too many wait to be heard at ${socket} already\n` });
+  } finally {
+    for (const client of waiting) client.destroy();
+    master.kill('SIGKILL');
+    await once(master, 'exit');
+  }
 });
 
 test('a pid file that is older than the process with its pid names nobody', async () => {

@@ -30,6 +30,7 @@ test('bash completes verbs, flags and what an operand can be', () => {
   expect(complete(['egg-clutch', 'reload', '--ag'])).toEqual(['--agent']);
   expect(complete(['egg-clutch', 'restart', 'a'])).toEqual(['agent']);
   expect(complete(['egg-clutch', 'completion', ''])).toEqual(expect.arrayContaining(['bash', 'zsh', 'fish']));
+  for (const verb of ['start', 'status', 'logs']) expect(complete(['egg-clutch', verb, __dirname.slice(0, -1)])).toContain(__dirname);
 });
 
 test.each(['zsh', 'fish'])('the script for %s knows every verb and flag', shell => {

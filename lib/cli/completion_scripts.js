@@ -19,6 +19,11 @@ function wordsOf(verb) {
   return VERBS[verb].words ?? (['restart', 'stack'].includes(verb) ? ['agent'] : []);
 }
 
+/** Verbs that may be told the folder of the app. */
+function withFolder() {
+  return Object.entries(VERBS).filter(([, { operands = [] }]) => operands.includes('[baseDir]')).map(([verb]) => verb);
+}
+
 function bash() {
   const cases = Object.entries(VERBS)
     .map(([verb, { flags }]) => `    ${verb}) words="${[...wordsOf(verb), ...longFlags(flags), '--help'].join(' ')}" ;;`);
@@ -35,7 +40,9 @@ function bash() {
 ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
-  if [ "\${COMP_WORDS[1]}" = start ] && [ "\${#COMPREPLY[@]}" -eq 0 ]; then COMPREPLY=($(compgen -d -- "$word")); fi
+  case "\${COMP_WORDS[1]}" in
+    ${withFolder().join('|')}) if [ "\${#COMPREPLY[@]}" -eq 0 ]; then COMPREPLY=($(compgen -d -- "$word")); fi ;;
+  esac
 }
 complete -o filenames -F _egg_clutch egg-clutch
 `;
@@ -54,8 +61,11 @@ function zsh() {
       const value = type === 'string' ? `=:value:${file ? '_files' : ''}` : '';
       return quoted(`--${long}${value && '='}[${words(about)}]${value.slice(1)}`, "'\\''");
     }));
-    const operand = verb === 'start' ? ["'1:folder:_files -/'"] : wordsOf(verb).length ? [`'1:word:(${wordsOf(verb).join(' ')})'`] : [];
-    return `    ${verb}) _arguments ${[...operand, ...rows, "'--help[what it does]'"].join(' ')} ;;`;
+    const operands = (VERBS[verb].operands ?? []).map((name, at) => {
+      if (name === '[baseDir]') return `'${at + 1}:folder:_files -/'`;
+      return `'${at + 1}:${name.replace(/[[\]]/g, '')}:${wordsOf(verb).length ? `(${wordsOf(verb).join(' ')})` : ''}'`;
+    });
+    return `    ${verb}) _arguments ${[...operands, ...rows, "'--help[what it does]'"].join(' ')} ;;`;
   });
   return `#compdef egg-clutch
 _egg_clutch() {
@@ -84,7 +94,7 @@ function fish() {
     const after = `complete -c egg-clutch -n '__fish_seen_subcommand_from ${verb}'`;
     lines.push(`complete -c egg-clutch -n __fish_use_subcommand -a ${verb} -d ${quoted(about, "\\'")}`);
     for (const word of wordsOf(verb)) lines.push(`${after} -a ${word}`);
-    if (verb === 'start') lines.push(`${after} -a '(__fish_complete_directories)'`);
+    if (withFolder().includes(verb)) lines.push(`${after} -a '(__fish_complete_directories)'`);
     for (const [name, { other = [], short, type, file, about: means }] of Object.entries(flags)) {
       const takes = type === 'string' ? (file ? ' -r -F' : ' -x') : '';
       for (const long of [name, ...other]) {

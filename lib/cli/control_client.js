@@ -7,7 +7,7 @@ const http = require('http');
 const path = require('path');
 
 const { CommandError } = require('./failures');
-const { noCluster, socketByPidFile } = require('./find_cluster');
+const { noCluster, processOf, socketByPidFile } = require('./find_cluster');
 
 // unix(7): sun_path has 108 bytes, its closing NUL included.
 const MAX_SOCKET_PATH = 107;
@@ -40,6 +40,11 @@ class ControlClient {
     this.#socket = cluster.socket ?? socketByPidFile(cluster.pidFile);
   }
 
+  /** A socket that was found by the pid file may be that of another cluster in the same folder. */
+  get #isGuessed() {
+    return this.#cluster.socket === null;
+  }
+
   /** @returns {Promise<any>} */
   async status({ timeoutMs = LOOK_TIMEOUT_MS, ...settings } = {}) {
     const status = await this.#ask('GET', '/status', undefined, { timeoutMs, ...settings });
@@ -47,6 +52,7 @@ class ControlClient {
       throw new CommandError(`the cluster speaks version ${status.version} of the status, this egg-clutch knows version 1: use the one that it was started with`,
         { code: 'ERR_CLUTCH_PROTOCOL' });
     }
+    if (this.#isGuessed && processOf(this.#cluster.pidFile)?.pid !== status.pid) throw noCluster(this.#cluster);
     return status;
   }
 
@@ -57,6 +63,7 @@ class ControlClient {
    * @param {{ timeoutMs?: number, signal?: AbortSignal }} [settings]
    */
   async order(what, body, settings) {
+    if (this.#isGuessed) await this.status(settings);
     return this.#ask('POST', `/${what}`, body, settings);
   }
 
@@ -137,8 +144,10 @@ class ControlClient {
   #failure(error) {
     if (NOBODY.has(error.code)) return noCluster({ ...this.#cluster, socket: this.#socket }, error);
     if (error.code === 'EACCES') {
-      return new CommandError(`${this.#socket} belongs to another user: run this as the user of the cluster`, { code: 'ERR_CLUTCH_FAILED', cause: error });
+      return CommandError.otherUser(this.#socket, error);
     }
+    // unix(7): its backlog is full, so the master is there, and takes nobody.
+    if (error.code === 'EAGAIN') return new CommandError(`too many wait to be heard at ${this.#socket} already`, { code: 'ERR_CLUTCH_TIMEOUT', cause: error });
     return this.#lost(error);
   }
 }

@@ -20,6 +20,10 @@ class CommandError extends Error {
     return new CommandError(message, { code: 'ERR_CLUTCH_USAGE', exitCode: EXIT.usage });
   }
 
+  static otherUser(what, cause) {
+    return new CommandError(`${what} belongs to another user: run this as the user of the cluster`, { code: 'ERR_CLUTCH_FAILED', cause });
+  }
+
   static noCluster(message, cause) {
     return new CommandError(message, { code: 'ERR_CLUTCH_NO_CLUSTER', exitCode: EXIT.noCluster, cause });
   }

@@ -93,8 +93,11 @@ function socketsOf(pid) {
 }
 
 function noCluster({ name, socket, pidFile }, cause) {
+  const master = socket ? null : processOf(pidFile);
   const looked = socket ? `nobody answers on ${socket}` : `${pidFile} names no process that runs`;
-  return CommandError.noCluster(`there is no cluster for ${name}: ${looked}`, cause);
+  return CommandError.noCluster(master
+    ? `the master ${master.pid} that ${pidFile} names has no control socket that could be found: name one by --control`
+    : `there is no cluster for ${name}: ${looked}`, cause);
 }
 
 module.exports = { locate, processOf, socketByPidFile, lookAt, isGone, noCluster };

@@ -44,8 +44,11 @@ function main() {
   // A reader that has seen enough (head, less) closes the pipe: that is its right, and no error of ours.
   stdout.on('error', error => {
     if (error.code === 'EPIPE') process.exit(EXIT.done);
-    throw error;
+    stderr.write(`egg-clutch: the output cannot be written: ${error.message}\n`);
+    process.exit(EXIT.failed);
   });
+  // Whoever closes the other one hears no reasons, and still gets the exit code.
+  stderr.on('error', () => {});
   run(process.argv.slice(2), { stdout, stderr, stdin, env, cwd: process.cwd(), proc: process }).then(code => {
     process.exitCode = code;
   });

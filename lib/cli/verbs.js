@@ -24,7 +24,8 @@ const VERBS = {
     flags: { ...START, ...JSON_FLAG },
     teaches: [
       'Without --daemon it stays in the foreground, hands signals on to the master, and ends with its exit code. With --daemon it waits ' +
-      'until all workers serve, says where, and ends; an app that does not get ready, or that writes to stderr meanwhile, has failed to start.',
+      'until all workers serve, says where, and ends; an app that does not get ready, or that writes to stderr meanwhile, has failed to start. ' +
+      'A second daemon in one folder needs a --control of its own.',
       'The flags are those of egg-scripts start. What package.json has under eggScriptsConfig, egg.typescript and egg.revert counts, too.',
     ],
     examples: [

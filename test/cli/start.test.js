@@ -91,6 +91,22 @@ describe('egg-clutch start', () => {
     await failed.tool.assertNothingLeft();
   });
 
+  it('is refused in a folder in which a cluster runs that nobody would find any more, and not under a name of its own', async () => {
+    const baseDir = appFolder();
+    const started = await startDaemon(baseDir);
+    const [{ pid }] = started.tool.find(/start-cluster\.js/);
+    for (const more of [[], ['--pid-file=run/clutch.pid']]) {
+      const second = await startDaemon(baseDir, more);
+      assert.deepEqual([second.code, second.stderr],
+        [1, `egg-clutch: a cluster runs here already, its master is ${pid}: stop it first, or give this one a --control of its own\n`]);
+    }
+    assert.equal(fs.readFileSync(path.join(baseDir, 'run', 'clutch.pid'), 'utf8'), String(pid));
+    const other = await startDaemon(baseDir, ['--control=run/other.sock']);
+    assert.equal(other.code, 0);
+    for (const flags of [['--control=run/other.sock'], []]) assert.equal((await command(baseDir, ['stop', ...flags])).code, 0);
+    for (const { tool } of [started, other]) await tool.assertNothingLeft();
+  });
+
   it('in the foreground hands on what the cluster says, and ends with it at a signal', async () => {
     const { flags, port } = await flagsFor(appFolder());
     const tool = runCommand(appFolder(), ['start', ...flags], { terminal: true });

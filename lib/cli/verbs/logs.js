@@ -25,7 +25,8 @@ function fileOf(pid, descriptor) {
   try {
     const link = `/proc/${pid}/fd/${descriptor}`;
     return fs.statSync(link).isFile() ? fs.readlinkSync(link).replace(/ \(deleted\)$/, '') : null;
-  } catch {
+  } catch (error) {
+    if (error.code === 'EACCES') throw CommandError.otherUser(`the master ${pid}`, error);
     return null;
   }
 }

@@ -5,8 +5,10 @@ const path = require('path');
 const { spawn } = require('child_process');
 
 const { findFramework } = require('../../framework_path');
+const { ControlClient } = require('../control_client');
 const { startDaemon } = require('../daemon');
 const { EXIT, CommandError } = require('../failures');
+const { locate, processOf } = require('../find_cluster');
 const { withProgress } = require('../progress');
 const { startOptions } = require('../start_options');
 
@@ -67,7 +69,20 @@ function inForeground({ node, args, env }, { cwd, proc, stdin, stdout }) {
   });
 }
 
+/** The pid of a master that could not be found any more if there were another one, or undefined. */
+async function runsAlready({ flags, options: { baseDir, pidFile, control } }, cwd) {
+  const written = processOf(pidFile)?.pid;
+  if (written || flags['pid-file'] || control !== undefined) return written;
+  const client = new ControlClient(locate({ 'base-dir': baseDir }, cwd));
+  return client.status().then(({ pid }) => pid, () => undefined);
+}
+
 async function inBackground(plan, name, { json }, { stdout, stderr, cwd, proc }) {
+  const other = await runsAlready(plan, cwd);
+  if (other) {
+    throw new CommandError(`a cluster runs here already, its master is ${other}: stop it first, or give this one a --control of its own`,
+      { code: 'ERR_CLUTCH_BOOT' });
+  }
   const say = text => json || stdout.write(`[egg-clutch] ${text}\n`);
   say(`Save log file to ${[...new Set([plan.logs.stdout, plan.logs.stderr].map(file => path.dirname(file)))].join(', ')}`);
   let interrupt;

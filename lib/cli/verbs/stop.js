@@ -13,6 +13,16 @@ const LOOK_EVERY_MS = 50;
 // For the first answer of a master; one that does not give it gets a signal.
 const LOOK_LIMIT_MS = 5000;
 
+function terminate(pid) {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    if (error.code === 'EPERM') throw CommandError.otherUser(`the master ${pid}`, error);
+    // It has ended by itself meanwhile.
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
 /**
  * Asks by the control socket; where nobody is there, by a signal to whom the pid file names.
  * Resolves to { master, asked }: the process, and a promise of what the order came to (an error, or null).
@@ -27,7 +37,7 @@ async function ask(cluster, client, { limitMs, signal }) {
   } catch (error) {
     const master = processOf(cluster.pidFile);
     if (!master) throw error.exitCode === EXIT.noCluster ? noCluster(cluster, error) : error;
-    process.kill(master.pid, 'SIGTERM');
+    terminate(master.pid);
     return { master, asked: new Promise(() => {}) };
   }
 }
