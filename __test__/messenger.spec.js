@@ -1,7 +1,8 @@
 'use strict';
 
 const { EventEmitter } = require('events');
-const { Messenger, processTransport, threadTransport } = require('../lib/messenger');
+const { Messenger } = require('../lib/messenger');
+const { processTransport, threadTransport } = require('../lib/messenger/transports');
 
 /** A transport that keeps what is sent and hands in what a test says. */
 function fakeTransport({ role, pid = 100 } = {}) {

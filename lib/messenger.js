@@ -1,52 +1,36 @@
 'use strict';
 
 // egg's messenger: an EventEmitter whose events come from the other processes of the cluster. Messenger itself knows nothing of
-// processes; a transport carries its envelopes. processMessenger() is the one over this process's own channel to the master.
+// processes; a transport carries its envelopes (messenger/transports.js). processMessenger() is the one over this process's own channel to
+// the master.
 
 const { constants } = require('buffer');
 const { EventEmitter } = require('events');
-const { isMainThread, parentPort, threadId } = require('worker_threads');
+const { isMainThread } = require('worker_threads');
 const { lendOrdinary, release } = require('./codec/loans');
 const { ClutchError } = require('./errors');
 const { ChannelMeter } = require('./messenger/channel_meter');
 const { Members } = require('./messenger/members');
 const { Requests } = require('./messenger/requests');
+const { processTransport, settings, threadTransport } = require('./messenger/transports');
 const { bad } = require('./options/checks');
-const { DEFAULTS } = require('./options/messenger');
 const { ConsoleLogger } = require('./worker/console_logger');
 const { HEARS } = require('./worker/switchboard/audience');
 
 // Registered, so that two copies of the package in one process share the instance, and its knowledge of the others' pids.
 const INSTANCE = Symbol.for('egg-clutch.messenger');
-const ROLE = Symbol.for('egg-clutch.role');
-const SWITCHBOARD = Symbol.for('egg-clutch.switchboard');
-const SETTINGS = Symbol.for('egg-clutch.messenger-settings');
 
 /** How the actions begin that no listener sees. */
 const OWN_PREFIX = 'egg-clutch:';
-
-/**
- * @typedef {object} Transport
- * @property {number} pid of this process, or the id of this thread
- * @property {'app' | 'agent' | 'master'} [role] of this process, where it is known
- * @property {Members} [members] who takes part; only the master knows by itself
- * @property {(envelope: object, written?: () => void) => boolean | void} send hands it over before it returns; false where nobody is there
- *   to take it
- * @property {boolean} [clones] whether data travels as structured clone
- * @property {{ meter: object, alloc: (bytes: number) => Buffer }} [switchboard] where messages go by one, and are counted there
- * @property {(listener: (message: unknown) => void) => ((() => void) | null)} onMessage starts listening; the result stops
- *   it; null where there is nothing to listen to (yet)
- * @property {(pid: string) => boolean} [hasUnread] whether something that this process sent may still come after the news of its end
- */
 
 class Messenger extends EventEmitter {
   #transport;
   #stopListening = null;
   #pids = [];
   #requests;
-  #ownMeter = new ChannelMeter(() => (globalThis[SETTINGS] ?? DEFAULTS).maxQueue);
+  #ownMeter = new ChannelMeter(() => settings().maxQueue);
 
-  /** @param {Transport} transport */
+  /** @param {import('./messenger/transports').Transport} transport */
   constructor(transport) {
     super();
     this.#transport = transport;
@@ -277,73 +261,4 @@ function processMessenger() {
   return globalThis[INSTANCE];
 }
 
-/**
- * Says that this process is a worker of a cluster. A channel to the parent alone does not: a test runner, or an agent that
- * forked a helper, would get envelopes that it cannot read.
- * @param {'app' | 'agent'} role
- * @param {{ maxQueue: number }} [settings] the option `messenger`
- */
-function becomeWorker(role, settings) {
-  globalThis[ROLE] = role;
-  globalThis[SETTINGS] = settings;
-}
-
-function hasClones() {
-  return globalThis[SETTINGS]?.serialization === 'advanced';
-}
-
-/** @returns {Transport} over Node's channel to the parent process */
-function processTransport(target = process, role = () => globalThis[ROLE]) {
-  const hasMaster = () => role() !== undefined && typeof target.send === 'function';
-  return {
-    pid: target.pid,
-    get role() {
-      return role();
-    },
-    send(envelope, written = () => {}) {
-      if (!hasMaster() || !target.connected) return false;
-      // With a callback, a channel that closes under the write is reported to it; without, it is an 'error' on process.
-      target.send(envelope, undefined, undefined, written);
-      return true;
-    },
-    get clones() {
-      return hasClones();
-    },
-    get switchboard() {
-      return globalThis[SWITCHBOARD];
-    },
-    hasUnread: pid => globalThis[SWITCHBOARD]?.hasUnread(pid) ?? false,
-    onMessage(listener) {
-      if (!hasMaster()) return null;
-      target.on('message', listener);
-      return () => target.removeListener('message', listener);
-    },
-  };
-}
-
-/** @returns {Transport} of a thread of the master, whose address is the thread's id. What cannot be cloned is thrown back. */
-function threadTransport(port = parentPort, id = threadId, role = () => globalThis[ROLE]) {
-  return {
-    pid: id,
-    get role() {
-      return role();
-    },
-    get clones() {
-      return hasClones();
-    },
-    send(envelope, written) {
-      if (role() === undefined) return false;
-      port.postMessage(envelope);
-      // Nobody tells when it is taken.
-      written?.();
-      return true;
-    },
-    onMessage(listener) {
-      if (role() === undefined) return null;
-      port.on('message', listener);
-      return () => port.removeListener('message', listener);
-    },
-  };
-}
-
-module.exports = { Messenger, processMessenger, processTransport, threadTransport, becomeWorker };
+module.exports = { Messenger, processMessenger };

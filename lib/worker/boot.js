@@ -15,7 +15,8 @@ const { drainServersBeside } = require('./servers_beside');
 const { loadNow, loadLater, importFramework } = require('./load_framework');
 const { flavour } = require('../flavour');
 const { timeouts } = require('../options/supervision');
-const { becomeWorker, processMessenger } = require('../messenger');
+const { processMessenger } = require('../messenger');
+const { becomeWorker } = require('../messenger/transports');
 const { messengerSettings } = require('../options/messenger');
 
 // A failed start is thrown, so that Node prints it and exits with 1. Should somebody catch it (an uncaughtException handler of

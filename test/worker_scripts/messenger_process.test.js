@@ -7,6 +7,7 @@ const { fork } = require('node:child_process');
 const { tree, removeAll } = require('./frameworks');
 
 const MESSENGER = path.join(__dirname, '..', '..', 'lib', 'messenger.js');
+const TRANSPORTS = path.join(__dirname, '..', '..', 'lib', 'messenger', 'transports.js');
 
 function run(code) {
   const file = path.join(tree({ 'script.js': `const { processMessenger } = require(${JSON.stringify(MESSENGER)});\n${code}` }), 'script.js');
@@ -41,7 +42,7 @@ describe('the messenger in a process with a channel to some parent', () => {
   });
 
   it('of a worker survives that its channel closes', async () => {
-    const code = `require(${JSON.stringify(MESSENGER)}).becomeWorker('agent');
+    const code = `require(${JSON.stringify(TRANSPORTS)}).becomeWorker('agent');
       const messenger = processMessenger().on('a', () => {});
       process.once('disconnect', () => { messenger.sendToApp('late', 1); setImmediate(() => console.log('still here')); });
       messenger.send('first', 1, 'master');
