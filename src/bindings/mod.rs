@@ -2,6 +2,8 @@
 
 mod callback;
 mod cluster;
+mod cluster_config;
+mod cluster_request;
 mod endpoint;
 mod entry;
 mod in_place;
