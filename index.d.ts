@@ -121,7 +121,8 @@ export interface ClusterOptions {
   /**
    * Who gets the next connection: the app worker with the fewest open ones, in turn where these are equal; the next in turn, whatever it
    * has; or whom the kernel chooses, among sockets of which each worker has one: that costs least for each connection, and spreads them
-   * by chance. A worker that stands still is passed over in each case. `'kernel'` is not possible together with `sticky`.
+   * by chance. A worker that stands still is passed over in each case. `'kernel'` is not possible together with `sticky`, the others not
+   * together with `reusePort`.
    * @default 'least-busy'
    */
   balance?: 'least-busy' | 'round-robin' | 'kernel' | null;
@@ -212,7 +213,7 @@ export interface ClusterOptions {
    * @default 'run/clutch.sock'
    */
   control?: string | false | null;
-  /** A TCP port that shows the same and changes nothing: `/status`, `/healthz`, `/readyz`, `/events`. @default false */
+  /** A TCP port that shows the same and changes nothing: `/status`, `/metrics`, `/healthz`, `/readyz`, `/events`, and at `/` the live page. @default false */
   admin?: AdminOptions | false | null;
   /**
    * How long the cluster still serves after it was asked to stop; `status().ready` is false from the first moment. A second signal ends the
@@ -462,7 +463,7 @@ export interface MessengerStats {
  * Two events are its own: `pressure` when {@link Messenger.pressure} has reached 0.5, and `drain` when it is down to 0.1 again; their
  * argument is the pressure. An action of that name arrives there as well.
  */
-export class Messenger extends EventEmitter {
+export interface Messenger extends EventEmitter {
   /** The pid of this process, or the id of this worker thread, as text. */
   readonly pid: string;
   /** The processes on the other side: all apps for the agent and the master, the agent for an app. From `egg-pids`. */
@@ -785,8 +786,7 @@ export interface BootFailureFacts {
 }
 
 /** The running cluster, in the master. */
-export class Cluster extends EventEmitter {
-  private constructor();
+export interface Cluster extends EventEmitter {
   /** Of the master, which is this process. */
   readonly pid: number;
   /** Such as `http://127.0.0.1:7001`, or the path of a unix socket. */

@@ -29,6 +29,9 @@ function valueOf(code, options) {
 describe('the exports', () => {
   test('are these and no others', () => {
     expect(Object.keys(clutch).sort()).toEqual(NAMES);
+    // What is declared as a value must be one: whoever asks for `instanceof` compiles, and would find undefined.
+    const declared = fs.readFileSync(path.join(__dirname, '..', 'index.d.ts'), 'utf8').matchAll(/^export (?:const|class|function) (\w+)/gm);
+    expect([...declared].map(([, name]) => name).sort()).toEqual(NAMES);
     for (const name of NAMES) expect(clutch[name]).toBeDefined();
   });
 

@@ -284,6 +284,8 @@ describe('reusePort', () => {
 
   test('is refused together with sticky', async () => {
     await optionError({ reusePort: true, sticky: true }, 'options.reusePort', 'options.sticky');
+    for (const balance of ['least-busy', 'round-robin']) await optionError({ reusePort: true, balance }, 'options.balance', 'options.reusePort');
+    expect(await parse({ reusePort: true, balance: 'kernel' })).toMatchObject({ reusePort: true, balance: 'kernel' });
     expect(await parse({ reusePort: false, sticky: true })).toMatchObject({ reusePort: false, sticky: true });
   });
 });

@@ -37,6 +37,8 @@ test.each([
   [{ control: 'a\0b' }, 'options.control must be the path of a socket, or false, got '],
   [{ admin: true }, 'options.admin must be false or an object with port, host, hosts, got true'],
   [{ admin: { port: 1, path: 'x' } }, 'options.admin must be false or an object with port, host, hosts, got '],
+  [{ admin: { port: 7001 }, port: 7001 }, 'options.admin.port must be another port than options.port, got 7001'],
+  [{ admin: { port: 7002 }, debugPort: 7002 }, 'options.admin.port must be another port than options.debugPort, got 7002'],
   [{ admin: {} }, 'options.admin.port must be a TCP port from 1 to 65535, or 0 for any that is free, got undefined'],
   [{ admin: { port: '9000' } }, 'options.admin.port must be a TCP port'],
   [{ admin: { port: 65536 } }, 'options.admin.port must be a TCP port'],

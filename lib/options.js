@@ -50,6 +50,10 @@ function checkTogether({ sticky, reusePort, balance }) {
     throw new ClutchError('ERR_CLUTCH_OPTION',
       "options.balance cannot be 'kernel' together with options.sticky: either the kernel chooses the worker of a connection or its client does");
   }
+  if (reusePort && balance !== undefined && balance !== 'kernel') {
+    throw new ClutchError('ERR_CLUTCH_OPTION',
+      `options.balance cannot be '${balance}' together with options.reusePort: with that the kernel chooses, as with 'kernel'`);
+  }
   if (!sticky || !reusePort) return;
   throw new ClutchError('ERR_CLUTCH_OPTION',
     'options.reusePort cannot be true together with options.sticky: either the kernel chooses the worker of a connection or its client does');
@@ -75,6 +79,8 @@ function parsePorts(given) {
     debugPort: port('options.debugPort', given.debugPort),
   };
   if (ports.port && ports.port === ports.debugPort) throw bad('options.debugPort', given.debugPort, 'another port than options.port');
+  const taken = Object.entries(ports).find(([, number]) => number && number === given.admin?.port);
+  if (taken) throw bad('options.admin.port', given.admin.port, `another port than options.${taken[0]}`);
   return ports;
 }
 

@@ -246,8 +246,10 @@ impl Supervisor {
         if address.is_unix() {
             return address.address.clone().unwrap_or_default();
         }
-        let host = address.address.as_deref().filter(|host| !host.is_empty());
-        format!("{}://{}:{}", self.protocol, host.unwrap_or(&self.config.shown_host), address.port)
+        let host = address.address.as_deref().filter(|host| !host.is_empty()).unwrap_or(&self.config.shown_host);
+        // An address of IPv6 has colons itself (RFC 3986, 3.2.2).
+        let (open, close) = if host.contains(':') && !host.starts_with('[') { ("[", "]") } else { ("", "") };
+        format!("{}://{open}{host}{close}:{}", self.protocol, address.port)
     }
 
     /// `egg-pids` for the agent: the pids of the apps in service, in fork order.

@@ -222,6 +222,17 @@ fn a_sticky_cluster_is_ready_when_its_own_port_is_open_and_not_when_the_apps_lis
 }
 
 #[test]
+fn an_address_of_ipv6_is_shown_as_it_stands_in_a_url() {
+    for (bound, shown_host) in [(Some("::1"), "127.0.0.1"), (None, "::1"), (None, "[::1]")] {
+        let config = SupervisorConfig { workers: 1, shown_host: shown_host.to_owned(), ..production() };
+        let mut stage = Stage::with_booting_apps(config);
+        let address = bound.map(str::to_owned);
+        stage.listen_on(app(0, 1), ListeningAddress { address_type: 6, address, port: 7001 });
+        assert_eq!(stage.view().address.as_deref(), Some("http://[::1]:7001"), "{bound:?} {shown_host}");
+    }
+}
+
+#[test]
 fn in_a_sticky_cluster_only_the_inner_port_counts_as_a_start() {
     let config = SupervisorConfig { workers: 1, sticky_worker_port: Some(41_000), ..production() };
     let mut stage = Stage::with_booting_apps(config);
