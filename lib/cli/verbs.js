@@ -78,7 +78,10 @@ const VERBS = {
     about: 'a new master, with new code of everything, in the place of the old one',
     operands: ['[baseDir]'],
     flags: STEER,
-    teaches: ['For a new Node, a new egg-clutch or new options: the listening sockets are handed on, so that nobody is refused meanwhile.'],
+    teaches: [
+      'For a new Node, a new egg-clutch or new code: the listening sockets are handed on, so that nobody is refused meanwhile. What `start` was told stays as ' +
+      'it was told; for other flags, stop and start. One that does not get ready changes nothing. Not for a cluster in the foreground.',
+    ],
     examples: [['egg-clutch upgrade', '']],
     load: () => require('./verbs/steer').upgrade,
   },
