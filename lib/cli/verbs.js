@@ -105,7 +105,7 @@ const VERBS = {
     about: 'give a worker no more connections, and let it live',
     operands: ['id', '[baseDir]'],
     flags: STEER,
-    teaches: ['To look at it in peace: it keeps its place, its connections and its messages. Not the last one in service.'],
+    teaches: ["To look at it in peace: it keeps its place, its connections and its messages. Not the last one in service, and not under balance 'kernel'."],
     examples: [['egg-clutch isolate 3', ''], ['egg-clutch stack 3', 'and what it is doing']],
     load: () => require('./verbs/steer').isolate,
   },

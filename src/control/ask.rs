@@ -65,6 +65,8 @@ pub struct Reply {
     pub content_type: &'static str,
     /// What comes after the head.
     pub body: Bytes,
+    /// With status 405: the methods that are taken (RFC 9110, 15.5.6).
+    pub allow: Option<&'static str>,
     /// How long the master's thread has worked for it.
     pub cost: Duration,
 }
@@ -79,7 +81,7 @@ impl Reply {
     /// Any text.
     #[must_use]
     pub fn text(status: u16, content_type: &'static str, text: String) -> Self {
-        Self { status, content_type, body: text.into(), cost: Duration::ZERO }
+        Self { status, content_type, body: text.into(), allow: None, cost: Duration::ZERO }
     }
 
     /// An error with a code of the package.

@@ -90,8 +90,9 @@ pub fn verb(name: &str, body: &[u8]) -> Result<(Verb, bool), Reply> {
     }
 }
 
-fn wrong_method(path: &str, allowed: &str) -> Reply {
-    Reply::error(405, "ERR_CLUTCH_OPTION", &format!("{} takes {allowed}", shown(path)))
+fn wrong_method(path: &str, allowed: &'static str) -> Reply {
+    let reply = Reply::error(405, "ERR_CLUTCH_OPTION", &format!("{} takes {allowed}", shown(path)));
+    Reply { allow: Some(allowed), ..reply }
 }
 
 fn bad(message: &str) -> Reply {

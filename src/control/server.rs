@@ -282,13 +282,17 @@ fn page() -> Reply {
         status: 200,
         content_type: "text/html; charset=utf-8",
         body: Bytes::from_static(PAGE.as_bytes()),
+        allow: None,
         cost: Duration::ZERO,
     }
 }
 
 fn whole(reply: Reply) -> Response<Body> {
-    let Reply { status, content_type, body, .. } = reply;
+    let Reply { status, content_type, body, allow, .. } = reply;
     let mut response = response(content_type, Body::Whole(Full::new(body)));
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response
 }
