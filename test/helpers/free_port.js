@@ -4,11 +4,18 @@
 
 const fs = require('node:fs');
 const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
 
 const LOWEST = 10240;
 const ATTEMPTS = 200;
-/** The claims are kept open: sockets without a file, whose names the kernel frees with their process. */
+// Node 18 cannot name a socket without a file: all names are one to it.
+const HAS_NAMES = Number(process.versions.node.split('.')[0]) >= 20;
+const FILES = path.join(os.tmpdir(), `egg-clutch-test-ports-${process.getuid()}`);
+/** The claims are kept open: sockets without a file, whose names the kernel frees with their process; or files with their maker's pid. */
 const handedOut = new Map();
+
+if (!HAS_NAMES) process.once('exit', () => { for (const claimed of handedOut.values()) claimed.close(); });
 
 /** Ports that the kernel may hand to any outgoing connection are left to it: one of them could be taken a moment later. */
 function highest() {
@@ -25,8 +32,26 @@ function isFree(port) {
   });
 }
 
+/** As claim, by a file. One of a process that is gone is nobody's. */
+function claimByFile(port) {
+  const file = path.join(FILES, String(port));
+  const close = () => fs.rmSync(file, { force: true });
+  fs.mkdirSync(FILES, { recursive: true });
+  try {
+    fs.writeFileSync(file, String(process.pid), { flag: 'wx' });
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    const owner = fs.readFileSync(file, 'utf8');
+    if (owner !== '' && !fs.existsSync(`/proc/${owner}`)) close();
+    return false;
+  }
+  handedOut.set(port, { close });
+  return true;
+}
+
 /** Whether the port is ours from now on. */
 function claim(port) {
+  if (!HAS_NAMES) return claimByFile(port);
   return new Promise(resolve => {
     const claimed = net.createServer();
     claimed.once('error', () => resolve(false));
