@@ -61,7 +61,7 @@ const FAMILIES: [Told; 11] = [
 
 /// What is kept of the actions: their names, and what those have counted that have ended.
 #[derive(Debug)]
-pub(super) struct MessageTotals {
+pub struct MessageTotals {
     places: HashMap<String, usize>,
     /// The first is that of all others.
     names: Vec<String>,
@@ -72,7 +72,7 @@ pub(super) struct MessageTotals {
 
 /// All of it at a moment.
 #[derive(Debug)]
-pub(super) struct Totals<'a> {
+pub struct Totals<'a> {
     names: &'a [String],
     counts: Vec<Counts>,
     refused: u64,
@@ -80,7 +80,7 @@ pub(super) struct Totals<'a> {
 
 /// What one process has counted, over all actions.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct MessageCounts {
+pub struct MessageCounts {
     pub(super) sent: f64,
     pub(super) received: f64,
     pub(super) bytes: f64,
@@ -89,7 +89,9 @@ pub(super) struct MessageCounts {
 }
 
 impl MessageCounts {
-    pub(super) fn read(tally: TallyReader<'_>) -> Self {
+    /// Adds up what stands on the page of a process.
+    #[must_use]
+    pub fn read(tally: TallyReader<'_>) -> Self {
         let mut sum = Counts::default();
         tally.each(|_, counts| sum.add(counts));
         let get = |column| sum.get(column);
@@ -103,14 +105,16 @@ impl MessageCounts {
     }
 
     /// Those of a process beside those of others; what waits is true of a moment only.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.sent += other.sent;
         self.received += other.received;
         self.bytes += other.bytes;
         self.dropped += other.dropped;
     }
 
-    pub(super) fn json(&self) -> Value {
+    /// As whole numbers, by their names.
+    #[must_use]
+    pub fn json(&self) -> Value {
         json!({
             "sent": whole(self.sent), "received": whole(self.received), "bytes": whole(self.bytes),
             "dropped": whole(self.dropped), "queued": whole(self.queued),
@@ -141,7 +145,7 @@ impl MessageTotals {
     }
 
     /// A process has ended; to be told once of each.
-    pub(super) fn close(&mut self, tally: TallyReader<'_>) {
+    pub fn close(&mut self, tally: TallyReader<'_>) {
         let refused = tally.each(|name, counts| {
             let mut counts = *counts;
             counts.close();
@@ -154,7 +158,7 @@ impl MessageTotals {
     }
 
     /// All of it, with what the living add.
-    pub(super) fn totals<'a>(&mut self, living: impl Iterator<Item = TallyReader<'a>>) -> Totals<'_> {
+    pub fn totals<'a>(&mut self, living: impl Iterator<Item = TallyReader<'a>>) -> Totals<'_> {
         let mut counts = self.closed.clone();
         let mut refused = self.refused;
         for tally in living {
@@ -180,7 +184,9 @@ impl Totals<'_> {
         all.filter(|(place, (_, counts))| *place > 0 || **counts != Counts::default()).map(|(_, row)| row)
     }
 
-    pub(super) fn families(&self) -> Vec<Family> {
+    /// As metrics, with the action as their label.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
         let samples = |of: fn(&Counts) -> f64| {
             self.rows().map(move |(name, counts)| Sample { labels: vec![("action", name.clone())], value: of(counts) })
         };
@@ -203,7 +209,8 @@ impl Totals<'_> {
     }
 
     /// The facts of `status()`.
-    pub(super) fn json(&self) -> Value {
+    #[must_use]
+    pub fn json(&self) -> Value {
         let actions: Map<String, Value> = self.rows().map(|(name, counts)| (name.clone(), facts(counts))).collect();
         json!({ "actions": actions, "refusedCounters": self.refused })
     }

@@ -32,7 +32,7 @@ mod lanes;
 mod last_word;
 mod line_writer;
 mod listeners;
-mod message_totals;
+pub mod message_totals;
 mod messages;
 mod metrics;
 mod obituary;

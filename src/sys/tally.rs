@@ -21,13 +21,16 @@ pub const COLUMNS: usize = 13;
 /// How many bytes of a name are kept.
 pub const NAME_BYTES: usize = 8 * WORD;
 /// How many words all of it takes.
-pub const TALLY_WORDS: usize = HEAD + ROWS * ROW_WORDS;
+pub const TALLY_WORDS: usize = HEAD_WORDS + ROWS * ROW_WORDS;
 
 /// In front of the rows: how many have a name.
-const HEAD: usize = 8;
+pub const HEAD_WORDS: usize = 8;
+/// Where in a row the length of its name lies.
+pub const NAME_LENGTH_AT: usize = 16;
+/// Where in a row its name lies.
+pub const NAME_AT: usize = 17;
+
 const ROWS: usize = ACTIONS + 1;
-const NAME_LENGTH: usize = 16;
-const NAME: usize = 17;
 /// What stands at the end of a name that was cut.
 const CUT: &str = "…";
 /// Counts beyond it are none: doubles are not exact any more.
@@ -166,7 +169,7 @@ impl<'a> TallyReader<'a> {
     }
 
     fn counts(self, row: Row, refused: &mut u64) -> Counts {
-        let start = HEAD + row.0 * ROW_WORDS;
+        let start = HEAD_WORDS + row.0 * ROW_WORDS;
         let mut counts = Counts::default();
         for (column, count) in Column::ALL.into_iter().zip(&mut counts.0) {
             let value = f64::from_bits(self.word(start + column as usize));
@@ -181,11 +184,11 @@ impl<'a> TallyReader<'a> {
     }
 
     fn name(self, row: Row, into: &mut [u8; NAME_BYTES]) -> Option<&str> {
-        let start = HEAD + row.0 * ROW_WORDS;
-        let length = usize::try_from(self.word(start + NAME_LENGTH)).ok()?;
+        let start = HEAD_WORDS + row.0 * ROW_WORDS;
+        let length = usize::try_from(self.word(start + NAME_LENGTH_AT)).ok()?;
         let name = into.get_mut(..length)?;
         for (index, bytes) in name.chunks_mut(WORD).enumerate() {
-            let word = self.word(start + NAME + index).to_ne_bytes();
+            let word = self.word(start + NAME_AT + index).to_ne_bytes();
             bytes.copy_from_slice(&word[..bytes.len()]);
         }
         std::str::from_utf8(name).ok()
@@ -208,16 +211,16 @@ impl TallyWriter {
     pub fn open(self, name: &str) -> Option<Row> {
         let named = usize::try_from(self.0.first()?.load(Ordering::Relaxed)).ok().filter(|named| *named < ACTIONS)?;
         let row = Row(named + 1);
-        let start = HEAD + row.0 * ROW_WORDS;
+        let start = HEAD_WORDS + row.0 * ROW_WORDS;
         let name = shortened(name);
         for (word, bytes) in
-            self.0.get(start + NAME..start + NAME + NAME_BYTES / WORD)?.iter().zip(name.as_bytes().chunks(WORD))
+            self.0.get(start + NAME_AT..start + NAME_AT + NAME_BYTES / WORD)?.iter().zip(name.as_bytes().chunks(WORD))
         {
             let mut filled = [0; WORD];
             filled[..bytes.len()].copy_from_slice(bytes);
             word.store(u64::from_ne_bytes(filled), Ordering::Relaxed);
         }
-        self.0.get(start + NAME_LENGTH)?.store(name.len() as u64, Ordering::Relaxed);
+        self.0.get(start + NAME_LENGTH_AT)?.store(name.len() as u64, Ordering::Relaxed);
         // SYNC tally-name: whoever sees the number sees the name.
         fence(Ordering::Release);
         self.0.first()?.store(row.0 as u64, Ordering::Relaxed);
@@ -226,7 +229,7 @@ impl TallyWriter {
 
     /// Adds to a number: no more than a load and a store, as nobody else writes.
     pub fn add(self, row: Row, column: Column, value: f64) {
-        if let Some(word) = self.0.get(HEAD + row.0 * ROW_WORDS + column as usize) {
+        if let Some(word) = self.0.get(HEAD_WORDS + row.0 * ROW_WORDS + column as usize) {
             let sum = f64::from_bits(word.load(Ordering::Relaxed)) + value;
             word.store(sum.to_bits(), Ordering::Relaxed);
         }
@@ -235,7 +238,7 @@ impl TallyWriter {
     /// Where the rows lie, for whoever counts there without a call, and how many words they take.
     #[must_use]
     pub fn rows(self) -> Option<(NonNull<u64>, usize)> {
-        let rows = self.0.get(HEAD..TALLY_WORDS)?;
+        let rows = self.0.get(HEAD_WORDS..TALLY_WORDS)?;
         Some((NonNull::new(rows.first()?.as_ptr())?, rows.len()))
     }
 }
@@ -306,9 +309,9 @@ mod tests {
         let writer = TallyWriter::new(words).unwrap();
         let rows = [writer.open("a").unwrap(), writer.open("b").unwrap()];
         for (column, value) in [f64::NAN, -1.0, f64::INFINITY, 0.5, MOST * 2.0, 7.0].into_iter().enumerate() {
-            words[HEAD + rows[0].0 * ROW_WORDS + column].store(value.to_bits(), Ordering::Relaxed);
+            words[HEAD_WORDS + rows[0].0 * ROW_WORDS + column].store(value.to_bits(), Ordering::Relaxed);
         }
-        words[HEAD + rows[1].0 * ROW_WORDS + NAME_LENGTH].store(u64::MAX, Ordering::Relaxed);
+        words[HEAD_WORDS + rows[1].0 * ROW_WORDS + NAME_LENGTH_AT].store(u64::MAX, Ordering::Relaxed);
         let (told, refused) = told(words);
         assert_eq!((told.len(), refused), (1, 6));
         let sums: Vec<f64> = Column::ALL.into_iter().map(|column| told["a"].get(column)).collect();
@@ -334,7 +337,7 @@ mod tests {
 
     fn hostile_words() -> impl Strategy<Value = Vec<u64>> {
         let word = prop_oneof![any::<u64>(), any::<f64>().prop_map(f64::to_bits), 0..200_u64, Just(u64::MAX)];
-        proptest::collection::vec(word, 0..HEAD + 8 * ROW_WORDS)
+        proptest::collection::vec(word, 0..HEAD_WORDS + 8 * ROW_WORDS)
     }
 
     proptest! {
