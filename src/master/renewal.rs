@@ -7,21 +7,19 @@ use tracing::info;
 
 use super::shell::Shell;
 use super::watch::{Life, name_of};
-use crate::message::address::WorkerId;
-use crate::slot::{Duty, Limit, RecyclePolicy, SlotState, Worn};
+use crate::slot::{Duty, Limit, RecyclePolicy, RecycleTurns, SlotState, Worn};
 use crate::supervisor::{Event, View};
 use crate::sys::pulse::{self, Word};
 
-/// What is being renewed, and who has been beyond a limit since when.
+/// When a worker is renewed, and whose turn it is.
 pub(super) struct Recycling {
     pub(super) policy: RecyclePolicy,
-    /// Asked to be replaced, and perhaps not gone yet.
-    renewed: Option<WorkerId>,
+    turns: RecycleTurns,
 }
 
 impl Recycling {
     pub(super) fn new(policy: RecyclePolicy) -> Self {
-        Self { policy, renewed: None }
+        Self { policy, turns: RecycleTurns::default() }
     }
 }
 
@@ -29,14 +27,16 @@ impl Shell {
     /// Renews one worker, where one has served long enough and nothing else is going on.
     pub(super) fn recycle(&mut self, view: &View) {
         let Some(recycling) = &mut self.recycling else { return };
-        // One that is still on its way out has memory, too; and a place that is empty comes first.
-        let is_under_way = recycling.renewed.is_some_and(|number| view.apps.iter().any(|app| app.number == number));
-        if is_under_way || !view.is_running || view.is_degraded || view.is_renewing || view.is_upgrading {
+        // A place that is empty comes first.
+        if !view.is_running || view.is_degraded || view.is_renewing || view.is_upgrading {
             return;
         }
-        recycling.renewed = None;
-        let policy = recycling.policy;
         let now = pulse::now();
+        let state_of = |number| view.apps.iter().find(|app| app.number == number).map(|app| app.state);
+        if !recycling.turns.may_begin(state_of, now) {
+            return;
+        }
+        let policy = recycling.policy;
         let mut all_memory: u64 = self.watch.lives().map(|(_, life)| memory_of(life)).sum();
         let mut workers = Vec::new();
         for app in view.apps.iter().filter(|app| app.state == SlotState::Ready && app.duty == Duty::Serves) {
@@ -66,7 +66,7 @@ impl Shell {
         };
         self.span_of(who).in_scope(|| info!("[master] {} is renewed: {why}", name_of(who, number, pid)));
         if let Some(recycling) = &mut self.recycling {
-            recycling.renewed = Some(number);
+            recycling.turns.begin(number);
         }
         self.feed(Event::RestartAsked { number, ticket: None });
     }

@@ -13,7 +13,7 @@ mod state;
 pub use cause::{Cause, Circumstances, OomPlace, Sender};
 pub use exit::{Exit, ExitReason};
 pub use process::{ClusterState, Ladder, Process};
-pub use recycle::{Limit, RecyclePolicy, Worn};
+pub use recycle::{Limit, RecyclePolicy, RecycleTurns, Worn};
 pub use role::{Duty, Role};
 pub use standstill::{Doing, Finding, Hindrance, Standstill, StuckPolicy, next_beat};
 pub use state::{ProcessEvent, SlotState, Transition};

@@ -1,8 +1,18 @@
 //! [`RecyclePolicy`]: which worker has served long enough and is to be renewed, by its memory, its requests or its age.
 //!
+//! [`RecycleTurns`]: when the next one may be.
+//!
 //! Pure. One at a time; who has nothing in hand comes before who has, and the one that is furthest beyond its limit first.
 
 use std::time::Duration;
+
+use super::SlotState;
+use crate::message::address::WorkerId;
+
+/// How long after a successor that did not get ready the next is tried; twice as long after each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long one that is beyond its limit may be waited for to have nothing in hand.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -86,9 +96,82 @@ impl RecyclePolicy {
     }
 }
 
+/// Whose turn it is to be renewed, and when the next may have one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecycleTurns {
+    /// Was asked to be replaced, and may not be gone yet.
+    renewed: Option<WorkerId>,
+    /// Successors in a row that did not get ready.
+    failures: u32,
+    rests_until: Duration,
+}
+
+impl RecycleTurns {
+    /// A worker is asked to be replaced.
+    pub fn begin(&mut self, number: WorkerId) {
+        self.renewed = Some(number);
+    }
+
+    /// Whether the next one may be, at a moment at which nothing is renewed.
+    ///
+    /// `state_of` tells how a worker is, if it is still there. One that is on its way out has memory, too; one that is in service
+    /// as before has no successor.
+    pub fn may_begin(&mut self, state_of: impl Fn(WorkerId) -> Option<SlotState>, now: Duration) -> bool {
+        if let Some(number) = self.renewed {
+            match state_of(number) {
+                Some(SlotState::Ready) => {
+                    let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);
+                    self.failures = self.failures.saturating_add(1);
+                    self.rests_until = now.saturating_add(pause);
+                }
+                Some(_) => return false,
+                None => self.failures = 0,
+            }
+            self.renewed = None;
+        }
+        now >= self.rests_until
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_one_is_renewed_when_the_last_is_gone_and_also_after_one_whose_successor_did_not_get_ready() {
+        let (one, second) = (WorkerId(1), Duration::from_secs(1));
+        let mut turns = RecycleTurns::default();
+        assert!(turns.may_begin(|_| None, Duration::ZERO));
+        turns.begin(one);
+        assert!(!turns.may_begin(|_| Some(SlotState::Draining), second));
+        assert!(!turns.may_begin(|_| Some(SlotState::Killing), second));
+        assert!(turns.may_begin(|_| None, second));
+        // It is in service as ever: its successor failed.
+        turns.begin(one);
+        assert!(!turns.may_begin(|_| Some(SlotState::Ready), second * 2));
+        assert!(turns.may_begin(|_| Some(SlotState::Ready), second * 3));
+        turns.begin(one);
+        assert!(!turns.may_begin(|_| Some(SlotState::Ready), second * 4));
+        assert!(!turns.may_begin(|_| Some(SlotState::Ready), second * 5), "twice as long");
+        assert!(turns.may_begin(|_| Some(SlotState::Ready), second * 6));
+        turns.begin(one);
+        assert!(turns.may_begin(|_| None, second * 6), "at last");
+        turns.begin(WorkerId(2));
+        assert!(!turns.may_begin(|_| Some(SlotState::Ready), second * 7));
+        assert!(turns.may_begin(|_| None, second * 8), "counted anew");
+    }
+
+    #[test]
+    fn the_pauses_between_attempts_have_an_end() {
+        let mut turns = RecycleTurns::default();
+        let mut now = Duration::ZERO;
+        for _ in 0..100 {
+            turns.begin(WorkerId(1));
+            assert!(!turns.may_begin(|_| Some(SlotState::Ready), now));
+            now += LONGEST_PAUSE;
+            assert!(turns.may_begin(|_| Some(SlotState::Ready), now));
+        }
+    }
 
     const FRESH: Worn =
         Worn { memory: 100, requests: 10, in_flight: 0, age: Duration::from_secs(10), luck: 0.0, beyond_for: None };

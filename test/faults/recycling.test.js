@@ -2,7 +2,11 @@
 // Workers that have served long enough are renewed while clients never stop asking: the new one first, and nobody notices.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { startFolder, started, startedPids } = require('../helpers/folder_cluster');
+const { get } = require('../helpers/http_client');
+const { runFolder } = require('../helpers/run_folder');
 const { Traffic } = require('../helpers/traffic');
 const { tell } = require('../helpers/orders');
 const { until } = require('../helpers/waiting');
@@ -38,5 +42,20 @@ describe('a worker that has served long enough', () => {
     await cluster.output(new RegExp(`app_worker#\\d:${first} is renewed: it has \\d{3} MB of memory`));
     await started(cluster, 2);
     await until(() => !cluster.appPids().includes(first), 'its end');
+  });
+
+  it('is tried again after growing pauses where its successor does not boot, until one does', async () => {
+    const cause = path.join(fs.mkdtempSync(path.join(runFolder(), 'cause')), 'there');
+    const options = { workers: 1, stuck: { steerAfter: '200ms' }, recycle: { requests: 2, jitter: 0 } };
+    const cluster = await startFolder('dies_while_booting', options, { env: { DIES_WHILE: cause } });
+    const { port } = await cluster.ready();
+    fs.writeFileSync(cause, '');
+    for (let request = 0; request < 2; request++) await get(port);
+    const inVain = () => [...cluster.stderr.matchAll(/restart given up: app_worker#\d+ did not get ready/g)].length;
+    await cluster.waitFor(() => inVain() >= 2, { what: 'two successors that do not boot' });
+    fs.rmSync(cause);
+    await started(cluster, 1);
+    const [first] = startedPids(cluster);
+    await cluster.waitFor(() => !cluster.appPids().includes(first), { what: 'its end' });
   });
 });
