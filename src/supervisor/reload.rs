@@ -57,6 +57,11 @@ impl Renewals {
         self.current.is_some()
     }
 
+    /// True while the agent is away for its successor.
+    pub(super) fn renews_agent(&self) -> bool {
+        self.current.as_ref().is_some_and(|job| job.is_agents_turn)
+    }
+
     /// How far it has come; none where nothing is renewed.
     pub(super) fn progress(&self) -> Option<Progress> {
         let Job { slots, with_agent, waiting, booting, .. } = self.current.as_ref()?;

@@ -146,7 +146,9 @@ impl Supervisor {
     }
 
     fn capacity(&self) -> Capacity {
-        let agents = u32::from(self.agent.occupant.as_ref().is_some_and(|agent| agent.state() == SlotState::Ready));
+        // One that was sent away for its successor is not missed; how long that may boot is limited.
+        let is_agent_there = self.agent.occupant.as_ref().is_some_and(|agent| agent.state() == SlotState::Ready);
+        let agents = u32::from(is_agent_there || self.renewals.renews_agent());
         Capacity { agents, workers: self.serving_apps() }
     }
 

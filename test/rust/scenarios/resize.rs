@@ -210,6 +210,18 @@ fn the_agent_is_renewed_last_at_once_and_without_a_word_to_the_parent() {
 }
 
 #[test]
+fn a_renewed_agent_that_boots_for_longer_than_capacity_is_waited_for_does_not_end_the_cluster() {
+    let mut stage = Stage::ready(SupervisorConfig { workers: 1, boot_timeout: seconds(120), ..production() });
+    reload(&mut stage, Some(true), 1);
+    stage.listen(app(0, 2));
+    stage.leave(agent(1));
+    stage.wait(seconds(100));
+    assert_eq!(stage.take().exit(), None);
+    stage.tell(Event::AgentStarted { who: agent(2) });
+    assert_eq!(stage.take().answers(), [(1, Answer::Reloaded { workers: 1, agent: true })]);
+}
+
+#[test]
 fn a_new_agent_that_does_not_boot_fails_the_reload_and_is_tried_again() {
     let mut stage = Stage::ready(SupervisorConfig { workers: 1, ..production() });
     reload(&mut stage, Some(true), 1);
