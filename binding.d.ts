@@ -133,7 +133,13 @@ export declare class Endpoint {
   load(): SwitchboardLoad
   /** The places of those that did not get the last message that was refused. */
   takeRefused(): Array<number>
-  /** What was sent to a process that is `broken`, and that it had not read. */
+  /** The number of the last message that waits, or has waited, for `has_left`. */
+  lastKept(): number
+  /** Whether a message does not wait here for this receiver any more. */
+  hasLeft(place: number, number: number): boolean
+  /** To be called when this process ends: sends what waits, as long as somebody reads. `take_lost` tells what is left. */
+  leave(): void
+  /** What was sent to a process that is `broken` or of which something is `lost`, and that it will not read. */
   takeLost(place: number, generation: number): Array<SwitchboardLoss>
   /** How full the fullest queue is, 0 to 1. */
   pressure(): number
@@ -449,7 +455,7 @@ export interface SwitchboardLoss {
 
 /** What happened on the switchboard. */
 export interface SwitchboardNews {
-  /** `expected`, `joined`, `gone` or `broken`. */
+  /** `expected`, `joined`, `gone`, `lost` or `broken`. */
   kind: string
   /** Its place. */
   place: number

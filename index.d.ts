@@ -71,7 +71,8 @@ export interface ClusterOptions {
   /**
    * Number of app workers, 1 to 1024, also in decimal digits. 0 and NaN mean the default.
    * @default the CPUs this process may use: affinity and cpuset (`os.availableParallelism()`), and no more than the cgroup v1
-   *   or v2 CPU quota that applies, rounded up; but no more than fit into the memory of the cgroup or the machine, at 128 MB each
+   *   or v2 CPU quota that applies, rounded up; but no more than fit into the memory of the cgroup or the machine, at 128 MB each,
+   *   beside agent and spares
    */
   workers?: number | string | null;
   /**
@@ -736,7 +737,8 @@ export interface MessageDroppedEvent {
   /** Of the first; `(other)` where there were too many different ones. */
   action: string | null;
   /** `queue-full`: it does not read, and maxQueue is reached. `too-big`: larger than the arena. `unreadable`: it is no
-   * message. `set-apart`: the two have no memory in common any more, and it lay there unread. `not-started`: too many were sent to all apps
+   * message. `set-apart`: the two have no memory in common any more, and it lay there unread. `sender-ended`: its receiver stood still, so that
+   * it still waited in its sender when that ended. `not-started`: too many were sent to all apps
    * before the cluster was ready. */
   reason: string;
   /** How many, since the last such event. */

@@ -164,6 +164,19 @@ describe('drops', () => {
     expect(sent[1].data.drops).toEqual([{ action: 'b', reason: 'too-big', to, count: 1 }]);
   });
 
+  test('are told with who sent them, where that is another than who tells, and at once where the process ends', () => {
+    const sent = [];
+    const told = [];
+    const reports = new DropReports({ pid: '10', role: 'agent' }, envelope => sent.push(envelope));
+    reports.note({ action: 'a', reason: 'unreadable', to: { role: 'agent', pid: '10' }, from: to });
+    reports.note({ action: 'a', reason: 'unreadable', to: { role: 'agent', pid: '10' } });
+    reports.tellNow();
+    reports.tellNow();
+    expect(sent).toHaveLength(1);
+    new WorkerDrops(drop => told.push(drop)).take(sent[0]);
+    expect(told.map(({ from, count }) => [from, count])).toEqual([[{ role: 'app', pid: 21 }, 1], [{ role: 'agent', pid: 10 }, 1]]);
+  });
+
   test('are counted and told by the master, which believes no odd report', () => {
     const told = [];
     const drops = new WorkerDrops(drop => told.push(drop));

@@ -48,6 +48,11 @@ describe('the default number of workers', () => {
     expect(defaultWorkers({ cpus: 8, total: 512 * MB, read: () => null }).reason).toMatch(/; 512 MB memory is enough for 2 of/);
   });
 
+  test('leaves room for the spare workers beside them', () => {
+    expect(defaultWorkers(machine(1024), { spares: 2 })).toMatchObject({ workers: 4, reason: expect.stringMatching(/for 4 of 128 MB beside 2 spare, master/) });
+    expect(defaultWorkers(machine(128), { spares: 2 }).workers).toBe(1);
+  });
+
   test('is not asked for where one is given', async () => {
     expect((await parseOptions({ baseDir, workers: 77 })).workers).toBe(77);
   });
@@ -61,6 +66,12 @@ describe('the budget of a heap', () => {
     expect(argument).toBe('--max-old-space-size=192');
     expect(reason).toBe('192 MB each, because 3 workers and the agent share a cgroup limit of 1088 MB');
     expect(heapBudget(options, proc(), machine(100)).argument).toBe('--max-old-space-size=64');
+  });
+
+  test('is shared with the spare workers', () => {
+    const { argument, reason } = heapBudget({ ...options, spare: 4 }, proc(), machine(1088));
+    expect(argument).toBe('--max-old-space-size=96');
+    expect(reason).toBe('96 MB each, because 3 workers, 4 spare and the agent share a cgroup limit of 1088 MB');
   });
 
   test("is none where nothing limits memory, or Node's own limit is lower", () => {

@@ -13,6 +13,7 @@ const machine = { read: () => null, total: 1000 * MB };
 
 test('each limit may be given or left out', () => {
   expect(recycleOptions({ memory: '512mb', requests: 10000, age: '1h', jitter: 0 })).toEqual({ memory: 512 * MB, requests: 10000, ageMs: 3600000, jitter: 0 });
+  expect(recycleOptions({ memory: undefined, requests: 5, age: null, jitter: null })).toEqual({ requests: 5, jitter: 0.1 });
   expect(recycleOptions({ requests: 5 })).toEqual({ requests: 5, jitter: 0.1 });
 });
 

@@ -21,6 +21,8 @@ test('durations are texts or milliseconds, and each may be left out', async () =
   const stuck = { steerAfter: 500, killAfter: '1m', stack: false };
   expect((await parse({ stuck })).stuck).toEqual(stuck);
   expect(stuckOptions(stuck)).toEqual({ steerAfterMs: 500, killAfterMs: 60000, stack: false });
+  expect(stuckOptions({ steerAfter: undefined, killAfter: null, stack: undefined })).toEqual(stuckOptions(undefined));
+  await parse({ stuck: { steerAfter: undefined, stack: null } });
   expect(stuckOptions({ killAfter: '2s' })).toEqual({ steerAfterMs: 1000, killAfterMs: 2000, stack: true });
 });
 

@@ -10,7 +10,7 @@ const { ClutchError } = require('./errors');
 const { flavour } = require('./flavour');
 const { loadFramework } = require('./framework_entry');
 const { findFramework } = require('./framework_path');
-const { bad, oneOf, string, boolean, object, count, port } = require('./options/checks');
+const { bad, oneOf, string, boolean, object, givenFields, count, port } = require('./options/checks');
 const { checkControls } = require('./options/control');
 const { parseEntries } = require('./options/entries');
 const { parseHttps } = require('./options/https');
@@ -26,11 +26,6 @@ const HTTPS_PORT = 8443;
 const MAX_WORKERS = 1024;
 // By option: the words that it takes.
 const WORDS = { balance: ['least-busy', 'round-robin', 'kernel'], log: ['egg', 'json'] };
-
-/** A field without a value counts as not given. `fromEntries` defines its keys, so one named `__proto__` stays a key. */
-function dropEmpty(options) {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
-}
 
 function checkFields(given) {
   for (const name of ['baseDir', 'framework', 'customEgg', 'env', 'pidFile']) {
@@ -85,9 +80,9 @@ function parsePorts(given) {
 }
 
 /** The CPUs are counted only where no number is given: asking may be costly, or refused. */
-function parseWorkers(value) {
+function parseWorkers(value, spares) {
   const workers = count('options.workers', value, MAX_WORKERS, `a whole number from 1 to ${MAX_WORKERS} (or 0 for the default)`);
-  return workers ? { workers, reason: null } : defaultWorkers();
+  return workers ? { workers, reason: null } : defaultWorkers({}, { spares });
 }
 
 async function checkFramework(dir, baseDir) {
@@ -129,7 +124,7 @@ function defaults(version, given, env) {
  */
 async function parse(options = {}) {
   if (options === null) options = {};
-  const given = dropEmpty(object('options', options));
+  const given = givenFields(object('options', options));
   checkFields(given);
   supervision(given);
   checkTogether(given);
@@ -141,7 +136,7 @@ async function parse(options = {}) {
 
   const ports = parsePorts(given);
   const threads = parseThreads(given, ports.debugPort);
-  const { workers, reason } = threads.workers ? { workers: threads.workers, reason: null } : parseWorkers(given.workers);
+  const { workers, reason } = threads.workers ? { workers: threads.workers, reason: null } : parseWorkers(given.workers, given.spare);
   const messenger = Object.hasOwn(given, 'messenger') ? parseMessenger(given.messenger) : undefined;
   const required = given.require ? parseRequire(given.require) : undefined;
 

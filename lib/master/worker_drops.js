@@ -21,7 +21,8 @@ class WorkerDrops {
       const count = Number.isSafeInteger(drop?.count) && drop.count > 0 ? drop.count : 1;
       this.count += count;
       const place = at => ({ role: at?.role ?? null, pid: Number(at?.pid) || null });
-      this.#emit({ reason: String(drop?.reason), action: String(drop?.action), count, from: place(data.from), to: place(drop?.to) });
+      const parties = { from: place(drop?.from ?? data.from), to: place(drop?.to) };
+      this.#emit({ reason: String(drop?.reason), action: String(drop?.action), count, ...parties });
     }
     return true;
   }

@@ -23,30 +23,40 @@ class DropReports {
     this.#send = send;
   }
 
-  /** @param {{ action: string, reason: string, to: { role: string | null, pid: string | null }, count?: number }} drop */
-  note({ action, reason, to, count = 1 }) {
-    const isKnown = this.#kinds.has(keyOf(action, reason, to));
+  /**
+   * @typedef {{ role: string | null, pid: string | null }} Party
+   * @param {{ action: string, reason: string, to: Party, from?: Party, count?: number }} drop
+   */
+  note({ action, reason, to, from, count = 1 }) {
+    const isKnown = this.#kinds.has(keyOf(action, reason, to, from));
     const name = isKnown || this.#kinds.size < MAX_KINDS ? action : REST;
     const receiver = name === REST ? { role: null, pid: null } : to;
-    const key = keyOf(name, reason, receiver);
+    const key = keyOf(name, reason, receiver, from);
     const kind = this.#kinds.get(key);
     if (kind) kind.count += count;
-    else this.#kinds.set(key, { action: name, reason, to: receiver, count });
+    else this.#kinds.set(key, { action: name, reason, to: receiver, count, from });
     if (this.#isDue) return;
     this.#isDue = true;
     setTimeout(() => this.#tell(), PAUSE_MS).unref();
   }
 
+  /** Tells what was not told yet. */
+  tellNow() {
+    if (this.#isDue) this.#tell();
+  }
+
   #tell() {
     this.#isDue = false;
+    // It was told meanwhile.
+    if (this.#kinds.size === 0) return;
     const drops = [...this.#kinds.values()];
     this.#kinds.clear();
     this.#send({ action: OWN.DROPPED, to: 'master', data: { from: this.#who, drops } });
   }
 }
 
-function keyOf(action, reason, { role, pid }) {
-  return JSON.stringify([action, reason, role, pid]);
+function keyOf(action, reason, to, from) {
+  return JSON.stringify([action, reason, to.role, to.pid, from?.pid]);
 }
 
 module.exports = { DropReports };

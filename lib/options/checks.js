@@ -37,6 +37,12 @@ function isPlainObject(value) {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
+/** The fields of an object that have a value: as among the options themselves, one without counts as not given.
+ * `fromEntries` defines its keys, so one named `__proto__` stays a key. */
+function givenFields(value) {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined && field !== null));
+}
+
 function object(name, value) {
   if (!isPlainObject(value)) throw bad(name, value, 'an object');
   return value;
@@ -59,4 +65,4 @@ function port(name, value) {
   return count(name, value, MAX_PORT, `a TCP port from 1 to ${MAX_PORT} (or 0 for none)`);
 }
 
-module.exports = { MAX_PORT, show, bad, oneOf, string, boolean, object, isPlainObject, count, port };
+module.exports = { MAX_PORT, show, bad, oneOf, string, boolean, object, isPlainObject, givenFields, count, port };

@@ -41,16 +41,18 @@ function megabytes(bytes) {
 
 /**
  * The default number of app workers and, for the log, how it came about: as many as there are CPUs, and as fit into the memory.
+ * @param {object} [machine]
+ * @param {{ spares?: number }} [options] how many more are booted beside them
  * @returns {{ workers: number, reason: string }}
  */
-function defaultWorkers(machine = {}) {
+function defaultWorkers(machine = {}, { spares = 0 } = {}) {
   const { workers, reason } = workersByCpu(machine);
   const { bytes, isCgroup } = memoryLimit(machine);
   // The agent is as large as a worker.
-  const fitting = Math.max(1, Math.floor((bytes - MASTER_BYTES) / WORKER_BYTES) - 1);
+  const fitting = Math.max(1, Math.floor((bytes - MASTER_BYTES) / WORKER_BYTES) - 1 - spares);
   if (fitting >= workers) return { workers, reason };
   const of = isCgroup ? `a cgroup limit of ${megabytes(bytes)} memory` : `${megabytes(bytes)} memory`;
-  return { workers: fitting, reason: `${reason}; ${of} is enough for ${fitting} of ${megabytes(WORKER_BYTES)} beside master and agent` };
+  return { workers: fitting, reason: `${reason}; ${of} is enough for ${fitting} of ${megabytes(WORKER_BYTES)} beside ${spares ? `${spares} spare, ` : ''}master and agent` };
 }
 
 /** Throws ERR_CLUTCH_OPTION for a value that is not allowed. */
@@ -65,11 +67,11 @@ function checkHeapBudget({ heapBudget, startMode }) {
 
 /**
  * The heap that agent and app workers each may have, where they would otherwise believe that the whole container is theirs.
- * @param {{ heapBudget?: boolean | number | string, workers: number, startMode: string }} options
+ * @param {{ heapBudget?: boolean | number | string, workers: number, spare?: number, startMode: string }} options
  * @param {{ execArgv: string[], env: NodeJS.ProcessEnv }} proc whoever has set a limit is left alone
  * @returns {{ argument: string, reason: string } | null} an argument for node
  */
-function heapBudget({ heapBudget: wanted = true, workers, startMode }, proc, machine = {}) {
+function heapBudget({ heapBudget: wanted = true, workers, spare = 0, startMode }, proc, machine = {}) {
   const isSet = [...proc.execArgv, proc.env.NODE_OPTIONS ?? ''].some(text => HEAP_FLAG.test(text));
   if (wanted === false || isSet || startMode === 'worker_threads') return null;
   const argument = bytes => `--max-old-space-size=${Math.floor(bytes / MB)}`;
@@ -79,11 +81,11 @@ function heapBudget({ heapBudget: wanted = true, workers, startMode }, proc, mac
   }
   const { bytes, isCgroup } = memoryLimit(machine);
   if (!isCgroup) return null;
-  const share = Math.max(MIN_HEAP_BYTES, ((bytes - MASTER_BYTES) / (workers + 1)) * HEAP_SHARE);
+  const share = Math.max(MIN_HEAP_BYTES, ((bytes - MASTER_BYTES) / (workers + spare + 1)) * HEAP_SHARE);
   const own = machine.heapLimit ?? v8.getHeapStatistics().heap_size_limit;
   // Node's own limit does already.
   if (share >= own) return null;
-  const shares = `${workers} workers and the agent share a cgroup limit of ${megabytes(bytes)}`;
+  const shares = `${workers} workers${spare ? `, ${spare} spare` : ''} and the agent share a cgroup limit of ${megabytes(bytes)}`;
   return { argument: argument(share), reason: `${megabytes(share)} each, because ${shares}` };
 }
 

@@ -2,7 +2,7 @@
 
 // The option `messenger`: how messages are written, and how much memory they may take.
 
-const { bad, isPlainObject } = require('./checks');
+const { bad, givenFields, isPlainObject } = require('./checks');
 const { size } = require('./size');
 
 const MB = 2 ** 20;
@@ -23,8 +23,7 @@ function parseMessenger(value) {
   if (!isPlainObject(value)) throw bad('options.messenger', value, allowed);
   const unknown = Object.keys(value).find(name => !Object.hasOwn(DEFAULTS, name));
   if (unknown !== undefined) throw bad('options.messenger', value, `${allowed}, and has no ${unknown}`);
-  const given = Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined && field !== null));
-  const { serialization, arena, maxQueue } = { ...DEFAULTS, ...given };
+  const { serialization, arena, maxQueue } = { ...DEFAULTS, ...givenFields(value) };
   if (!SERIALIZATIONS.includes(serialization)) throw bad('options.messenger.serialization', serialization, "'json' or 'advanced'");
   return {
     serialization,

@@ -3,7 +3,7 @@
 // options.recycle: when a worker has served long enough and is renewed.
 
 const { ClutchError } = require('../errors');
-const { bad, isPlainObject, show } = require('./checks');
+const { bad, givenFields, isPlainObject, show } = require('./checks');
 const { duration } = require('./duration');
 const { memoryLimit } = require('./memory_plan');
 const { size } = require('./size');
@@ -16,7 +16,7 @@ const PERCENT = /^\s*(\d+(?:\.\d+)?)\s*%\s*$/;
 
 /** `'80%'`: of the memory that the cgroup or the machine has, for the agent and all workers together. */
 function memory(value, machine) {
-  if (value === undefined || value === null) return {};
+  if (value === undefined) return {};
   const percent = typeof value === 'string' ? PERCENT.exec(value) : null;
   if (!percent) return { memory: size('options.recycle.memory', value, { min: MIN_MEMORY }) };
   const share = Number(percent[1]) / 100;
@@ -25,7 +25,7 @@ function memory(value, machine) {
 }
 
 function requests(value) {
-  if (value === undefined || value === null) return {};
+  if (value === undefined) return {};
   if (!Number.isInteger(value) || value < 1 || value > 2 ** 32 - 1) throw bad('options.recycle.requests', value, 'a whole number from 1 to 4294967295');
   return { requests: value };
 }
@@ -36,7 +36,7 @@ function jitter(value = JITTER) {
 }
 
 function age(value) {
-  return value === undefined || value === null ? {} : { ageMs: duration('options.recycle.age', value, { min: MIN_AGE_MS }) };
+  return value === undefined ? {} : { ageMs: duration('options.recycle.age', value, { min: MIN_AGE_MS }) };
 }
 
 /**
@@ -48,8 +48,9 @@ function recycleOptions(recycle, machine) {
   if (recycle === undefined || recycle === null || recycle === false) return undefined;
   if (!isPlainObject(recycle)) throw bad('options.recycle', recycle, `false or an object with ${FIELDS.join(', ')}`);
   if (Object.keys(recycle).some(name => !FIELDS.includes(name))) throw bad('options.recycle', recycle, `an object with no more than ${FIELDS.join(', ')}`);
-  const limits = { ...memory(recycle.memory, machine), ...requests(recycle.requests), ...age(recycle.age) };
-  const parsed = { ...limits, jitter: jitter(recycle.jitter) };
+  const given = givenFields(recycle);
+  const limits = { ...memory(given.memory, machine), ...requests(given.requests), ...age(given.age) };
+  const parsed = { ...limits, jitter: jitter(given.jitter) };
   return Object.keys(limits).length ? parsed : undefined;
 }
 

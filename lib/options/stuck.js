@@ -3,7 +3,7 @@
 // options.stuck: when a process that does not come back to its event loop gets no new connections, and when it is replaced.
 
 const { ClutchError } = require('../errors');
-const { bad, boolean, isPlainObject, show } = require('./checks');
+const { bad, boolean, givenFields, isPlainObject, show } = require('./checks');
 const { duration } = require('./duration');
 
 const DEFAULTS = Object.freeze({ steerAfter: '1s', killAfter: '30s', stack: true });
@@ -12,7 +12,7 @@ const MIN_MS = 100;
 const MAX_MS = 24 * 3600 * 1000;
 
 function parse(value) {
-  const { steerAfter, killAfter, stack } = { ...DEFAULTS, ...value };
+  const { steerAfter, killAfter, stack } = { ...DEFAULTS, ...givenFields(value ?? {}) };
   const limits = { min: MIN_MS, max: MAX_MS };
   return {
     steerAfterMs: duration('options.stuck.steerAfter', steerAfter, limits),

@@ -3,7 +3,7 @@
 // The options that the supervisor goes by: time-outs, restarts, reloads, spares, and the delay before a stop. Checked when a cluster is
 // started, and read again from the parsed options, where they stay as they were given.
 
-const { bad, boolean, isPlainObject } = require('./checks');
+const { bad, boolean, givenFields, isPlainObject } = require('./checks');
 const { duration } = require('./duration');
 
 const MAX_WORKERS = 1024;
@@ -18,7 +18,7 @@ function fields(name, value, known) {
   for (const field of Object.keys(value)) {
     if (!known.includes(field)) throw bad(`options.${name}`, value, `${allowed} and nothing else`);
   }
-  return Object.fromEntries(Object.entries(value).filter(([, given]) => given !== undefined && given !== null));
+  return givenFields(value);
 }
 
 function whole(name, value, { min, max }) {

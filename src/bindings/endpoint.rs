@@ -51,7 +51,7 @@ const TURNS_BEFORE_WAIT: u32 = 64;
 /// What happened on the switchboard.
 #[napi(object)]
 pub struct SwitchboardNews {
-    /// `expected`, `joined`, `gone` or `broken`.
+    /// `expected`, `joined`, `gone`, `lost` or `broken`.
     pub kind: String,
     /// Its place.
     pub place: u32,
@@ -254,7 +254,27 @@ impl Endpoint {
         self.inner.borrow_mut().take_refused().into_iter().map(|place| place.0).collect()
     }
 
-    /// What was sent to a process that is `broken`, and that it had not read.
+    /// The number of the last message that waits, or has waited, for `has_left`.
+    #[napi]
+    pub fn last_kept(&self) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let number = self.inner.borrow().last_kept() as f64;
+        number
+    }
+
+    /// Whether a message does not wait here for this receiver any more.
+    #[napi]
+    pub fn has_left(&self, place: u32, number: f64) -> bool {
+        self.inner.borrow().has_left(Place(place), whole(number))
+    }
+
+    /// To be called when this process ends: sends what waits, as long as somebody reads. `take_lost` tells what is left.
+    #[napi]
+    pub fn leave(&mut self) {
+        self.inner.borrow_mut().leave();
+    }
+
+    /// What was sent to a process that is `broken` or of which something is `lost`, and that it will not read.
     #[napi]
     pub fn take_lost(&mut self, place: u32, generation: u32) -> Vec<SwitchboardLoss> {
         let lost = self.inner.borrow_mut().take_lost(endpoint::peer(place, generation));
@@ -546,6 +566,7 @@ impl From<News> for SwitchboardNews {
             News::Expected { peer, role, pid } => ("expected", peer, Some((role, pid))),
             News::Joined { peer, role, pid } => ("joined", peer, Some((role, pid))),
             News::Gone { peer } => ("gone", peer, None),
+            News::Lost { peer } => ("lost", peer, None),
             News::Broken { peer } => ("broken", peer, None),
         };
         let role = joined.map(|(role, _)| if role == Role::Agent { "agent" } else { "app" }.to_owned());

@@ -8,16 +8,16 @@ const { Audience } = require('./audience');
 const { FLAG, MAX_RECEIVERS, REST, SENT, Desk } = require('./envelope');
 const { EnvelopeReader } = require('./envelope_reader');
 const { EnvelopeWriter } = require('./envelope_writer');
-const { confirm, flagsOf, isName, isPlainObject, isPlainEnvelope } = require('./message_form');
+const { areArguments, flagsOf, isName, isPlainObject, isPlainEnvelope, plainOf } = require('./message_form');
 const { Leaving } = require('./leaving');
 const { lender } = require('./lender');
 const { Meter } = require('./meter');
 const { Roster } = require('./roster');
+const { Tidying } = require('./tidying');
+const { ALL_SENT, Written } = require('./written');
 
 // What found no room is tried again this often, and whenever somebody writes to us.
 const RETRY_MS = 2;
-// Memory that was needed once is given back when nothing was sent for so long.
-const TIDY_MS = 1000;
 // Where memory has been announced and does not come, it is looked for this often.
 const KEPT_WAITING_MS = 1000;
 // One turn takes so much at most, so that sockets and timers get theirs.
@@ -33,7 +33,7 @@ class Switchboard {
   #process;
   #role;
   #sendByChannel;
-  #roster = new Roster();
+  #roster;
   #desk = new Desk();
   #writer;
   #isWriting = false;
@@ -46,13 +46,13 @@ class Switchboard {
   #pending = 0;
   #isTurnMissed = false;
   #retry = null;
-  #tidy = null;
-  #isUntidy = false;
+  #tidying;
   #logger;
   #emit;
+  #written;
+  #sent = ALL_SENT;
   #deliver = index => this.#deliverOne(index);
   #leaving = new Leaving();
-
   audience;
 
   /**
@@ -67,6 +67,7 @@ class Switchboard {
     this.audience = new Audience(proc);
     this.#clones = clones;
     this.#role = role;
+    this.#roster = new Roster(role);
     this.#process = proc;
     this.#logger = logger;
     this.#sendByChannel = proc.send.bind(proc);
@@ -74,10 +75,12 @@ class Switchboard {
     const tell = envelope => this.#sendByChannel(envelope, undefined, undefined, () => {});
     /** Counts what goes this way, and what does not. */
     this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, logger });
+    this.#written = new Written(this.#endpoint);
     this.#calls = this.#endpoint.calls();
     this.alloc = lender(this.#desk, this.#calls);
     this.#writer = new EnvelopeWriter(this.#desk, this.#calls, clones);
     this.#reader = new EnvelopeReader(this.#desk, this.#calls, number => this.#endpoint.action(number));
+    this.#tidying = new Tidying(() => [this.#endpoint, this.#writer, this.#reader].forEach(part => part.tidy()));
     proc.send = (message, handle, options, callback) => this.send(message, handle, options, callback);
     this.#emit = proc.emit.bind(proc);
     proc.emit = (...args) => {
@@ -85,6 +88,7 @@ class Switchboard {
         this.#catchUp();
         if (args[1]?.action === 'egg-ready') this.#isReady = true;
       }
+      if (args[0] === 'exit') return this.#leave(args);
       return this.#emit(...args);
     };
     proc.prependListener('internalMessage', message => this.#noteInternal(message));
@@ -97,17 +101,20 @@ class Switchboard {
   /** In the place of process.send(), with its arguments, its answers and its errors. */
   send(message, handle, options, callback) {
     // Before egg-ready the master keeps what is for apps that are not there yet, so it must see it.
-    if (!this.#process.connected || !this.#isReady) return this.#sendByChannel(message, handle, options, callback);
-    if (handle && typeof handle !== 'function') return this.#sendWithHandle(message, handle, options, callback);
-    if (!this.#route(message)) return this.#sendByChannel(message, handle, options, callback);
-    if (handle !== undefined || options !== undefined || callback !== undefined) confirm(handle, options, callback);
+    const isOurs = this.#process.connected && this.#isReady && areArguments(handle, options);
+    const plain = isOurs ? plainOf(message) : undefined;
+    if (plain === undefined) return this.#sendByChannel(message, handle, options, callback);
+    if (handle && typeof handle !== 'function') return this.#sendWithHandle(plain, handle, options, callback);
+    this.#sent = ALL_SENT;
+    if (!this.#route(plain)) return this.#sendByChannel(message, handle, options, callback);
+    if ((handle ?? options ?? callback) !== undefined) this.#written.confirm([handle, options, callback], this.#sent);
     return true;
   }
 
   // A handle ends in the master, which has the message go on without it. So only the handle has to go there, and the message stays in
   // order with the others.
   #sendWithHandle(message, handle, options, callback) {
-    const receivers = typeof message === 'string' ? this.#defaultReceivers() : isPlainObject(message) && this.#receiversOf(message);
+    const receivers = this.#roster.receiversOf(message);
     const isReachable = receivers && receivers.members.length > 0 && receivers.members.every(member => member.isJoined);
     if (!isReachable) return this.#sendByChannel(message, handle, options, callback);
     // First, because it throws what Node has against the handle.
@@ -118,10 +125,8 @@ class Switchboard {
 
   /** @returns {boolean} false where the whole message must go by the channel */
   #route(message) {
-    if (typeof message === 'string') return this.#route({ action: message, data: message });
-    if (!isPlainObject(message) || typeof message.toJSON === 'function') return false;
     if (typeof message.cmd === 'string' && message.cmd.startsWith('NODE_')) return false;
-    const receivers = this.#receiversOf(message);
+    const receivers = this.#roster.receiversOf(message);
     if (receivers === null) return false;
     const action = isPlainEnvelope(message) ? this.#numberOf(message.action) : NO_NUMBER;
     if (action === NO_NUMBER) return this.#sendWhole(receivers, message);
@@ -135,19 +140,6 @@ class Switchboard {
     const number = isName(action) ? this.#endpoint.numberOf(action) : NO_NUMBER;
     if (this.#numbers.size < MAX_NAMES) this.#numbers.set(action, number);
     return number;
-  }
-
-  #defaultReceivers() {
-    return this.#role === 'agent' ? this.#roster.apps : this.#roster.agent;
-  }
-
-  /** As the master's router would choose them; null where it must be asked. */
-  #receiversOf({ to, receiverPid, receiverWorkerId }) {
-    const pid = receiverWorkerId ?? receiverPid;
-    if (pid !== undefined) return typeof pid === 'string' ? this.#roster.withPid(pid) ?? null : null;
-    if (to === undefined) return this.#defaultReceivers();
-    if (to === 'app') return this.#roster.apps;
-    return to === 'agent' ? this.#roster.agent : null;
   }
 
   #sendWhole(receivers, message) {
@@ -204,8 +196,8 @@ class Switchboard {
     const { length } = writer;
     const outcome = writer.post(action, this.meter.flagsFor(flags), places);
     this.meter.traffic.noteSent(name, length);
-    this.#isUntidy = true;
-    if (!this.#tidy) this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
+    this.#tidying.note();
+    this.#sent = outcome === SENT.ALL ? ALL_SENT : { outcome, places };
     if (outcome === SENT.WAITS || outcome === SENT.REFUSED) {
       this.#retryLater();
       this.meter.backlog.look();
@@ -223,24 +215,28 @@ class Switchboard {
     this.#retry = this.#later(RETRY_MS, () => {
       this.#retry = null;
       if (!this.#endpoint.flush()) this.#retryLater();
+      this.#written.look();
       this.meter.backlog.look();
     });
   }
 
-  #later(ms, act) {
-    return setTimeout(act, ms).unref();
+  /** This process ends; those who listen for that may send something, too. */
+  #leave(exit) {
+    try {
+      return this.#emit(...exit);
+    } finally {
+      this.#endpoint.leave();
+      for (const member of this.#roster.members) this.#noteLost(member, 'sender-ended');
+      this.meter.tellDropped();
+    }
   }
 
-  #tidyUp() {
-    if (this.#isUntidy) {
-      this.#isUntidy = false;
-      this.#tidy = this.#later(TIDY_MS, () => this.#tidyUp());
-      return;
-    }
-    this.#tidy = null;
-    this.#endpoint.tidy();
-    this.#writer.tidy();
-    this.#reader.tidy();
+  #noteLost(member, reason) {
+    return this.meter.noteLost(this.#endpoint.takeLost(member.place, member.generation), member, reason);
+  }
+
+  #later(ms, act) {
+    return setTimeout(act, ms).unref();
   }
 
   #noteInternal(message) {
@@ -263,21 +259,22 @@ class Switchboard {
     for (const news of this.#endpoint.hear()) {
       if (news.kind === 'expected' || news.kind === 'joined') this.#leaving.forget(news.place);
       else this.#part(news);
-      this.#roster.note(news);
+      if (news.kind !== 'lost') this.#roster.note(news);
     }
   }
 
   /** Whether something that a process sent may still come, although its end is known otherwise. */
   hasUnread(pid) {
-    if (this.#roster.withPid(pid)?.members[0].isJoined) return true;
-    return this.#leaving.has(pid);
+    return Boolean(this.#roster.withPid(pid)?.members[0].isJoined) || this.#leaving.has(pid);
   }
 
   #part({ kind, place, generation }) {
     const member = this.#roster.at(place);
     if (member?.generation !== generation) return;
+    // It has grown by copies of its attachments, and there is no such memory.
+    if (kind === 'lost') this.#noteLost(member, 'too-big');
     if (kind === 'broken') {
-      const lost = this.meter.noteLost(this.#endpoint.takeLost(place, generation), member);
+      const lost = this.#noteLost(member, 'set-apart');
       this.#logger.warn(`[messenger] messages to and from ${member.pid} go by the master from now on, ${lost} to it are lost in shared memory`);
     }
     if (kind !== 'gone' || !member.isJoined) return;
@@ -366,7 +363,6 @@ class Switchboard {
   #read(index) {
     const reader = this.#reader;
     const flags = reader.flags(index);
-    const place = reader.place(index);
     const action = reader.action(index);
     if (!(flags & FLAG.WHOLE) && !this.audience.hears(action)) {
       this.meter.noteReceived(reader, index, action);
@@ -380,8 +376,8 @@ class Switchboard {
       if (flags & FLAG.WHOLE && !isPlainObject(data)) throw new TypeError('it is no object');
     } catch (error) {
       reader.skip(index);
-      const self = { role: this.#role, pid: String(this.#process.pid) };
-      this.meter.noteDropped({ action, reason: 'unreadable', text: error.message, receivers: [self] });
+      const receivers = [{ role: this.#role, pid: String(this.#process.pid) }];
+      this.meter.noteDropped({ action, reason: 'unreadable', text: error.message, receivers, from: this.#senderOf(index) });
       return undefined;
     }
     this.meter.noteReceived(reader, index, flags & FLAG.WHOLE ? data?.action : action);
@@ -391,8 +387,13 @@ class Switchboard {
     if (flags & FLAG.BY_PID) message.receiverPid = String(this.#process.pid);
     if (flags & FLAG.BY_WORKER_ID) message.receiverWorkerId = String(this.#process.pid);
     message.to = this.#role;
-    message.from = this.#roster.at(place)?.role ?? this.#leaving.at(place)?.role;
+    message.from = this.#senderOf(index)?.role;
     return message;
+  }
+
+  #senderOf(index) {
+    const place = this.#reader.place(index);
+    return this.#roster.at(place) ?? this.#leaving.at(place);
   }
 }
 

@@ -46,32 +46,40 @@ class Meter {
    * @param {string} drop.reason a word
    * @param {string} drop.text the same, for the log
    * @param {Array<{ role: string, pid: string } | undefined>} drop.receivers who did not get it
+   * @param {{ role: string, pid: string }} [drop.from] who sent it, where that is another process
    */
-  noteDropped({ action, reason, text, receivers }) {
+  noteDropped({ action, reason, text, receivers, from }) {
+    const sender = from && { role: from.role, pid: from.pid };
     this.#count += 1;
     // One line for the first and then for every power of two.
     if (Number.isInteger(Math.log2(this.#count))) this.#logger.warn(`[messenger] a message was dropped: ${text} (${this.#count} so far)`);
     for (const { role = null, pid = null } of receivers.map(receiver => receiver ?? {})) {
       this.traffic.noteDropped(action);
-      this.#reports.note({ action, reason, to: { role, pid } });
+      this.#reports.note({ action, reason, to: { role, pid }, from: sender });
       for (const watcher of this.#watchers) watcher({ action, reason, pid });
     }
   }
 
   /**
-   * What had been sent to a process when it was set apart from this one.
+   * What was sent to a process and does not get there.
    * @param {Array<{ action: string, count: number }>} losses
    * @param {{ role: string, pid: string }} to
+   * @param {string} reason a word
    * @returns {number} how many messages
    */
-  noteLost(losses, { role, pid }) {
+  noteLost(losses, { role, pid }, reason) {
     let total = 0;
     for (const { action, count } of losses) {
       total += count;
       this.traffic.noteDropped(action, count);
-      this.#reports.note({ action, reason: 'set-apart', to: { role, pid }, count });
+      this.#reports.note({ action, reason, to: { role, pid }, count });
     }
     return total;
+  }
+
+  /** Tells the master what was dropped and not told yet: this process ends. */
+  tellDropped() {
+    this.#reports.tellNow();
   }
 
   /** The flags of the next message to be sent. */

@@ -2,6 +2,8 @@
 
 // Who takes part in the cluster, as the master has told this process, and how each is reached.
 
+const { receiverOf, targetOf } = require('./message_form');
+
 /**
  * @typedef {object} Member
  * @property {number} place
@@ -24,10 +26,26 @@ class Receivers {
 }
 
 class Roster {
+  #role;
   #byPlace = new Map();
   #byPid = new Map();
   #apps = new Receivers([]);
   #agent = null;
+
+  /** @param {'agent' | 'app'} role of this process */
+  constructor(role) {
+    this.#role = role;
+  }
+
+  /** As the master's router would choose them. @returns {Receivers | null} null where it must be asked */
+  receiversOf({ to, receiverPid, receiverWorkerId }) {
+    const byWorkerId = receiverOf(receiverWorkerId);
+    const pid = byWorkerId === undefined ? receiverOf(receiverPid) : byWorkerId;
+    if (pid !== undefined) return this.withPid(pid) ?? null;
+    const target = targetOf(to) ?? (this.#role === 'agent' ? 'app' : 'agent');
+    if (target === 'app') return this.#apps;
+    return target === 'agent' ? this.#agent : null;
+  }
 
   /** @returns {Member | undefined} */
   at(place) {
@@ -37,16 +55,6 @@ class Roster {
   /** @returns {Receivers | undefined} */
   withPid(pid) {
     return this.#byPid.get(pid);
-  }
-
-  /** @returns {Receivers} all app workers */
-  get apps() {
-    return this.#apps;
-  }
-
-  /** @returns {Receivers | null} */
-  get agent() {
-    return this.#agent;
   }
 
   get members() {

@@ -146,6 +146,12 @@ impl Outbox {
         self.links.get(at.0 as usize)?.as_ref().map(|link| link.receiver)
     }
 
+    /// Whether a payload of so many bytes can ever have a block.
+    #[must_use]
+    pub fn fits(&self, length: ByteCount) -> bool {
+        self.slab.fits(length)
+    }
+
     /// A block for a payload, which nobody sees until it is published. Reclaims what has been passed before it says no.
     ///
     /// # Errors

@@ -169,6 +169,12 @@ impl Slab {
         })
     }
 
+    /// Whether so many bytes can ever have a block: the arena may be smaller.
+    #[must_use]
+    pub fn fits(&self, length: ByteCount) -> bool {
+        segment_for(block_bytes(length)) <= self.arena
+    }
+
     /// A block for `length` bytes, if one is free now.
     pub fn try_allocate(&mut self, length: ByteCount, purpose: Purpose) -> Option<Block> {
         let bytes = block_bytes(length);
@@ -195,7 +201,7 @@ impl Slab {
     /// What would make room for so many bytes. Empty segments that are too small for it, and stand in the way of a larger one,
     /// are dropped.
     fn missing(&mut self, bytes: u64, purpose: Purpose) -> NoRoom {
-        let needed = round_up(bytes.saturating_add(BLOCKS_START.0), SEGMENT_UNIT);
+        let needed = segment_for(bytes);
         if needed > self.arena {
             return NoRoom::TooBig { limit: ByteCount(self.arena.saturating_sub(BLOCKS_START.0)) };
         }
@@ -311,6 +317,11 @@ impl Slab {
 
 fn block_bytes(length: ByteCount) -> u64 {
     round_up(length.0.max(1), LINE_BYTES)
+}
+
+/// The smallest segment that has room for such a block.
+fn segment_for(block_bytes: u64) -> u64 {
+    round_up(block_bytes.saturating_add(BLOCKS_START.0), SEGMENT_UNIT)
 }
 
 /// What stands in the first line of a segment.

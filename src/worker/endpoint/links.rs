@@ -8,7 +8,7 @@ use super::super::tally::Queued;
 use super::names::unfilled;
 use crate::sys::event::Event;
 use crate::transport::switchboard::descriptor::Heading;
-use crate::transport::switchboard::layout::{Peer, Place};
+use crate::transport::switchboard::layout::{ByteCount, Peer, Place};
 
 /// What a shared payload costs beside its bytes: the counts and the vector, and the allocator's share of both.
 const PAYLOAD_COST: usize = 72;
@@ -20,6 +20,8 @@ pub(super) struct Waiting {
     /// The name and what follows.
     pub(super) payload: Arc<Vec<u8>>,
     pub(super) since: Instant,
+    /// Which of those that were kept here it is, from 1; 0 where it was taken back.
+    pub(super) number: u64,
     /// Counts it.
     _queued: Queued,
 }
@@ -31,12 +33,17 @@ fn filled_name(heading: Heading, payload: &[u8]) -> &[u8] {
 impl Waiting {
     pub(super) fn new(heading: Heading, payload: Vec<u8>) -> Self {
         let queued = Queued::new(filled_name(heading, &payload));
-        Self { heading, payload: Arc::new(payload), since: Instant::now(), _queued: queued }
+        Self { heading, payload: Arc::new(payload), since: Instant::now(), number: 0, _queued: queued }
     }
 
     /// What it is called; empty where that stands in its data.
     pub(super) fn name(&self) -> &[u8] {
         unfilled(filled_name(self.heading, &self.payload))
+    }
+
+    /// The bytes that it takes of the arena.
+    pub(super) fn bytes(&self) -> ByteCount {
+        ByteCount(self.payload.len() as u64)
     }
 
     /// How much memory it takes, its place in the queue included: a queue of tiny messages must not hold several times its bound.

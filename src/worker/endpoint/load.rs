@@ -46,13 +46,17 @@ impl Endpoint {
         self.outbox.reclaim();
         Load {
             pressure: self.pressure(),
-            messages: self.links.iter().map(|link| link.queue.len()).sum(),
+            messages: self.waiting_messages(),
             bytes: self.links.iter().map(|link| link.waiting_bytes).sum(),
             waited: self.waits.count,
             waited_for: self.waits.total,
             longest: self.waits.longest,
             attached: self.outbox.attached().0,
         }
+    }
+
+    pub(super) fn waiting_messages(&self) -> usize {
+        self.links.iter().map(|link| link.queue.len()).sum()
     }
 
     /// Those that did not get the last message that was refused.

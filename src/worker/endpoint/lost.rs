@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::links::Waiting;
 use super::names::unfilled;
-use super::{Endpoint, Peer};
+use super::{Endpoint, News, Peer, Place};
 use crate::transport::switchboard::descriptor::Descriptor;
 
 /// Messages of one action that their receiver will not get.
@@ -20,7 +21,8 @@ pub struct Lost {
 pub(super) struct Losses(Vec<(Peer, Lost)>);
 
 impl Endpoint {
-    /// What was sent to this process, before the two were set apart, and had not been read as far as could be seen. Once.
+    /// What was sent to this process and will not be read: it was given up, or had not been read as far as could be seen when the two were
+    /// set apart. Once.
     pub fn take_lost(&mut self, peer: Peer) -> Vec<Lost> {
         let all = std::mem::take(&mut self.losses.0);
         let (lost, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(to, _)| *to == peer);
@@ -30,18 +32,27 @@ impl Endpoint {
 
     /// Counts what a receiver has not read, before it is let go of.
     pub(super) fn note_lost(&mut self, peer: Peer) {
-        let mut counts: HashMap<Vec<u8>, u64> = HashMap::new();
-        for descriptor in self.outbox.unread(peer.place) {
-            *counts.entry(self.name_of(&descriptor)).or_default() += 1;
-        }
-        if let Some(link) = self.links.get(peer.place) {
-            for waiting in &link.queue {
-                *counts.entry(waiting.name().to_vec()).or_default() += 1;
-            }
-        }
-        let mut lost: Vec<_> = counts.into_iter().map(|(name, count)| (peer, Lost { name, count })).collect();
-        lost.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
-        self.losses.0.append(&mut lost);
+        let unread = self.outbox.unread(peer.place);
+        let unread = unread.iter().map(|descriptor| self.name_of(descriptor));
+        let queue = self.links.get(peer.place).map(|link| &link.queue);
+        let unsent = queue.into_iter().flatten().map(|waiting| waiting.name().to_vec());
+        let lost = counted(unread.chain(unsent));
+        self.losses.0.extend(lost.into_iter().map(|lost| (peer, lost)));
+    }
+
+    /// A message that waits for a process can never be sent any more: with copies of what was attached to it, it is larger than the arena.
+    pub(super) fn note_grown(&mut self, place: Place, waiting: &Waiting) {
+        let Some(peer) = self.links.get(place).map(|link| link.peer) else { return };
+        self.losses.0.push((peer, Lost { name: waiting.name().to_vec(), count: 1 }));
+        self.news.push_back(News::Lost { peer });
+        self.come_back();
+    }
+
+    /// Counts what waits for a process and will not be sent any more.
+    pub(super) fn note_unsent(&mut self, peer: Peer) {
+        let queue = self.links.get(peer.place).map(|link| &link.queue);
+        let names = queue.into_iter().flatten().map(|waiting| waiting.name().to_vec());
+        self.losses.0.extend(counted(names).into_iter().map(|lost| (peer, lost)));
     }
 
     fn name_of(&self, descriptor: &Descriptor) -> Vec<u8> {
@@ -49,4 +60,14 @@ impl Endpoint {
         let is_read = descriptor.range.is_some_and(|range| self.outbox.read(&range, &mut name).is_ok());
         if is_read { unfilled(&name).to_vec() } else { Vec::new() }
     }
+}
+
+fn counted(names: impl Iterator<Item = Vec<u8>>) -> Vec<Lost> {
+    let mut counts: HashMap<Vec<u8>, u64> = HashMap::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
+    }
+    let mut lost: Vec<_> = counts.into_iter().map(|(name, count)| Lost { name, count }).collect();
+    lost.sort_by(|one, other| one.name.cmp(&other.name));
+    lost
 }

@@ -3,6 +3,7 @@
 //! Joins the pure core (`transport::switchboard`) with the files, bells and records of `sys`. Never blocks. What a peer's memory
 //! holds is never believed: a peer that writes what cannot be is let go of, and reached by Node's channel again.
 
+mod leaving;
 mod links;
 mod load;
 pub mod loans;
@@ -98,6 +99,11 @@ pub enum News {
         /// Who.
         peer: Peer,
     },
+    /// A message to a process was given up: [`Endpoint::take_lost`] tells which.
+    Lost {
+        /// To whom.
+        peer: Peer,
+    },
     /// A process wrote what cannot be, or what it handed over is not what it was said to be: [`Endpoint::take_lost`] tells what is lost.
     Broken {
         /// Who.
@@ -150,6 +156,8 @@ pub struct Endpoint {
     arena: ByteCount,
     limits: Limits,
     waits: Waits,
+    /// How many messages have found no room so far.
+    last_kept: u64,
     /// Who did not get the last message that was refused.
     refused: Vec<Place>,
     outbox: Outbox,
@@ -192,6 +200,7 @@ impl Endpoint {
             arena: ByteCount(limits.arena),
             limits,
             waits: Waits::default(),
+            last_kept: 0,
             refused: Vec::new(),
             outbox,
             inbox,

@@ -12,7 +12,7 @@ use super::{Endpoint, Sent, memory};
 use crate::sys::unix_socket;
 use crate::transport::switchboard::control::Control;
 use crate::transport::switchboard::descriptor::Heading;
-use crate::transport::switchboard::layout::{ByteCount, Place};
+use crate::transport::switchboard::layout::{ATTACHMENT_BYTES, ByteCount, Place};
 use crate::transport::switchboard::memory::OwnBytes;
 use crate::transport::switchboard::outbox::{Delivery, Published};
 use crate::transport::switchboard::slab::{Block, NoRoom, Purpose};
@@ -21,10 +21,10 @@ use crate::transport::switchboard::slab::{Block, NoRoom, Purpose};
 const KEPT_BYTES: ByteCount = ByteCount(1024 * 1024);
 
 /// How long a sender is held up by a receiver that does not read.
-const PATIENCE: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long it sleeps in between.
-const PAUSE: Duration = Duration::from_millis(1);
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
 /// Into how many shares the arena is divided when it is scarce.
 const SHARES: u64 = 4;
@@ -114,6 +114,10 @@ impl Endpoint {
     fn send_by(&mut self, places: &[Place], mut outgoing: Outgoing<'_>, ready: &mut Vec<Place>) -> Sent {
         outgoing.heading.name_length = u32::try_from(self.spelling(outgoing.name).len()).unwrap_or(u32::MAX);
         outgoing.heading.attachments = u32::try_from(outgoing.attached.len()).unwrap_or(u32::MAX);
+        // Before it may have to wait behind others: nothing that is sent after it would ever pass it.
+        if !self.outbox.fits(self.bytes_of(&outgoing)) {
+            return Sent::TooBig;
+        }
         let is_scarce = self.is_scarce();
         let mut late = Vec::new();
         for &place in places {
@@ -140,10 +144,14 @@ impl Endpoint {
     /// Keeps a message here for those who have no room for it.
     fn keep(&mut self, late: &[Place], outgoing: &Outgoing<'_>) -> Sent {
         self.refused.clear();
-        let Some(waiting) = self.compose(outgoing) else {
+        // With copies of what is attached it may be larger than the arena.
+        let waiting = self.compose(outgoing).filter(|waiting| self.outbox.fits(waiting.bytes()));
+        let Some(mut waiting) = waiting else {
             self.refused.extend_from_slice(late);
             return Sent::Refused;
         };
+        self.last_kept += 1;
+        waiting.number = self.last_kept;
         let mut sent = Sent::Waits;
         for &place in late {
             // What it sends to itself it can only read when it has stopped sending.
@@ -155,6 +163,13 @@ impl Endpoint {
             }
         }
         sent
+    }
+
+    /// What it takes of the arena, without what is attached.
+    fn bytes_of(&self, outgoing: &Outgoing<'_>) -> ByteCount {
+        let list = outgoing.attached.len() * ATTACHMENT_BYTES as usize;
+        let Outgoing { name, payload, .. } = *outgoing;
+        ByteCount((self.spelling(name).len() + list + payload.length() + payload.slack()) as u64)
     }
 
     /// The bytes of a name.
@@ -267,15 +282,16 @@ impl Endpoint {
             }
             let Waiting { heading, ref payload, since, .. } = waiting;
             let outgoing = Outgoing { heading, name: Name::Spelt(&[]), payload: &payload.as_slice(), attached: &[] };
-            let is_sent = self.publish(&[place], &outgoing, Relief::Denied).is_ok_and(|full| full.is_empty());
-            if !is_sent {
-                return;
+            match self.publish(&[place], &outgoing, Relief::Denied) {
+                Ok(full) if full.is_empty() => self.waits.note(since.elapsed()),
+                // It was taken back, and has grown by the copies of what was attached.
+                Err(NoRoom::TooBig { .. }) => self.note_grown(place, &waiting),
+                _ => return,
             }
             if let Some(link) = self.links.get_mut(place) {
                 link.queue.pop_front();
                 link.waiting_bytes -= waiting.cost();
             }
-            self.waits.note(since.elapsed());
         }
     }
 

@@ -310,3 +310,93 @@ fn what_receivers_keep_leaves_room_for_a_large_message() {
     let half = usize::try_from(ARENA / 2).unwrap() - 64;
     assert_eq!(send(&mut first, SECOND.place, &vec![1; half]), Sent::All);
 }
+
+fn fill_ring(from: &mut Endpoint) -> usize {
+    let ring = usize::try_from(Geometry::STANDARD.slots()).unwrap();
+    for _ in 0..ring {
+        assert_eq!(send(from, SECOND.place, b""), Sent::All);
+    }
+    ring
+}
+
+#[test]
+fn what_is_larger_than_the_arena_does_not_wait_behind_others_for_ever() {
+    let ((mut first, to_first), (mut second, to_second)) = pair();
+    let ring = fill_ring(&mut first);
+    assert_eq!(send(&mut first, SECOND.place, b"before"), Sent::Waits);
+    assert_eq!(send(&mut first, SECOND.place, &vec![0; usize::try_from(ARENA).unwrap()]), Sent::TooBig);
+    assert_eq!(send(&mut first, SECOND.place, b"after"), Sent::Waits);
+    let mut taken = 0;
+    while taken < ring {
+        taken += receive(&mut second);
+    }
+    assert!(first.flush());
+    hand_on(&to_first, &to_second, &mut second);
+    assert_eq!((receive(&mut second), receive(&mut second)), (2, 0));
+}
+
+/// One loan, attached so often that copies of it are larger than the arena.
+fn large_by_copies(from: &mut Endpoint) -> [Attached; 5] {
+    const LENT: ByteCount = ByteCount(1_900_000);
+    let (id, _bytes) = from.lend(LENT).unwrap();
+    [Attached { source: Source::Lent(id), at: ByteCount(0), length: LENT }; 5]
+}
+
+fn send_large_by_copies(from: &mut Endpoint, attached: &[Attached]) -> Sent {
+    let heading = heading(Kind::Clone, 0, 0);
+    from.send(
+        &[SECOND.place],
+        Outgoing { heading, name: Name::Spelt(b"grown\0\0\0"), payload: &b"head".as_slice(), attached },
+    )
+}
+
+#[test]
+fn what_would_be_larger_than_the_arena_as_a_copy_is_refused_where_it_would_have_to_wait() {
+    let ((mut first, _to_first), _second) = pair();
+    let attached = large_by_copies(&mut first);
+    fill_ring(&mut first);
+    assert_eq!(send_large_by_copies(&mut first, &attached), Sent::Refused);
+    assert_eq!(first.take_refused(), [SECOND.place]);
+}
+
+#[test]
+fn what_is_taken_back_and_has_grown_beyond_the_arena_is_given_up_and_told_and_holds_nobody_up() {
+    let ((mut first, to_first), (mut second, to_second)) = pair();
+    let attached = large_by_copies(&mut first);
+    assert_eq!(send_large_by_copies(&mut first, &attached), Sent::All);
+    assert_eq!(send(&mut first, SECOND.place, &vec![1; 6_500_000]), Sent::Refused, "and has taken the other one back");
+    assert_eq!(send(&mut first, SECOND.place, b"after"), Sent::All);
+    assert_eq!(first.poll_news(), Some(News::Lost { peer: SECOND }));
+    assert_eq!(first.take_lost(SECOND), [lost(b"grown", 1)]);
+    hand_on(&to_first, &to_second, &mut second);
+    assert_eq!(receive(&mut second), 1);
+}
+
+#[test]
+fn a_message_that_waits_has_left_when_it_and_those_before_it_are_gone() {
+    let ((mut first, to_first), (mut second, to_second)) = pair();
+    let ring = fill_ring(&mut first);
+    assert_eq!(send(&mut first, SECOND.place, b"one"), Sent::Waits);
+    let one = first.last_kept();
+    assert_eq!(send(&mut first, SECOND.place, b"two"), Sent::Waits);
+    let two = first.last_kept();
+    assert_eq!([first.has_left(SECOND.place, one), first.has_left(SECOND.place, two)], [false, false]);
+    hand_on(&to_first, &to_second, &mut second);
+    assert_eq!(receive(&mut second), 8);
+    assert_eq!(receive(&mut second), 8);
+    assert!(first.flush());
+    assert_eq!([first.has_left(SECOND.place, one), first.has_left(SECOND.place, two)], [true, true]);
+    assert!(first.has_left(FIRST.place, 1), "to nobody");
+    assert!(ring > 16);
+}
+
+#[test]
+fn what_still_waits_when_its_sender_ends_is_told_as_lost() {
+    let ((mut first, _to_first), _second) = pair();
+    fill_ring(&mut first);
+    for name in [b"one\0\0\0\0\0", b"two\0\0\0\0\0", b"two\0\0\0\0\0"] {
+        assert_eq!(send_called(&mut first, SECOND.place, name, b"text"), Sent::Waits);
+    }
+    first.leave();
+    assert_eq!(first.take_lost(SECOND), [lost(b"one", 1), lost(b"two", 2)]);
+}
