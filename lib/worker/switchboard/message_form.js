@@ -34,10 +34,10 @@ function isPlainObject(value) {
  */
 function plainOf(message) {
   if (typeof message === 'string') return { action: message, data: message };
-  const hasOwnForm = typeof message?.toJSON === 'function' || isBoxedPrimitive(message);
-  if (isPlainObject(message) && !hasOwnForm) return message;
+  const writesItself = typeof message?.toJSON === 'function';
+  if (!writesItself && isPlainObject(message)) return message;
   if (message === null || typeof message !== 'object' || Array.isArray(message)) return undefined;
-  if (!hasOwnForm) return { ...message };
+  if (!writesItself && !isBoxedPrimitive(message)) return { ...message };
   const text = JSON.stringify(message);
   const form = text === undefined ? undefined : JSON.parse(text);
   if (typeof form === 'string') return { action: form, data: form };
