@@ -45,7 +45,7 @@ class Linger {
    * @returns {() => void} to be called where that is not wanted any more
    */
   over(act, leastMs = 0) {
-    const timer = { act, leastMs, begun: Date.now(), id: undefined };
+    const timer = { act, leastMs, begun: performance.now(), id: undefined };
     timer.id = setTimeout(() => this.#fire(timer), Math.max(this.ms, leastMs));
     this.#timers.add(timer);
     return () => {
@@ -60,7 +60,7 @@ class Linger {
     this.ms = ms;
     for (const timer of this.#timers) {
       clearTimeout(timer.id);
-      timer.id = setTimeout(() => this.#fire(timer), Math.max(ms, timer.leastMs - (Date.now() - timer.begun)));
+      timer.id = setTimeout(() => this.#fire(timer), Math.max(ms, timer.leastMs - (performance.now() - timer.begun)));
     }
   }
 
