@@ -71,22 +71,26 @@ class Traffic {
     return this;
   }
 
-  /** Kills a worker without any warning, and remembers when. */
+  /** Kills a worker without any warning, and remembers when: it may do something until kill(2) has returned. */
   kill(pid) {
-    this.kills.set(pid, process.hrtime.bigint());
+    const earliest = process.hrtime.bigint();
     process.kill(pid, 'SIGKILL');
+    this.kills.set(pid, { earliest, latest: process.hrtime.bigint() });
   }
 
   /**
    * The failures that have no excuse. The only one is that the connection was in the hands of one of `victims` when that was killed: it had
-   * said so (test/fixtures/orders/hands.js) between the request's beginning and the kill, and the request ended after that. Of those that
+   * said so (test/fixtures/orders/hands.js) during the request, and was killed during it; who is dead says nothing. Of those that
    * a victim had taken and could not tell of any more, the number is known, and as many are excused that were under way at its end.
    * When a victim was killed is only known where kill() did it. Nobody is ever refused or left hanging.
    */
   unexcused({ stdout, handsFile }, victims) {
     const hands = new Hands(handsFile ? fs.readFileSync(handsFile, 'utf8') : stdout);
-    const wasAlive = (pid, { from, to }) => !this.kills.has(pid) || (this.kills.get(pid) >= from && this.kills.get(pid) <= to);
-    const had = (pid, failure) => wasAlive(pid, failure) && hands.had(pid, failure, failure.from, this.kills.get(pid) ?? failure.to);
+    const wasAlive = (pid, { from, to }) => {
+      const kill = this.kills.get(pid);
+      return kill === undefined || (kill.latest >= from && kill.earliest <= to);
+    };
+    const had = (pid, failure) => wasAlive(pid, failure) && hands.had(pid, failure, failure.from, failure.to);
     const left = new Map(victims.map(pid => [pid, hands.unsaid(pid)]));
     return this.failures.filter(failure => {
       if (NEVER.includes(failure.error)) return true;
