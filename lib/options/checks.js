@@ -37,7 +37,8 @@ function isPlainObject(value) {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** The fields of an object that have a value: as among the options themselves, one without counts as not given.
+/**
+ * The fields of an object that have a value: as among the options themselves, one without counts as not given.
  * `fromEntries` defines its keys, so one named `__proto__` stays a key. */
 function givenFields(value) {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined && field !== null));

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::desk::NameOfDoor;
 use super::pid_file::PidFile;
@@ -28,12 +28,17 @@ impl LastWord {
         let _ = self.heard.set(());
     }
 
-    /// Removes the pid file and the name of the control socket.
-    pub(super) fn remove_names(&self) {
+    /// Removes the pid file and the name of the control socket, and says that the process exits.
+    pub(super) fn take_leave(&self, code: i32) {
         if let Some(Err(error)) = self.pid_file.as_ref().map(|file| file.remove()) {
             error!("[master] {error}");
         }
         self.control_name.remove();
+        if code == 0 {
+            info!("[master] exit with code:{code}");
+        } else {
+            error!("[master] exit with code:{code}");
+        }
     }
 
     /// Ends the process where JavaScript has heard nothing for so long.
@@ -46,12 +51,7 @@ impl LastWord {
         warn!(
             "[master] the master's JavaScript stands still and does not exit within {ms}ms, the process is ended without it"
         );
-        self.remove_names();
-        if code == 0 {
-            tracing::info!("[master] exit with code:{code}");
-        } else {
-            error!("[master] exit with code:{code}");
-        }
+        self.take_leave(code);
         this_process::exit_now(code)
     }
 }

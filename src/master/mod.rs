@@ -309,9 +309,7 @@ impl MasterHandle {
 
     /// The master process is about to exit with this code: says so, and removes the pid file and the name of the control socket.
     pub fn note_exiting(&self, code: i32) {
-        tracing::dispatcher::with_default(&self.console, || self.last_word.remove_names());
-        let level = if code == 0 { tracing::Level::INFO } else { tracing::Level::ERROR };
-        self.log(level, &format!("[master] exit with code:{code}"));
+        tracing::dispatcher::with_default(&self.console, || self.last_word.take_leave(code));
         // Not after a start that failed at once: its caller may live on.
         if self.threads && self.has_started {
             exit_without_stuck_threads(code);

@@ -34,10 +34,8 @@ impl Endpoint {
     pub(super) fn note_lost(&mut self, peer: Peer) {
         let unread = self.outbox.unread(peer.place);
         let unread = unread.iter().map(|descriptor| self.name_of(descriptor));
-        let queue = self.links.get(peer.place).map(|link| &link.queue);
-        let unsent = queue.into_iter().flatten().map(|waiting| waiting.name().to_vec());
-        let lost = counted(unread.chain(unsent));
-        self.losses.0.extend(lost.into_iter().map(|lost| (peer, lost)));
+        let lost = counted(unread.chain(self.unsent(peer)));
+        self.record(peer, lost);
     }
 
     /// A message that waits for a process can never be sent any more: with copies of what was attached to it, it is larger than the arena.
@@ -50,9 +48,18 @@ impl Endpoint {
 
     /// Counts what waits for a process and will not be sent any more.
     pub(super) fn note_unsent(&mut self, peer: Peer) {
+        let lost = counted(self.unsent(peer));
+        self.record(peer, lost);
+    }
+
+    fn record(&mut self, peer: Peer, lost: Vec<Lost>) {
+        self.losses.0.extend(lost.into_iter().map(|lost| (peer, lost)));
+    }
+
+    /// The names of what waits here for a process.
+    fn unsent(&self, peer: Peer) -> impl Iterator<Item = Vec<u8>> {
         let queue = self.links.get(peer.place).map(|link| &link.queue);
-        let names = queue.into_iter().flatten().map(|waiting| waiting.name().to_vec());
-        self.losses.0.extend(counted(names).into_iter().map(|lost| (peer, lost)));
+        queue.into_iter().flatten().map(|waiting| waiting.name().to_vec())
     }
 
     fn name_of(&self, descriptor: &Descriptor) -> Vec<u8> {
