@@ -5,6 +5,7 @@ const { inspect, types: { isNativeError } } = require('util');
 const { CloneEncoder, decodeClone } = require('../lib/codec/clone');
 const { isJsonSafe } = require('../lib/codec/json_safe');
 const { Region } = require('../lib/codec/layout');
+const { lendOrdinary, release } = require('../lib/codec/loans');
 const { packMessage, unpackMessage } = require('../lib/messenger/packed');
 
 function written(value) {
@@ -67,6 +68,18 @@ describe('a clone', () => {
     expect(() => new CloneEncoder().encode(value)).toThrow(expect.objectContaining({ name: 'DataCloneError' }));
   });
 
+  test('of a view whose memory was taken away is refused as structuredClone does, before or while it is written', () => {
+    const take = view => structuredClone(view.buffer, { transfer: [view.buffer] }) && 1;
+    for (const make of [() => new Uint8Array(9), () => lendOrdinary(9), () => lendOrdinary(9).subarray(3)]) {
+      const [before, meanwhile] = [make(), make()];
+      take(before);
+      for (const value of [before, { before }, { meanwhile, get takes() { return take(meanwhile); } }]) {
+        expect(() => new CloneEncoder().encode(value)).toThrow(expect.objectContaining({ name: 'DataCloneError' }));
+      }
+      expect(through([new Uint8Array(0), Buffer.alloc(0)])).toHaveLength(2);
+    }
+  });
+
   test('of any bytes is an error or some value, never more', () => {
     const { region, size } = written({ list: [1, 'x', Buffer.from('abc')], map: new Map([[1, new Float32Array(3)]]) });
     const original = Buffer.from(region.bytes);
@@ -84,6 +97,25 @@ describe('a clone', () => {
         expect(error.name).toBe('RangeError');
       }
     }
+  });
+});
+
+describe('a Buffer that is lent, of ordinary memory', () => {
+  const take = view => structuredClone(view.buffer, { transfer: [view.buffer] });
+
+  test('is empty once it was sent or released, and is released once', () => {
+    const [sent, released] = [lendOrdinary(9).fill(1), lendOrdinary(9)];
+    expect(through({ sent }).sent).toEqual(Buffer.alloc(9, 1));
+    expect([release(sent), sent.length]).toEqual([false, 0]);
+    expect([release(released), released.length, release(released)]).toEqual([true, 0, false]);
+    expect(() => through({ released })).toThrow(expect.objectContaining({ name: 'DataCloneError' }));
+  });
+
+  test('cannot be released while it is written, nor where somebody has taken its memory', () => {
+    const [lent, taken] = [lendOrdinary(9), lendOrdinary(9)];
+    expect(() => through({ lent, get releases() { return release(lent); } })).toThrow(expect.objectContaining({ name: 'DataCloneError' }));
+    take(taken);
+    expect(release(taken)).toBe(false);
   });
 });
 

@@ -1,13 +1,11 @@
 'use strict';
 
 const { isDeepStrictEqual } = require('util');
-const { Desk, KIND, ROW } = require('../lib/worker/switchboard/envelope');
+const { Desk, HEAD, KIND, ROW } = require('../lib/worker/switchboard/envelope');
 const { EnvelopeReader } = require('../lib/worker/switchboard/envelope_reader');
 const { EnvelopeWriter } = require('../lib/worker/switchboard/envelope_writer');
-const { jsonValues } = require('./support/json_values');
+const { jsonValues, FIRST_SEED, SEEDS } = require('./support/json_values');
 const { LoopbackEndpoint } = require('./support/loopback_endpoint');
-
-const SEEDS = 300;
 
 function ends(options) {
   const desk = new Desk();
@@ -34,8 +32,8 @@ function asJson(data) {
 }
 
 describe('data on the switchboard', () => {
-  test('is what JSON makes of it, whatever it is', () => {
-    for (let seed = 1; seed <= SEEDS; seed++) {
+  test(`is what JSON makes of it, whatever it is (CODEC_SEED=${FIRST_SEED})`, () => {
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       for (const both of seed % 10 ? [copying] : [copying, inPlace]) {
         const { data } = through(jsonValues(seed)(), both);
         const json = asJson(jsonValues(seed)());
@@ -64,6 +62,14 @@ describe('data on the switchboard', () => {
     for (let i = 0; i < 1000; i++) deep = [deep];
     expect(through(deep)).toMatchObject({ kind: KIND.JSON, data: deep });
     expect(through(deep, inPlace)).toMatchObject({ kind: KIND.JSON, data: deep });
+  });
+
+  test('has its toJSON called as JSON would where JSON text is all that it can be', () => {
+    const nested = inner => Array.from({ length: 1000 }).reduce(deep => [deep], inner);
+    expect(through({ toJSON: key => nested(key) })).toMatchObject({ kind: KIND.JSON, data: nested('data') });
+    const answers = [nested(1)];
+    const once = { toJSON: () => answers.pop() };
+    expect(through(once)).toEqual({ kind: KIND.NOTHING, place: 3, action: 'news', data: undefined });
   });
 
   test('that JSON refuses is refused with its words', () => {
@@ -104,5 +110,52 @@ describe('data on the switchboard', () => {
     const text = 'x'.repeat(300000);
     expect(through({ text, more: text }).data).toEqual({ text, more: text });
     expect(through(text).data).toBe(text);
+  });
+});
+
+describe('what is attached', () => {
+  const LONG = 100000;
+
+  /** What each message that was posted had attached. */
+  function posting(values, { beforePost = () => {} } = {}) {
+    const desk = new Desk();
+    const posted = [];
+    const note = () => posted.push(desk.head[HEAD.ATTACHED]);
+    const calls = { stage: () => 0, sendBytes: note, sendText: note, sendBare: note };
+    const writer = new EnvelopeWriter(desk, calls, true);
+    for (const value of values) {
+      try {
+        writer.write(value, 'data');
+        if (value.taken) beforePost();
+        writer.post(0, 0, [3]);
+      } catch (error) {
+        posted.push(error.name);
+      }
+    }
+    return posted;
+  }
+
+  /** A view whose memory somebody else has taken. */
+  function emptied() {
+    const view = new Uint8Array(8);
+    structuredClone(view.buffer, { transfer: [view.buffer] });
+    return view;
+  }
+
+  test('goes with its own message only, also where that cannot be written', () => {
+    const long = Buffer.alloc(LONG);
+    expect(posting([{ long, gone: emptied() }, 'next', { long }, 'last'])).toEqual(['DataCloneError', 0, 1, 0]);
+  });
+
+  test('is refused where its memory is taken while the message is written', () => {
+    const [kept, taken] = [Buffer.alloc(LONG), new Uint8Array(LONG)];
+    const value = { kept, taken, get takes() { return structuredClone(taken.buffer, { transfer: [taken.buffer] }) && 1; } };
+    expect(posting([value, 'next'])).toEqual(['DataCloneError', 0]);
+  });
+
+  test('is refused where its memory is taken between writing and sending, and is not part of the next', () => {
+    const [kept, taken] = [Buffer.alloc(LONG), new Uint8Array(LONG)];
+    const take = () => structuredClone(taken.buffer, { transfer: [taken.buffer] });
+    expect(posting([{ kept, taken }, 'next'], { beforePost: take })).toEqual([expect.stringMatching(/Error$/), 0]);
   });
 });

@@ -49,7 +49,7 @@ const turns = async () => {
 };
 
 function start() {
-  const proc = Object.assign(new EventEmitter(), { pid: 1, connected: true, send: () => true });
+  const proc = Object.assign(new EventEmitter(), { pid: 1, connected: true, send: message => Boolean(JSON.stringify(message)) });
   let ring;
   let tellNews;
   const join = (desk, onMessages, onNews) => {
@@ -68,7 +68,7 @@ function start() {
   proc.emit('message', { action: 'egg-ready' });
   board.send({ action: 'last-words', data: 'adieu', receiverPid: '2' });
   heard.length = 0;
-  return { proc, ring, heard, news };
+  return { board, proc, ring, heard, news };
 }
 
 describe('a process that ends right after its first words', () => {
@@ -90,5 +90,18 @@ describe('a process that ends right after its first words', () => {
     proc.emit('internalMessage', { cmd: 'NODE_CLUTCH', act: 'fence', ...SENDER });
     await turns();
     expect(ring.letGone).toEqual([]);
+  });
+});
+
+describe('a message of which only some receivers have come', () => {
+  test('is itself, although it sends others while the channel writes it for the rest', async () => {
+    const { board, proc, heard, news } = start();
+    news({ kind: 'expected', place: 2, generation: 1, role: 'app', pid: 3 });
+    const data = { toJSON: () => board.send({ action: 'inner', data: 'of the inner', receiverPid: '2' }) && 'of the outer' };
+    board.send({ action: 'outer', data, to: 'app' });
+    proc.emit('internalMessage', { cmd: 'NODE_CLUTCH', act: 'fence', ...SENDER });
+    await turns();
+    const inner = ['inner', 'of the inner'];
+    expect(heard.slice(1).map(({ action, data: said }) => [action, said])).toEqual([inner, inner, ['outer', 'of the outer']]);
   });
 });

@@ -67,7 +67,17 @@ const SPECIALS = [
   () => JSON.rawJSON?.('12345678901234567890') ?? null,
   () => globalThis.process.versions,
   () => (function () { return arguments; })(1, 2),
+  () => Object.assign(Object.create(Array.prototype), { 0: 'a list by its prototype only', length: 1 }),
+  () => Object.setPrototypeOf([1, 2], Object.prototype),
+  () => Object.setPrototypeOf([1, 2], null),
+  () => { const list = [{ get a() { return list.length = 1; } }, 2, 3]; return list; },
+  () => { const made = { get a() { made.late = 1; return delete made.b; }, b: 2, c: 3 }; return made; },
 ];
+
+/** The first of the seeds that a run tries, another each time; CODEC_SEED has the same ones again. */
+const FIRST_SEED = Number(process.env.CODEC_SEED ?? 1 + Math.floor(Math.random() * 2 ** 31));
+/** How many it tries. */
+const SEEDS = Number(process.env.CODEC_SEEDS ?? 300);
 
 /** @returns {() => unknown} makes one value after the other */
 function jsonValues(seed, { specials = true } = {}) {
@@ -104,4 +114,4 @@ function jsonValues(seed, { specials = true } = {}) {
   return value;
 }
 
-module.exports = { jsonValues, random, SPECIALS };
+module.exports = { jsonValues, random, FIRST_SEED, SEEDS, SPECIALS };

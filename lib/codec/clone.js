@@ -28,6 +28,18 @@ function align(bytes) {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
+/** Of an empty one that cannot be told otherwise before Node 21. */
+function isDetached(memory) {
+  if (memory.byteLength > 0) return false;
+  if ('detached' in memory) return memory.detached;
+  try {
+    new Uint8Array(memory);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 function kindOf(view) {
   if (Buffer.isBuffer(view)) return 0;
   const kind = VIEWS.findIndex((View, index) => index > 0 && Object.getPrototypeOf(view) === View.prototype);
@@ -50,6 +62,17 @@ class OutgoingView {
     this.loan = loanOf(view);
     this.range = this.loan?.rangeOf(view);
     this.length = this.range ? this.range.length : view.byteLength;
+    this.mustBeHere();
+  }
+
+  /** Whether its bytes can be had, as nobody has taken them away. */
+  get isHere() {
+    return this.loan ? this.loan.isHere : this.#view.byteLength === this.length && !isDetached(this.#view.buffer);
+  }
+
+  /** @throws {DOMException} as structuredClone() says it */
+  mustBeHere() {
+    if (!this.isHere) throw new DOMException('An ArrayBuffer is detached and could not be cloned.', 'DataCloneError');
   }
 
   bytes() {
@@ -104,6 +127,8 @@ class CloneEncoder {
     serializer.writeValue(value);
     this.#head = serializer.releaseBuffer();
     this.#views = serializer.views;
+    // A getter may have had them taken away.
+    for (const view of this.#views) view.mustBeHere();
     this.size = align((HEADER_WORDS + this.#views.length * ENTRY_WORDS) * BYTES_PER_WORD) + align(this.#head.length);
     for (const { length } of this.#views) this.size += align(length);
   }

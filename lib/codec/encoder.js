@@ -1,7 +1,7 @@
 'use strict';
 
 // Writes a value as layout.js draws it. It comes out as JSON would have it: what JSON.stringify calls (toJSON, getters) is called here
-// once and in the same order, and what it refuses is refused with its own error.
+// once and in the same order, and what it refuses is refused with its own error. Only where encode() answers false is it called again.
 
 const { isBoxedPrimitive, isNumberObject, isStringObject, isBooleanObject, isBigIntObject } = require('util').types;
 const { TAG, TAG_BITS, MAX_BESIDE, HEADER_WORDS, BYTES_PER_WORD, BYTES_PER_DOUBLE, copy } = require('./layout');
@@ -16,7 +16,6 @@ const MAX_DEPTH = 500;
 const MAX_RECORD_KEYS = 64;
 
 const OBJECT = Object.prototype;
-const LIST = Array.prototype;
 
 const NO_FORM = Symbol('no form');
 
@@ -132,8 +131,9 @@ class Encoder {
 
   // Objects, functions and BigInts: what may have a toJSON.
   #writeObject(value, key, depth) {
-    if (typeof value.toJSON === 'function') {
-      const converted = value.toJSON(String(key));
+    const { toJSON } = value;
+    if (typeof toJSON === 'function') {
+      const converted = toJSON.call(value, String(key));
       if (typeof converted !== 'object' && typeof converted !== 'function' && typeof converted !== 'bigint') {
         return this.#write(converted, key, depth);
       }
@@ -144,10 +144,9 @@ class Encoder {
     if (typeof value === 'function') return false;
     if (typeof value === 'bigint') return refuse(value);
     if (depth === MAX_DEPTH) throw NO_FORM;
-    const prototype = Object.getPrototypeOf(value);
-    if (prototype === LIST) return this.#writeList(value, depth);
-    if (prototype === OBJECT) return this.#writeKeys(value, depth);
+    // A list is one by what it is made of, whatever its prototype.
     if (Array.isArray(value)) return this.#writeList(value, depth);
+    if (Object.getPrototypeOf(value) === OBJECT) return this.#writeKeys(value, depth);
     const primitive = primitiveOf(value);
     return primitive === undefined ? this.#writeKeys(value, depth) : this.#write(primitive, key, depth);
   }

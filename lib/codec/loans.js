@@ -9,6 +9,7 @@ const received = new WeakMap();
 /** A Buffer that is the app's until it is sent. */
 class Loan {
   #memory;
+  #length;
   #native;
   #ranges = new WeakMap();
   #isSent = false;
@@ -31,6 +32,7 @@ class Loan {
    */
   constructor(memory, native) {
     this.#memory = memory;
+    this.#length = memory.byteLength;
     if (native) {
       this.#native = native;
       this.number = native.number;
@@ -92,6 +94,12 @@ class Loan {
     if (this.#isEmptied) this.#native.end(this.number);
   }
 
+  /** Whether it can go with a message: nobody else has taken its memory away. */
+  get isHere() {
+    if (this.#isSent) return !this.#isOver && (this.#isEmptied || this.#taken !== null);
+    return this.#memory.byteLength === this.#length;
+  }
+
   get isSent() {
     return this.#isSent;
   }
@@ -115,7 +123,7 @@ function noteReceived(memory, detach) {
 function release(view) {
   const loan = loanOf(view);
   if (loan) {
-    if (loan.isSent) return false;
+    if (loan.isSent || !loan.isHere) return false;
     loan.drop();
     return true;
   }

@@ -30,11 +30,11 @@ class Attachments {
 
   /**
    * Attaches bytes.
-   * @param {{ loan?: import('../../codec/loans').Loan, range?: { offset: number }, length: number, bytes: () => Buffer }} view
+   * @param {import('../../codec/clone').OutgoingView} view
    * @returns {number} its number in the message; -1 where it must be written into it
    */
   add(view) {
-    if (this.#count === MAX_ATTACHED || !Attachments.isFor(view)) return -1;
+    if (this.#count === MAX_ATTACHED || !Attachments.isFor(view) || !view.isHere) return -1;
     const { loan, range, length } = view;
     const isLent = typeof loan?.number === 'number' && range.offset % WORD_BYTES === 0;
     let source;
@@ -53,10 +53,14 @@ class Attachments {
     return this.#count++;
   }
 
-  /** Writes how many there are, and begins with the next message. */
+  /** Begins with a message. One that could not be written may have left some. */
+  begin() {
+    this.#count = 0;
+  }
+
+  /** Writes how many there are. */
   finish() {
     this.#desk.head[HEAD.ATTACHED] = this.#count;
-    this.#count = 0;
   }
 }
 

@@ -91,6 +91,7 @@ class EnvelopeWriter {
    */
   post(action, flags, places) {
     const { head, number } = this.#desk;
+    this.#attachments.begin();
     if (this.#kind === KIND.CLONE) this.#finishClone();
     else if (this.#view !== null) this.#finishBytes();
     this.#attachments.finish();
@@ -192,7 +193,7 @@ class EnvelopeWriter {
   #writeObject(data, key) {
     const encoder = this.#encoder;
     if (!encoder.encode(data, key)) {
-      this.#writeJson(data);
+      this.#writeJson(data, key);
       return;
     }
     this.#kind = KIND.CODEC;
@@ -202,13 +203,14 @@ class EnvelopeWriter {
     this.#source = this.#scratch.region.bytes;
   }
 
-  #writeJson(data) {
-    const text = JSON.stringify(data);
-    if (text === undefined) {
+  #writeJson(data, key) {
+    // In an object, so that its toJSON hears where it stands; `{"data":` and `}` are taken off again.
+    const whole = JSON.stringify({ [key]: data });
+    if (whole === '{}') {
       this.#kind = KIND.NOTHING;
       return;
     }
-    this.#writeText(text);
+    this.#writeText(whole.slice(JSON.stringify(key).length + 2, -1));
     // How it is spelt is told by the number.
     this.#number = this.#encoding;
     this.#kind = KIND.JSON;

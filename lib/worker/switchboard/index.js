@@ -36,7 +36,7 @@ class Switchboard {
   #roster;
   #desk = new Desk();
   #writer;
-  #isWriting = false;
+  #writing = 0;
   #clones;
   #reader;
   #numbers = new Map();
@@ -152,15 +152,15 @@ class Switchboard {
   #sendTo(receivers, action, data, flags, message) {
     // Nobody has joined yet: the channel brings it to all.
     if (receivers.places === null && !receivers.members.some(member => member.isJoined)) return false;
-    const writer = this.#isWriting ? new EnvelopeWriter(this.#desk, this.#calls, this.#clones) : this.#writer;
-    const wasWriting = this.#isWriting;
-    this.#isWriting = true;
+    const writer = this.#writing++ > 0 ? new EnvelopeWriter(this.#desk, this.#calls, this.#clones) : this.#writer;
+    let places;
     try {
       writer.write(data, flags & FLAG.WHOLE ? '' : 'data');
+      // The channel asks for the form once more.
+      places = receivers.places ?? this.#placesOf(receivers, message);
     } finally {
-      this.#isWriting = wasWriting;
+      this.#writing -= 1;
     }
-    const places = receivers.places ?? this.#placesOf(receivers, message);
     if (places.length) this.#publish(writer, action, flags, places, message.action);
     return true;
   }
