@@ -517,8 +517,9 @@ export interface Messenger extends EventEmitter {
    * any more, native code included: a socket that is still to write it would write something else.
    *
    * Bytes that were received are in place from 64 KiB on, with `messenger.serialization: 'advanced'`: they lie in shared memory that the
-   * sender leaves as it is. They may be written, and nobody else sees that; they cannot be transferred to a thread. All that receivers
-   * hold of one sender is at most half of `messenger.arena`, and 64 messages for each of them; the rest is copied.
+   * sender leaves as it is. They may be written, and nobody else sees that. They cannot be transferred to a thread, and neither can what
+   * alloc() has lent: that is a DataCloneError, and before Node.js 21 a copy. All that receivers hold of one sender is at most half of
+   * `messenger.arena`, and 64 messages for each of them; the rest is copied.
    */
   release(buffer: ArrayBufferView): boolean;
   /** Counters since the start of this process. Where messages go through shared memory, those of egg's own messenger are included. */
@@ -916,7 +917,10 @@ export function startCluster(options?: ClusterOptions | null, callback?: ((error
  */
 export function parseOptions(options?: ClusterOptions | null): Promise<ParsedClusterOptions>;
 
-/** The messenger of this process; the same one at every call. In the master it is {@link Cluster.messenger}. */
+/**
+ * The messenger of this process; the same one at every call. In the master it is {@link Cluster.messenger}. In a thread that an app has
+ * started it takes part in no cluster: nothing that is sent there goes anywhere, and questions end with ERR_CLUTCH_NO_RECEIVER.
+ */
 export const messenger: Messenger;
 
 /** What `Application` and `Agent` of the embedded framework share. */

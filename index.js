@@ -26,7 +26,8 @@ const lazy = {
     return require('./lib/master').Master;
   },
   get messenger() {
-    if (isWorkerProcess()) return require('./lib/messenger').processMessenger();
+    // A thread that an app has started can be no master, and its process' channel is not its own.
+    if (isWorkerProcess() || !isMainThread) return require('./lib/messenger').processMessenger();
     return require('./lib/master/endpoint').masterEndpoint().messenger;
   },
 };

@@ -121,12 +121,25 @@ describe('pressure', () => {
     const meter = new ChannelMeter(() => 1000);
     const told = [];
     meter.backlog.onChange = event => told.push(event);
-    const written = Array.from({ length: 12 }, () => meter.noteSent({ action: 'a', data: 'x'.repeat(100) }));
+    const written = [];
+    const message = { action: 'a', data: 'x'.repeat(100) };
+    for (let i = 0; i < 12; i++) meter.send(message, done => { written.push(done); });
     expect(meter.backlog.pressure).toBe(1);
     expect(meter.load()).toMatchObject({ messages: 12, bytes: 1200, waited: 0 });
     for (const done of written) done();
     expect(meter.load()).toMatchObject({ messages: 0, bytes: 0, waited: 12 });
     expect(told).toEqual(['pressure', 'drain']);
+  });
+
+  test('is nothing of what nobody takes, of what cannot be sent, and of what is written at once', () => {
+    const meter = new ChannelMeter(() => 1000);
+    const message = { action: 'a', data: 'x'.repeat(600) };
+    expect(meter.send(message, () => false)).toBe(false);
+    expect(() => meter.send(message, () => { throw new TypeError('of the channel'); })).toThrow('of the channel');
+    expect(meter.traffic.snapshot()).toEqual({});
+    expect(meter.send(message, done => done())).toBe(true);
+    expect([meter.backlog.pressure, meter.load()]).toEqual([0, expect.objectContaining({ messages: 0, bytes: 0, waited: 1 })]);
+    expect(meter.traffic.snapshot().a).toMatchObject({ sent: 1, queued: 0, bytes: 600 });
   });
 
   test('reaches listeners of the messenger, and one that throws harms nobody', () => {

@@ -191,7 +191,7 @@ class Messenger extends EventEmitter {
 
   #send(envelope) {
     if (this.#transport.switchboard) return this.#transport.send(envelope);
-    return this.#transport.send(envelope, this.#ownMeter.noteSent(envelope));
+    return this.#ownMeter.send(envelope, written => this.#transport.send(envelope, written));
   }
 
   #attend(action) {

@@ -26,16 +26,35 @@ class ChannelMeter {
     this.#maxQueue = maxQueue;
   }
 
-  /** @returns {() => void} to be called when it is written */
-  noteSent({ action, data }) {
+  /**
+   * Counts a message that is handed over.
+   * @param {{ action: string, data: unknown }} envelope
+   * @param {(written: () => void) => boolean | void} hand has `written` called when it is written; answers false where nobody is there to
+   *   take it: then, and where it throws, there is nothing to count
+   * @returns {boolean} whether somebody has taken it
+   */
+  send({ action, data }, hand) {
     const bytes = sizeOf(data);
+    const since = performance.now();
+    let note = null;
+    let isWritten = false;
+    const isTaken = hand(() => {
+      isWritten = true;
+      note?.();
+    });
+    if (isTaken === false) return false;
+    this.#noteHanded(action, bytes);
+    note = () => this.#noteWritten(action, bytes, performance.now() - since);
+    if (isWritten) note();
+    return true;
+  }
+
+  #noteHanded(action, bytes) {
     this.traffic.noteSent(action, bytes);
     this.traffic.noteQueued(action, 1);
     this.#messages += 1;
     this.#bytes += bytes;
     this.backlog.look();
-    const since = performance.now();
-    return () => this.#noteWritten(action, bytes, performance.now() - since);
   }
 
   #noteWritten(action, bytes, ms) {
