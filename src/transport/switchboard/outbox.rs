@@ -15,6 +15,10 @@ use super::refused::{Refused, What};
 use super::ring::{Producer, Pushed};
 use super::slab::{ATTACHED_PART, Block, NoRoom, Purpose, Slab};
 
+/// Receivers map blocks in place that are so long, or longer. Before room is found for one it is looked for what has been passed, although
+/// there may be room without that: else such blocks would go round the whole arena, and what is mapped would never be used again.
+const LONG: ByteCount = ByteCount(64 * 1024);
+
 #[derive(Debug)]
 struct Link {
     receiver: Peer,
@@ -165,7 +169,8 @@ impl Outbox {
     /// # Errors
     /// As [`Outbox::reserve`].
     pub fn reserve_for(&mut self, purpose: Purpose, length: ByteCount) -> Result<Block, NoRoom> {
-        if let Some(block) = self.slab.try_allocate(length, purpose) {
+        let may_be_mapped = purpose == Purpose::Attachment && length >= LONG;
+        if !may_be_mapped && let Some(block) = self.slab.try_allocate(length, purpose) {
             return Ok(block);
         }
         self.reclaim();

@@ -1,8 +1,9 @@
 //! A sender's arena: which bytes of which segments hold a payload and which are free.
 //!
-//! All bookkeeping is private to the sender; of it, peers see only the table of segments. The lowest free address is used
-//! first, so that a quiet sender stays in the same few warm pages. Segments are added when nothing fits, each larger than the
-//! last, and dropped when empty. Who still reads a block is `reclaim.rs`'s business.
+//! All bookkeeping is private to the sender; of it, peers see only the table of segments. The lowest free address of the smallest
+//! segment is used first, so that a quiet sender stays in the same few warm pages, and what is small and held for long does not
+//! lie where what is large has to go. Segments are added when nothing fits, each larger than the last, and dropped when empty. Who
+//! still reads a block is `reclaim.rs`'s business.
 
 use super::layout::{
     BLOCKS_START, ByteCount, ByteOffset, Geometry, LINE_BYTES, Label, Peer, Region, SEGMENT_LIMIT, SEGMENT_TABLE,
@@ -19,6 +20,8 @@ pub const SEGMENT_UNIT: u64 = 64 * 1024;
 pub const ATTACHED_PART: u64 = 2;
 /// No segment that is made in advance is more than this part of the arena.
 const LARGEST_PART: u64 = 4;
+/// The same for blocks that are attached: one that is held would pin all of it, and leave no room for a larger block.
+const LARGEST_ATTACHED_PART: u64 = 16;
 
 /// Bytes that belong to one payload until they are freed.
 #[derive(Debug, PartialEq, Eq)]
@@ -141,6 +144,8 @@ pub struct Slab {
     table: Vec<OwnWord>,
     /// By index in the table.
     segments: Vec<Option<Segment>>,
+    /// The indices of those that there are, the smallest first.
+    by_size: Vec<usize>,
     last_serial: u32,
     /// What the next segment is for.
     grows_for: Purpose,
@@ -163,6 +168,7 @@ impl Slab {
             arena: arena.0 / SEGMENT_UNIT * SEGMENT_UNIT,
             table,
             segments,
+            by_size: Vec::with_capacity(SEGMENT_LIMIT),
             last_serial: 0,
             grows_for: Purpose::Message,
             dropped: Vec::new(),
@@ -178,8 +184,11 @@ impl Slab {
     /// A block for `length` bytes, if one is free now.
     pub fn try_allocate(&mut self, length: ByteCount, purpose: Purpose) -> Option<Block> {
         let bytes = block_bytes(length);
-        let mut segments = self.segments.iter_mut().flatten().filter(|segment| segment.purpose == purpose);
-        segments.find_map(|segment| segment.take(bytes))
+        let segments = &mut self.segments;
+        self.by_size.iter().find_map(|&index| {
+            let segment = segments.get_mut(index).and_then(Option::as_mut);
+            segment.filter(|segment| segment.purpose == purpose)?.take(bytes)
+        })
     }
 
     /// A block for `length` bytes.
@@ -210,14 +219,17 @@ impl Slab {
             return NoRoom::Full;
         }
         while needed > self.room(purpose, |_| true) || self.segments.iter().all(Option::is_some) {
-            let last = self.segments.iter().rposition(|seat| seat.as_ref().is_some_and(Segment::is_empty));
-            let Some(last) = last else { return NoRoom::Full };
-            self.drop_segment(last);
+            let Some(largest) = self.empty_segments().last() else { return NoRoom::Full };
+            self.drop_segment(largest);
         }
         self.grows_for = purpose;
         let of_its_kind = self.segments.iter().flatten().filter(|segment| segment.purpose == purpose);
         let largest = of_its_kind.map(|segment| segment.size).max().unwrap_or(0);
-        let in_advance = FIRST_SEGMENT.max(largest * 2).min(self.arena / LARGEST_PART / SEGMENT_UNIT * SEGMENT_UNIT);
+        let part = match purpose {
+            Purpose::Message => LARGEST_PART,
+            Purpose::Attachment => LARGEST_ATTACHED_PART,
+        };
+        let in_advance = FIRST_SEGMENT.max(largest * 2).min(self.arena / part / SEGMENT_UNIT * SEGMENT_UNIT);
         NoRoom::Grow(ByteCount(needed.max(in_advance).min(self.room(purpose, |_| true))))
     }
 
@@ -259,19 +271,33 @@ impl Slab {
         let free = bytes.0.saturating_sub(BLOCKS_START.0) / LINE_BYTES * LINE_BYTES;
         self.last_serial = id.serial;
         let gaps = vec![Gap { offset: BLOCKS_START.0, bytes: free }];
-        *seat = Some(Segment { id, purpose: self.grows_for, memory, size: free + BLOCKS_START.0, gaps, free });
+        let size = free + BLOCKS_START.0;
+        *seat = Some(Segment { id, purpose: self.grows_for, memory, size, gaps, free });
+        let is_before = |&other: &usize| (self.size_of(other), other) < (size, index);
+        let at = self.by_size.partition_point(is_before);
+        self.by_size.insert(at, index);
         // SYNC segment-table: release here ↔ acquire in Segments::is_listed. The label is complete.
         word.store_release(id.to_word());
         Ok(id)
     }
 
-    /// Drops empty segments, the last first, until only `keep` bytes of empty ones are left. Their peers find them unlisted
+    fn size_of(&self, index: usize) -> u64 {
+        self.segments.get(index).and_then(Option::as_ref).map_or(0, |segment| segment.size)
+    }
+
+    /// The indices of those that nothing lies in, the smallest first.
+    fn empty_segments(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let is_empty =
+            |index: &usize| self.segments.get(*index).and_then(Option::as_ref).is_some_and(Segment::is_empty);
+        self.by_size.iter().copied().filter(is_empty)
+    }
+
+    /// Drops empty segments, the largest first, until only `keep` bytes of empty ones are left. Their peers find them unlisted
     /// and let go of them; the memory is free when the last one has.
     pub fn drop_empty(&mut self, keep: ByteCount) {
         let mut kept = 0;
-        for index in 0..self.segments.len() {
-            let seat = self.segments.get(index).and_then(Option::as_ref);
-            let Some(size) = seat.filter(|segment| segment.is_empty()).map(|segment| segment.size) else { continue };
+        for index in self.empty_segments().collect::<Vec<_>>() {
+            let size = self.size_of(index);
             if kept + size <= keep.0 {
                 kept += size;
             } else {
@@ -288,6 +314,7 @@ impl Slab {
     fn drop_segment(&mut self, index: usize) {
         let (Some(seat), Some(word)) = (self.segments.get_mut(index), self.table.get(index)) else { return };
         if let Some(segment) = seat.take() {
+            self.by_size.retain(|other| *other != index);
             // Nothing is read of it any more: each of its blocks was passed by all who might.
             word.store_release(0);
             self.dropped.push(segment.id);

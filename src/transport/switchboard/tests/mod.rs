@@ -12,6 +12,8 @@ mod hostile;
 mod in_place;
 #[cfg(not(cluster_loom))]
 mod links;
+#[cfg(not(any(cluster_loom, miri)))]
+mod mixed;
 #[cfg(not(cluster_loom))]
 mod model;
 #[cfg(cluster_loom)]
