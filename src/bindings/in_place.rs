@@ -15,10 +15,7 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi::{Env, check_status, sys};
 
 use crate::worker::endpoint::loans::{Held, LoanId, Part};
-use crate::worker::endpoint::{Endpoint, OwnBytes, PrivateMapping};
-
-/// Shorter ones are copied: a mapping and what V8 keeps of one cost more.
-const IN_PLACE_BYTES: usize = 64 * 1024;
+use crate::worker::endpoint::{Endpoint, OwnBytes, PrivateMapping, SHORTEST_MAPPED};
 
 /// An ArrayBuffer that was just made, to be a part of the answer of the call that made it.
 pub(super) struct NewArrayBuffer(sys::napi_value);
@@ -116,7 +113,7 @@ impl Home {
 
     /// What is attached to the message that is in place, and is done with that. `None` where it cannot be read.
     pub(super) fn take_parts(self: &Rc<Self>, env: Env, parts: Vec<Part>) -> napi::Result<Option<Vec<NewArrayBuffer>>> {
-        let in_place = |part: &Part| if part.length() < IN_PLACE_BYTES { None } else { part.in_place() };
+        let in_place = |part: &Part| if (part.length() as u64) < SHORTEST_MAPPED.0 { None } else { part.in_place() };
         let mappings: Vec<Option<PrivateMapping>> = parts.iter().map(in_place).collect();
         let is_held = mappings.iter().any(Option::is_some);
         let held = is_held.then(|| self.endpoint.borrow_mut().hold_next()).flatten().map(Rc::new);

@@ -15,9 +15,8 @@ use super::refused::{Refused, What};
 use super::ring::{Producer, Pushed};
 use super::slab::{ATTACHED_PART, Block, NoRoom, Purpose, Slab};
 
-/// Receivers map blocks in place that are so long, or longer. Before room is found for one it is looked for what has been passed, although
-/// there may be room without that: else such blocks would go round the whole arena, and what is mapped would never be used again.
-const LONG: ByteCount = ByteCount(64 * 1024);
+/// Receivers map attached blocks from this length on. Shorter ones they copy: a mapping and what V8 keeps of one cost more.
+pub const SHORTEST_MAPPED: ByteCount = ByteCount(64 * 1024);
 
 #[derive(Debug)]
 struct Link {
@@ -164,12 +163,14 @@ impl Outbox {
         self.reserve_for(Purpose::Message, length)
     }
 
-    /// The same, for what the block is for.
+    /// The same, for what the block is for. For one that its receivers may map it is looked for what has been passed before all, although
+    /// there may be room without that.
     ///
     /// # Errors
     /// As [`Outbox::reserve`].
     pub fn reserve_for(&mut self, purpose: Purpose, length: ByteCount) -> Result<Block, NoRoom> {
-        let may_be_mapped = purpose == Purpose::Attachment && length >= LONG;
+        // Else such blocks would go round the whole arena, and what is mapped would never be used again.
+        let may_be_mapped = purpose == Purpose::Attachment && length >= SHORTEST_MAPPED;
         if !may_be_mapped && let Some(block) = self.slab.try_allocate(length, purpose) {
             return Ok(block);
         }

@@ -39,6 +39,7 @@ pub use crate::transport::switchboard::layout::{ByteCount, Peer, Place};
 pub use crate::transport::switchboard::memory::{OwnBytes, PeerBytes};
 use crate::transport::switchboard::memory::{OwnMemory, PeerMemory};
 use crate::transport::switchboard::outbox::Outbox;
+pub use crate::transport::switchboard::outbox::SHORTEST_MAPPED;
 use crate::transport::switchboard::refused::{Refused, What};
 use links::{Link, Links};
 pub use load::Load;
