@@ -1,10 +1,12 @@
 'use strict';
 // The ways that a message between two members of a cluster can go: what to start for each, and who the members are then.
 
+const path = require('node:path');
 const { freePort } = require('../../helpers/free_port');
 const { ask } = require('../../helpers/probe');
 
 const THREAD_AGENT = 1;
+const WITHOUT_ADDON = path.join(__dirname, '..', '..', 'fixtures', 'preloads', 'without_addon.js');
 
 /** Resolves to the pids of the agent and of the apps, when the cluster is ready. */
 async function processes(cluster) {
@@ -24,6 +26,7 @@ const inProcesses = { env: {}, options: async () => ({}), meet: processes, hasTh
 const WAYS = {
   'through shared memory': { ...inProcesses, name: 'embedded' },
   'by Node\'s channel': { ...inProcesses, name: 'embedded', env: { EGG_CLUTCH_SWITCHBOARD: 'off' } },
+  'with one that has no addon': { ...inProcesses, name: 'embedded', env: { NODE_OPTIONS: `--require ${WITHOUT_ADDON}` } },
   'on egg 3': { ...inProcesses, name: 'egg 3' },
   'between threads': {
     name: 'embedded', env: {}, options: async () => ({ startMode: 'worker_threads', ports: [await freePort(), await freePort()] }),
@@ -31,4 +34,4 @@ const WAYS = {
   },
 };
 
-module.exports = { WAYS, processes };
+module.exports = { WAYS, WITHOUT_ADDON, processes };
