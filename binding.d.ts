@@ -139,6 +139,8 @@ export declare class Endpoint {
   hasLeft(place: number, number: number): boolean
   /** To be called when this process ends: sends what waits, as long as somebody reads. `take_lost` tells what is left. */
   leave(): void
+  /** This process sends nothing any more, and nothing waits here: the others may forget it when they have read what it sent. */
+  finish(): void
   /** What was sent to a process that is `broken` or of which something is `lost`, and that it will not read. */
   takeLost(place: number, generation: number): Array<SwitchboardLoss>
   /** How full the fullest queue is, 0 to 1. */
@@ -356,10 +358,10 @@ export interface LaneDoor {
 }
 
 /**
- * Leaves word for the master, which reads it when this process has ended. `about` is `uncaught` or `exit`; `code` is the exit code, if
- * the process leaves by itself.
+ * Leaves word for the master, which reads it when this process has ended. `about` is `uncaught`, `exit`, or `dropped`, a message to the
+ * master; `code` is the exit code, if the process leaves by itself. Answers whether there is somebody to read it.
  */
-export declare function leaveWord(about: string, text: string, code?: number | undefined | null): void
+export declare function leaveWord(about: string, text: string, code?: number | undefined | null): boolean
 
 /** How a new master is started. */
 export interface MasterPlan {
@@ -455,7 +457,7 @@ export interface SwitchboardLoss {
 
 /** What happened on the switchboard. */
 export interface SwitchboardNews {
-  /** `expected`, `joined`, `gone`, `lost` or `broken`. */
+  /** `expected`, `joined`, `left`, `gone`, `lost` or `broken`. */
   kind: string
   /** Its place. */
   place: number

@@ -183,11 +183,24 @@ describe('drops', () => {
     const reports = new DropReports({ pid: '10', role: 'agent' }, envelope => sent.push(envelope));
     reports.note({ action: 'a', reason: 'unreadable', to: { role: 'agent', pid: '10' }, from: to });
     reports.note({ action: 'a', reason: 'unreadable', to: { role: 'agent', pid: '10' } });
-    reports.tellNow();
-    reports.tellNow();
-    expect(sent).toHaveLength(1);
-    new WorkerDrops(drop => told.push(drop)).take(sent[0]);
+    const last = JSON.parse(reports.takeLast(4900));
+    expect([reports.takeLast(4900), sent]).toEqual([null, []]);
+    new WorkerDrops(drop => told.push(drop)).take(last);
     expect(told.map(({ from, count }) => [from, count])).toEqual([[{ role: 'app', pid: 21 }, 1], [{ role: 'agent', pid: 10 }, 1]]);
+  });
+
+  test('are told by number where the room for the last report is less than their names', () => {
+    const reports = new DropReports({ pid: '10', role: 'agent' }, () => {});
+    const name = `${'ü'.repeat(3000)}`;
+    reports.note({ action: name, reason: 'sender-ended', to, count: 5 });
+    for (let at = 0; at < 60; at++) reports.note({ action: `${at}`.padStart(64, '0'), reason: at % 2 ? 'too-big' : 'sender-ended', to });
+    const text = reports.takeLast(4900);
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4900);
+    const told = [];
+    new WorkerDrops(drop => told.push(drop)).take(JSON.parse(text));
+    const counted = wanted => told.filter(({ reason }) => reason === wanted).reduce((sum, { count }) => sum + count, 0);
+    expect([counted('too-big'), counted('sender-ended')]).toEqual([30, 35]);
+    expect(told.some(({ action, to: { pid } }) => action === '(other)' && pid === null)).toBe(true);
   });
 
   test('are counted and told by the master, which believes no odd report', () => {

@@ -2,13 +2,18 @@
 
 const { EventEmitter } = require('events');
 const { Switchboard } = require('../lib/worker/switchboard');
-const { REST } = require('../lib/worker/switchboard/envelope');
+const { HEAD, KIND, REST } = require('../lib/worker/switchboard/envelope');
 const { LoopbackEndpoint } = require('./support/loopback_endpoint');
 
 const SENDER = { place: 1, generation: 7 };
 
 /** The native side, where one process has written and then ended. */
 class Ring extends LoopbackEndpoint {
+  constructor(desk) {
+    super(desk);
+    this.desk = desk;
+  }
+
   news = [];
   letGone = [];
   isOpen = false;
@@ -31,6 +36,17 @@ class Ring extends LoopbackEndpoint {
 
   receive() {
     return this.isOpen ? super.receive() : 0;
+  }
+
+  /** Somebody sends a message of nothing. */
+  write(place, action) {
+    const head = this.desk.head;
+    head[HEAD.KIND] = KIND.NOTHING;
+    head[HEAD.RECEIVERS] = 1;
+    head[HEAD.ACTION] = this.numberOf(action);
+    head[HEAD.FLAGS] = 0;
+    head[HEAD.PLACES] = place;
+    this.sendBare();
   }
 
   rest() {
@@ -81,6 +97,19 @@ describe('a process that ends right after its first words', () => {
     await turns();
     expect(heard.map(({ action, data, from }) => [action, data, from])).toEqual([['last-words', 'adieu', 'app']]);
     expect(ring.letGone).toEqual([SENDER.place]);
+  });
+
+  test('is heard for as long as it lives where it has closed its channel, and is sent nothing', async () => {
+    const { proc, ring, heard, news } = start();
+    proc.emit('internalMessage', { cmd: 'NODE_CLUTCH', act: 'fence', ...SENDER });
+    await turns();
+    news({ kind: 'left', ...SENDER });
+    await turns();
+    expect([heard.length, ring.letGone]).toEqual([1, []]);
+    ring.write(SENDER.place, 'last-words');
+    news({ kind: 'gone', ...SENDER });
+    await turns();
+    expect([heard.length, heard[1].from, ring.letGone]).toEqual([2, 'app', [SENDER.place]]);
   });
 
   test('is let go of once, and not in the place of who comes after it', async () => {

@@ -40,18 +40,39 @@ class DropReports {
     setTimeout(() => this.#tell(), PAUSE_MS).unref();
   }
 
-  /** Tells what was not told yet. */
-  tellNow() {
-    if (this.#isDue) this.#tell();
+  /**
+   * Takes what was not told yet, as a message in so many bytes: what has no room is counted together, by its reason.
+   * @returns {string | null} null where all was told
+   */
+  takeLast(bytes) {
+    const drops = this.#take();
+    if (drops.length === 0) return null;
+    const rest = new Map();
+    for (;;) {
+      const text = JSON.stringify(this.#reportOf([...drops, ...rest.values()]));
+      if (Buffer.byteLength(text) <= bytes || drops.length === 0) return text;
+      const { reason, count } = drops.pop();
+      const others = rest.get(reason) ?? { action: REST, reason, to: { role: null, pid: null }, count: 0 };
+      others.count += count;
+      rest.set(reason, others);
+    }
   }
 
   #tell() {
     this.#isDue = false;
+    const drops = this.#take();
     // It was told meanwhile.
-    if (this.#kinds.size === 0) return;
+    if (drops.length > 0) this.#send(this.#reportOf(drops));
+  }
+
+  #take() {
     const drops = [...this.#kinds.values()];
     this.#kinds.clear();
-    this.#send({ action: OWN.DROPPED, to: 'master', data: { from: this.#who, drops } });
+    return drops;
+  }
+
+  #reportOf(drops) {
+    return { action: OWN.DROPPED, to: 'master', data: { from: this.#who, drops } };
   }
 }
 

@@ -47,11 +47,11 @@ function joinSwitchboard(role, { serialization, arena, maxQueue }, logger) {
   delete process.env.EGG_CLUTCH_SWITCHBOARD;
   if (!invitation || !isMainThread || !process.send) return;
   try {
-    const { Endpoint } = require('../../binding');
+    const { Endpoint, leaveWord } = require('../../binding');
     const { Switchboard } = require('./switchboard');
     const join = ({ headBytes, rowBytes, intake }, onMessages, onNews) => (
       new Endpoint(invitation, { arenaBytes: arena, maxQueueBytes: maxQueue }, headBytes, rowBytes, intake.bytes, onMessages, onNews));
-    globalThis[SWITCHBOARD] = new Switchboard({ join, role, proc: process, logger, clones });
+    globalThis[SWITCHBOARD] = new Switchboard({ join, role, proc: process, leaveWord, logger, clones });
   } catch (error) {
     logger.warn('[messenger] messages go by the master: %s', error.message);
   }

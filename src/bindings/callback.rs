@@ -120,10 +120,8 @@ extern "C" fn take_stack(_isolate: *mut c_void, data: *mut c_void) {
     if unsafe { sys::napi_open_handle_scope(taker.env.raw(), &raw mut scope) } != sys::Status::napi_ok {
         return;
     }
-    match taker.take() {
-        Ok(stack) => pulse::write(pulse::Text::Stack, &stack),
-        Err(error) => pulse::write(pulse::Text::Stack, &error.reason),
-    }
+    let text = taker.take().unwrap_or_else(|error| error.reason.clone());
+    pulse::write(pulse::Text::Stack, &text);
     let mut pending = ptr::null_mut();
     // SAFETY: takes the exception that may be pending: what is interrupted must not see it.
     let _ = unsafe { sys::napi_get_and_clear_last_exception(taker.env.raw(), &raw mut pending) };

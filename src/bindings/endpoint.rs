@@ -51,7 +51,7 @@ const TURNS_BEFORE_WAIT: u32 = 64;
 /// What happened on the switchboard.
 #[napi(object)]
 pub struct SwitchboardNews {
-    /// `expected`, `joined`, `gone`, `lost` or `broken`.
+    /// `expected`, `joined`, `left`, `gone`, `lost` or `broken`.
     pub kind: String,
     /// Its place.
     pub place: u32,
@@ -272,6 +272,12 @@ impl Endpoint {
     #[napi]
     pub fn leave(&mut self) {
         self.inner.borrow_mut().leave();
+    }
+
+    /// This process sends nothing any more, and nothing waits here: the others may forget it when they have read what it sent.
+    #[napi]
+    pub fn finish(&self) {
+        self.inner.borrow().finish();
     }
 
     /// What was sent to a process that is `broken` or of which something is `lost`, and that it will not read.
@@ -565,6 +571,7 @@ impl From<News> for SwitchboardNews {
         let (kind, peer, joined) = match news {
             News::Expected { peer, role, pid } => ("expected", peer, Some((role, pid))),
             News::Joined { peer, role, pid } => ("joined", peer, Some((role, pid))),
+            News::Left { peer } => ("left", peer, None),
             News::Gone { peer } => ("gone", peer, None),
             News::Lost { peer } => ("lost", peer, None),
             News::Broken { peer } => ("broken", peer, None),

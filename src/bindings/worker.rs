@@ -75,14 +75,19 @@ pub fn renew_signals() {
     pulse::renew_signals();
 }
 
-/// Leaves word for the master, which reads it when this process has ended. `about` is `uncaught` or `exit`; `code` is the exit code, if
-/// the process leaves by itself.
+/// Leaves word for the master, which reads it when this process has ended. `about` is `uncaught`, `exit`, or `dropped`, a message to the
+/// master; `code` is the exit code, if the process leaves by itself. Answers whether there is somebody to read it.
 #[napi]
-pub fn leave_word(about: String, text: String, code: Option<i32>) {
+pub fn leave_word(about: String, text: String, code: Option<i32>) -> bool {
     if let Some(code) = code {
         pulse::set(Word::ExitCode, u64::from(code.cast_unsigned()) + 1);
     }
-    pulse::write(if about == "uncaught" { Text::Uncaught } else { Text::ExitStack }, &text);
+    let place = match about.as_str() {
+        "uncaught" => Text::Uncaught,
+        "dropped" => Text::Dropped,
+        _ => Text::ExitStack,
+    };
+    pulse::write(place, &text)
 }
 
 /// A debugger can attach to this process from now on.

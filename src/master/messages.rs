@@ -13,11 +13,15 @@ use crate::message::address::{Occupant, Origin, Target};
 use crate::message::envelope::{Envelope, EnvelopeError};
 use crate::router::{Delivery, class_of, route};
 use crate::supervisor::Event;
+use crate::sys::pulse::Text;
 use crate::transport::channel::node_protocol::{self, Incoming};
 use crate::transport::channel::{Frame, Outgoing};
 
 /// How Node's own messages begin; users' messages that look alike elsewhere are told apart by the envelope.
 const INTERNAL_PREFIX: &[u8] = b"{\"cmd\":\"NODE_";
+
+/// What a process tells of what it dropped; `lib/messenger/protocol.js` has the same.
+const DROPPED: &str = "egg-clutch:dropped";
 
 /// So many dropped messages are told by an event each.
 const DROPS_TOLD_ONE_BY_ONE: u64 = 64;
@@ -97,6 +101,19 @@ impl Shell {
             Delivery::NoReceiver => {
                 debug!("[master] nobody receives {:?} from {}", envelope.action(), origin.as_str());
             }
+        }
+    }
+
+    /// What a process could not send any more it has left on its page: its channel may have been closed before, or full.
+    pub(super) fn hear_last_report(&self, who: Occupant) {
+        let Some(text) = self.watch.life(who).and_then(|life| life.pulse.text(Text::Dropped)) else { return };
+        let text = Bytes::from(text);
+        match Envelope::parse(&text) {
+            Ok(envelope) if envelope.action() == Some(DROPPED) => self.give_to_javascript("message", &text),
+            _ => warn!(
+                "[master] what worker {} left on its page about messages that it dropped is no report",
+                who.seat.log_name()
+            ),
         }
     }
 

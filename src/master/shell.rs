@@ -369,7 +369,7 @@ impl Shell {
         let (number, pid, exit) = (running.number, running.pid(), running.exit);
         self.roster = None;
         self.pass_last_fences(who);
-        self.switchboard.part(who);
+        self.switchboard.leave(who);
         match fault.filter(|_| was_open) {
             Some(fault) => {
                 self.listeners.give_up_on_worker(who);
@@ -410,13 +410,27 @@ impl Shell {
     }
 
     pub(super) fn bury(&mut self, who: Occupant, exit: Exit) {
+        self.hear_last_report(who);
         self.feed(Event::WorkerExited { who, exit });
         if let Some(mut running) = self.running.remove(&who) {
             running.close();
         }
-        self.switchboard.bury(who);
+        self.bury_on_switchboard(who);
         self.watch.end(who);
         self.leisurely.remove(&who);
+    }
+
+    /// Memory that a process announced last must be known to those who are to read what lies in it: its socket is read to its end first.
+    fn bury_on_switchboard(&mut self, who: Occupant) {
+        if self.switchboard.bury(who) {
+            return;
+        }
+        let happenings = self.happenings.clone();
+        // Somebody else may hold the other end.
+        spawn_task(&self.happenings, async move {
+            tokio::time::sleep(LAST_WORDS).await;
+            let _ = happenings.send(Happening::Parted { who }).await;
+        });
     }
 
     /// Gives the supervisor an event and carries out what it wants, and what that leads to.

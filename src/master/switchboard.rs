@@ -51,8 +51,14 @@ struct Member {
     /// How many are in the queue, or in the hands of who writes them.
     waiting: Rc<Cell<usize>>,
     tasks: [AbortHandle; 2],
-    /// None until it has said hello.
+    /// None until it has said hello, and when its socket has been read to its end.
     memory: Option<Memory>,
+    /// Its channel has ended, so it reads nothing any more. It may still send what had found no room.
+    has_left: bool,
+    /// Its socket has been read to its end.
+    has_parted: bool,
+    /// The process is gone, and only what it has said last is waited for.
+    is_buried: bool,
 }
 
 impl Drop for Member {
@@ -120,8 +126,21 @@ impl Switchboard {
             spawn_task(&self.happenings, introduce(Rc::clone(&socket), introductions, Rc::clone(&waiting))),
         ];
         let role = if who.is_agent() { Role::Agent } else { Role::App };
-        self.tell_all(&Control::Expected { peer, role, pid }, &[]);
-        self.members.insert(who, Member { peer, role, pid, socket, queue, waiting, tasks, memory: None });
+        self.tell_readers(&Control::Expected { peer, role, pid }, &[]);
+        let member = Member {
+            peer,
+            role,
+            pid,
+            socket,
+            queue,
+            waiting,
+            tasks,
+            memory: None,
+            has_left: false,
+            has_parted: false,
+            is_buried: false,
+        };
+        self.members.insert(who, member);
     }
 
     /// A worker told something.
@@ -163,12 +182,13 @@ impl Switchboard {
 
     /// Introduces one to all, itself included, and all to the one.
     fn introduce(&mut self, who: Occupant) {
-        let Some(new) = self.members.get(&who) else { return };
+        // One that has left already has sent nothing this way, and reads nothing.
+        let Some(new) = self.members.get(&who).filter(|new| !new.has_left) else { return };
         if let Some(memory) = &new.memory {
             let control = Control::Peer { peer: new.peer, role: new.role, pid: new.pid };
-            self.tell_all(&control, &memory.parts);
+            self.tell_readers(&control, &memory.parts);
         }
-        for other in self.members.values().filter(|other| other.peer != new.peer) {
+        for other in self.members.values().filter(|other| other.peer != new.peer && !other.has_left) {
             let Some(memory) = &other.memory else {
                 new.tell(&Control::Expected { peer: other.peer, role: other.role, pid: other.pid }, &[]);
                 continue;
@@ -184,6 +204,13 @@ impl Switchboard {
 
     fn tell_all(&self, control: &Control, descriptors: &[Rc<OwnedFd>]) {
         for member in self.members.values().filter(|member| member.memory.is_some()) {
+            member.tell(control, descriptors);
+        }
+    }
+
+    /// Who reads nothing any more need not know of newcomers.
+    fn tell_readers(&self, control: &Control, descriptors: &[Rc<OwnedFd>]) {
+        for member in self.members.values().filter(|member| member.memory.is_some() && !member.has_left) {
             member.tell(control, descriptors);
         }
     }
@@ -206,21 +233,39 @@ impl Switchboard {
         self.members.iter().filter(is_meant).map(|(other, _)| *other).collect()
     }
 
-    /// A worker's end of the socket is closed, or it is gone: the others are told. Its place stays taken until it is buried.
-    pub(super) fn part(&mut self, who: Occupant) {
-        if let Some(member) = self.members.get_mut(&who) {
-            member.memory = None;
-            let control = Control::Gone { peer: member.peer };
-            self.tell_all(&control, &[]);
+    /// A worker's channel has ended. It is sent nothing any more; what waits in it still finds its way, as long as its socket is open.
+    pub(super) fn leave(&mut self, who: Occupant) {
+        let Some(member) = self.members.get_mut(&who).filter(|member| !member.has_left) else { return };
+        member.has_left = true;
+        let (is_gone, peer) = (member.has_parted, member.peer);
+        if !is_gone {
+            self.tell_all(&Control::Left { peer }, &[]);
         }
     }
 
-    /// A process has ended; its place is free.
-    pub(super) fn bury(&mut self, who: Occupant) {
-        self.part(who);
-        if let Some(member) = self.members.remove(&who) {
-            self.withdraw(member.peer);
+    /// A worker's end of the socket is closed, and what it had said there has been heard: it sends nothing any more, and the others are
+    /// told. Its place stays taken until it is buried.
+    pub(super) fn part(&mut self, who: Occupant) {
+        let Some(member) = self.members.get_mut(&who).filter(|member| !member.has_parted) else { return };
+        (member.has_parted, member.memory) = (true, None);
+        let (is_buried, peer) = (member.is_buried, member.peer);
+        self.tell_all(&Control::Gone { peer }, &[]);
+        if is_buried {
+            self.bury(who);
         }
+    }
+
+    /// A process has ended; its place is free as soon as its socket has been read to its end. Answers whether that is so.
+    pub(super) fn bury(&mut self, who: Occupant) -> bool {
+        let Some(member) = self.members.get_mut(&who) else { return true };
+        member.is_buried = true;
+        if !member.has_parted {
+            return false;
+        }
+        let peer = member.peer;
+        self.members.remove(&who);
+        self.withdraw(peer);
+        true
     }
 
     /// Who has this place, of those that take part.
@@ -290,5 +335,107 @@ async fn introduce(socket: Rc<Watched>, mut introductions: mpsc::Receiver<Introd
             }
         }
         waiting.set(waiting.get() - 1);
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(any(miri, cluster_loom)))]
+mod tests {
+    use super::*;
+    use crate::message::address::{Seat, SlotIndex};
+
+    fn app(slot: u32) -> Occupant {
+        Occupant { seat: Seat::App(SlotIndex(slot)), generation: Generation(1) }
+    }
+
+    /// The worker's end of a socket, and what it has heard there.
+    struct Worker(OwnedFd);
+
+    impl Worker {
+        fn heard(&self) -> Vec<Control> {
+            let mut heard = Vec::new();
+            let mut record = [0; RECORD_BYTES];
+            while let Ok(received) = unix_socket::receive(self.0.as_fd(), &mut record, &mut Vec::new()) {
+                heard.extend(Control::from_bytes(&record[..received.bytes]));
+            }
+            heard
+        }
+    }
+
+    fn file() -> OwnedFd {
+        unix_socket::record_pair().unwrap().0
+    }
+
+    /// A worker that has said hello.
+    fn join(switchboard: &mut Switchboard, who: Occupant) -> (Peer, Worker) {
+        let mut invitation = switchboard.invite().unwrap();
+        let peer = invitation.peer;
+        let worker = Worker(std::mem::replace(&mut invitation.theirs, file()));
+        switchboard.seat(who, 1, invitation);
+        let descriptors = vec![file(), file(), file()];
+        switchboard.note_record(who, Record { control: Control::Hello, descriptors });
+        (peer, worker)
+    }
+
+    fn segment_of(sender: Peer) -> Control {
+        Control::Segment { sender, segment: SegmentId { index: 0, serial: 1 }, bytes: ByteCount(4096) }
+    }
+
+    /// Two who know each other, and one who comes later.
+    fn with_two(act: impl FnOnce(&mut Switchboard, (Occupant, Peer), &Worker)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let (happenings, _kept) = mpsc::channel(64);
+            let mut switchboard = Switchboard::new(happenings, true);
+            let (peer, _leaver) = join(&mut switchboard, app(0));
+            let (_, other) = join(&mut switchboard, app(1));
+            other.heard();
+            act(&mut switchboard, (app(0), peer), &other);
+        });
+    }
+
+    #[test]
+    fn one_whose_channel_has_ended_is_gone_only_when_its_socket_is_at_its_end() {
+        with_two(|switchboard, (who, peer), other| {
+            switchboard.leave(who);
+            assert_eq!(other.heard(), [Control::Left { peer }]);
+            let record = Record { control: segment_of(peer), descriptors: vec![file()] };
+            switchboard.note_record(who, record);
+            assert_eq!(other.heard(), [segment_of(peer)], "what waits in it may need memory");
+            switchboard.leave(who);
+            switchboard.part(who);
+            assert_eq!(other.heard(), [Control::Gone { peer }]);
+            assert!(switchboard.bury(who));
+        });
+    }
+
+    #[test]
+    fn memory_that_a_process_announced_last_is_handed_on_though_its_end_is_known_before() {
+        with_two(|switchboard, (who, peer), other| {
+            switchboard.leave(who);
+            assert!(!switchboard.bury(who), "its socket has not been read to its end");
+            let record = Record { control: segment_of(peer), descriptors: vec![file()] };
+            switchboard.note_record(who, record);
+            switchboard.part(who);
+            assert_eq!(other.heard(), [Control::Left { peer }, segment_of(peer), Control::Gone { peer }]);
+            assert!(switchboard.peer(who).is_none(), "and its place is free");
+        });
+    }
+
+    #[test]
+    fn who_has_left_is_not_introduced_to_anybody() {
+        with_two(|switchboard, (who, peer), _other| {
+            switchboard.leave(who);
+            let (newcomer, worker) = join(switchboard, app(2));
+            let known: Vec<_> = worker
+                .heard()
+                .into_iter()
+                .filter_map(|control| match control {
+                    Control::Peer { peer, .. } | Control::Expected { peer, .. } => Some(peer),
+                    _ => None,
+                })
+                .collect();
+            assert!(known.contains(&newcomer) && !known.contains(&peer), "{known:?}");
+        });
     }
 }

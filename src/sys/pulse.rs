@@ -20,7 +20,7 @@ use super::turn_lengths::{self, TurnLengths};
 use super::{SysError, event::Event};
 
 const WORD: usize = size_of::<u64>();
-const TEXT_END: usize = 4 * 4096 / WORD;
+const TEXT_END: usize = 5 * 4096 / WORD;
 /// Behind the texts comes what is counted of messages.
 const PAGE_BYTES: usize = ((TEXT_END + TALLY_WORDS) * WORD).next_multiple_of(4096);
 /// How many words come before the texts.
@@ -97,10 +97,12 @@ pub enum Text {
     Uncaught,
     /// Where the process' own code ended it.
     ExitStack,
+    /// What it could not send any more at its end, as a message to the master.
+    Dropped,
 }
 
 impl Text {
-    const ALL: [Self; 3] = [Self::Stack, Self::Uncaught, Self::ExitStack];
+    const ALL: [Self; 4] = [Self::Stack, Self::Uncaught, Self::ExitStack, Self::Dropped];
 
     /// Where its head lies: its number and its length.
     fn head(self) -> usize {

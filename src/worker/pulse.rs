@@ -118,11 +118,9 @@ pub(super) fn interrupt() {
     }
 }
 
-/// Writes a text down.
-pub fn write(text: Text, value: &str) {
-    if let Some(attached) = ATTACHED.get() {
-        attached.page.write(text, value);
-    }
+/// Writes a text down. Answers whether there is a page for it.
+pub fn write(text: Text, value: &str) -> bool {
+    ATTACHED.get().map(|attached| attached.page.write(text, value)).is_some()
 }
 
 /// Writes a number down.

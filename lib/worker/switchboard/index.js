@@ -60,10 +60,11 @@ class Switchboard {
    * @param {(desk: Desk, onMessages: () => void, onNews: () => void) => object} options.join makes the native endpoint
    * @param {'agent' | 'app'} options.role
    * @param {NodeJS.Process} options.proc
+   * @param {(about: string, text: string) => boolean} [options.leaveWord] for the master, when this process has ended; false where it cannot
    * @param {{ warn: Function }} options.logger
    * @param {boolean} [options.clones] whether data travels as structured clone, and not as JSON
    */
-  constructor({ join, role, proc, logger, clones = false }) {
+  constructor({ join, role, proc, leaveWord = () => false, logger, clones = false }) {
     this.audience = new Audience(proc);
     this.#clones = clones;
     this.#role = role;
@@ -74,7 +75,7 @@ class Switchboard {
     this.#endpoint = join(this.#desk, () => this.#turn(), () => this.#noteNews());
     const tell = envelope => this.#sendByChannel(envelope, undefined, undefined, () => {});
     /** Counts what goes this way, and what does not. */
-    this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, logger });
+    this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, leaveWord, logger });
     this.#written = new Written(this.#endpoint);
     this.#calls = this.#endpoint.calls();
     this.alloc = lender(this.#desk, this.#calls);
@@ -88,6 +89,7 @@ class Switchboard {
         this.#catchUp();
         if (args[1]?.action === 'egg-ready') this.#isReady = true;
       }
+      if (args[0] === 'disconnect') this.#finish();
       if (args[0] === 'exit') return this.#leave(args);
       return this.#emit(...args);
     };
@@ -214,10 +216,20 @@ class Switchboard {
     if (this.#retry) return;
     this.#retry = this.#later(RETRY_MS, () => {
       this.#retry = null;
-      if (!this.#endpoint.flush()) this.#retryLater();
-      this.#written.look();
-      this.meter.backlog.look();
+      this.#flush();
     });
+  }
+
+  #flush() {
+    if (!this.#endpoint.flush()) this.#retryLater();
+    else if (!this.#process.connected) this.#endpoint.finish();
+    this.#written.look();
+    this.meter.backlog.look();
+  }
+
+  /** The channel is closed, so nothing more is sent; what waits is, and then the others need not look for more. */
+  #finish() {
+    if (!this.#retry) this.#flush();
   }
 
   /** This process ends; those who listen for that may send something, too. */
@@ -269,7 +281,7 @@ class Switchboard {
   }
 
   #part({ kind, place, generation }) {
-    const member = this.#roster.at(place);
+    const member = this.#roster.at(place) ?? this.#leaving.at(place);
     if (member?.generation !== generation) return;
     // It has grown by copies of its attachments, and there is no such memory.
     if (kind === 'lost') this.#noteLost(member, 'too-big');
@@ -277,8 +289,9 @@ class Switchboard {
       const lost = this.#noteLost(member, 'set-apart');
       this.#logger.warn(`[messenger] messages to and from ${member.pid} go by the master from now on, ${lost} to it are lost in shared memory`);
     }
-    if (kind !== 'gone' || !member.isJoined) return;
+    if (!['left', 'gone'].includes(kind) || !member.isJoined) return;
     this.#leaving.add(member);
+    if (kind === 'gone') this.#leaving.noteEnd(place);
     this.#takeTurn();
   }
 
@@ -317,7 +330,7 @@ class Switchboard {
 
   // What comes until the loop waits is seen then, without a bell.
   #endTurn(count) {
-    if (this.#leaving.size > 0) this.#letGo(count);
+    if (this.#leaving.hasEnded) this.#letGo(count);
     const rest = this.#calls.rest();
     if (rest === REST.KEPT_WAITING) this.#later(KEPT_WAITING_MS, () => this.#takeTurn());
     if (rest !== REST.NEWS) return;

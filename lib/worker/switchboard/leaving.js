@@ -1,15 +1,18 @@
 'use strict';
 
-// Those that have ended, until all that they sent is taken. What somebody sent may be read when its fence has come by the channel, and
-// the news of its end can be quicker than that.
+// Those that have closed their channel or ended, until all that they sent is taken. One that has closed its channel may still send what
+// had found no room. What somebody sent may be read when its fence has come by the channel, and the news of its end can be quicker than
+// that.
 
 /** @typedef {import('./roster').Member} Member */
 
 class Leaving {
   #members = new Map();
+  #ended = new Set();
 
-  get size() {
-    return this.#members.size;
+  /** Whether there are such of whom nothing new can come. */
+  get hasEnded() {
+    return this.#ended.size > 0;
   }
 
   /** @param {Member} member */
@@ -17,9 +20,15 @@ class Leaving {
     this.#members.set(member.place, member);
   }
 
+  /** Nothing new comes of it. */
+  noteEnd(place) {
+    if (this.#members.has(place)) this.#ended.add(place);
+  }
+
   /** Somebody else has this place. */
   forget(place) {
     this.#members.delete(place);
+    this.#ended.delete(place);
   }
 
   /** @returns {Member | undefined} */
@@ -33,8 +42,8 @@ class Leaving {
 
   /** Gives the places of those of whom nothing more can come, and forgets them. */
   takeDone() {
-    const done = [...this.#members.values()].filter(member => member.isOpen).map(({ place }) => place);
-    for (const place of done) this.#members.delete(place);
+    const done = [...this.#ended].filter(place => this.#members.get(place).isOpen);
+    for (const place of done) this.forget(place);
     return done;
   }
 }

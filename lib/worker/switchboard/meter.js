@@ -8,9 +8,14 @@ const { Sampler } = require('../../messenger/sampler');
 const { Traffic } = require('../../messenger/traffic');
 const { FLAG } = require('./envelope');
 
+// What has room on the page of a process (src/sys/pulse.rs).
+const LAST_REPORT_BYTES = 4900;
+
 class Meter {
   #endpoint;
   #reports;
+  #tell;
+  #leaveWord;
   #watchers = new Set();
   #logger;
   #count = 0;
@@ -26,11 +31,14 @@ class Meter {
    * @param {{ load: () => object, pressure: () => number, takeRefused: () => number[] }} parts.endpoint
    * @param {{ pid: string, role: string }} parts.who
    * @param {(envelope: object) => void} parts.tell to the master, by the channel
+   * @param {(about: string, text: string) => boolean} parts.leaveWord for the master to read when this process has ended; false where it cannot
    * @param {{ warn: Function }} parts.logger
    */
-  constructor({ endpoint, who, tell, logger }) {
+  constructor({ endpoint, who, tell, leaveWord, logger }) {
     this.#logger = logger;
     this.#endpoint = endpoint;
+    this.#tell = tell;
+    this.#leaveWord = leaveWord;
     this.#reports = new DropReports(who, tell);
     this.backlog = new Backlog(() => endpoint.pressure());
   }
@@ -77,9 +85,10 @@ class Meter {
     return total;
   }
 
-  /** Tells the master what was dropped and not told yet: this process ends. */
+  /** Tells the master what was dropped and not told yet: this process ends, and its channel may be closed, or full. */
   tellDropped() {
-    this.#reports.tellNow();
+    const text = this.#reports.takeLast(LAST_REPORT_BYTES);
+    if (text !== null && !this.#leaveWord('dropped', text)) this.#tell(JSON.parse(text));
   }
 
   /** The flags of the next message to be sent. */

@@ -18,6 +18,7 @@ const GONE: u64 = 4;
 const DROPPED: u64 = 5;
 const EXPECTED: u64 = 6;
 const APART: u64 = 7;
+const LEFT: u64 = 8;
 
 /// What a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,12 @@ pub enum Control {
         /// Its address in messages.
         pid: u32,
     },
-    /// A process has ended. What it published is in its rings.
+    /// A process has closed its channel: it reads nothing any more. What it has sent may still come, until it is gone.
+    Left {
+        /// Who.
+        peer: Peer,
+    },
+    /// A process has ended, or sends nothing any more. What it published is in its rings.
     Gone {
         /// Who.
         peer: Peer,
@@ -87,7 +93,11 @@ impl Control {
         match self {
             Self::Hello | Self::Peer { .. } => 3,
             Self::Segment { .. } => 1,
-            Self::Gone { .. } | Self::Apart { .. } | Self::Dropped { .. } | Self::Expected { .. } => 0,
+            Self::Left { .. }
+            | Self::Gone { .. }
+            | Self::Apart { .. }
+            | Self::Dropped { .. }
+            | Self::Expected { .. } => 0,
         }
     }
 
@@ -102,6 +112,7 @@ impl Control {
             }
             Self::Peer { peer, role, pid } => [PEER, peer_word(peer), u64::from(role == Role::Agent), pid.into(), 0],
             Self::Dropped { sender, segment } => [DROPPED, peer_word(sender), segment.to_word(), 0, 0],
+            Self::Left { peer } => [LEFT, peer_word(peer), 0, 0, 0],
             Self::Gone { peer } => [GONE, peer_word(peer), 0, 0, 0],
             Self::Apart { peer } => [APART, peer_word(peer), 0, 0, 0],
         };
@@ -139,9 +150,10 @@ impl Control {
                 Ok(if kind == PEER { Self::Peer { peer, role, pid } } else { Self::Expected { peer, role, pid } })
             }
             DROPPED => Ok(Self::Dropped { sender: peer_of(peer), segment: SegmentId::from_word(first) }),
+            LEFT => Ok(Self::Left { peer: peer_of(peer) }),
             GONE => Ok(Self::Gone { peer: peer_of(peer) }),
             APART => Ok(Self::Apart { peer: peer_of(peer) }),
-            _ => Err(Refused { what: What::Kind, found: kind, limit: APART }),
+            _ => Err(Refused { what: What::Kind, found: kind, limit: LEFT }),
         }
     }
 }
@@ -180,6 +192,7 @@ mod tests {
                 sender,
                 segment: SegmentId { index, serial }
             }),
+            peer().prop_map(|peer| Control::Left { peer }),
             peer().prop_map(|peer| Control::Gone { peer }),
             peer().prop_map(|peer| Control::Apart { peer }),
         ]

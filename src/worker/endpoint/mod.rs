@@ -95,6 +95,11 @@ pub enum News {
         /// Its address in messages.
         pid: u32,
     },
+    /// A process reads nothing any more, and may still send.
+    Left {
+        /// Who.
+        peer: Peer,
+    },
     /// A process has ended. Take what it published, then let go of it.
     Gone {
         /// Who.
@@ -280,6 +285,12 @@ impl Endpoint {
                 }
             }
             Control::Dropped { sender, .. } if self.has(sender) => self.inbox.drop_unlisted(sender.place),
+            Control::Left { peer } => {
+                if self.has(peer) {
+                    self.stop_sending_to(peer.place);
+                }
+                self.news.push_back(News::Left { peer });
+            }
             Control::Gone { peer } => {
                 if self.links.get(peer.place).is_none() {
                     // Nobody has talked to it for a while, and it may have read in place until now.

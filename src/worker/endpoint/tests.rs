@@ -8,21 +8,21 @@ use super::sending::{Name, Outgoing};
 use super::*;
 
 const ARENA: u64 = 8 << 20;
-const FIRST: Peer = Peer { place: Place(0), generation: Generation(1) };
-const SECOND: Peer = Peer { place: Place(1), generation: Generation(1) };
+pub(super) const FIRST: Peer = Peer { place: Place(0), generation: Generation(1) };
+pub(super) const SECOND: Peer = Peer { place: Place(1), generation: Generation(1) };
 
 /// The master's end of one worker's socket.
-struct Line(OwnedFd);
+pub(super) struct Line(OwnedFd);
 
 impl Line {
-    fn hear(&self) -> (Control, Vec<OwnedFd>) {
+    pub(super) fn hear(&self) -> (Control, Vec<OwnedFd>) {
         let mut record = [0; RECORD_BYTES];
         let mut descriptors = Vec::new();
         let received = unix_socket::receive(self.0.as_fd(), &mut record, &mut descriptors).unwrap();
         (Control::from_bytes(&record[..received.bytes]).unwrap(), descriptors)
     }
 
-    fn tell(&self, control: Control, descriptors: &[OwnedFd]) {
+    pub(super) fn tell(&self, control: Control, descriptors: &[OwnedFd]) {
         let files: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         unix_socket::send_record(self.0.as_fd(), &control.to_bytes(), &files).unwrap();
     }
@@ -40,7 +40,7 @@ fn join(peer: Peer) -> (Endpoint, Line, Vec<OwnedFd>) {
 }
 
 /// Two that know each other, the first of which is read by the second.
-fn pair() -> ((Endpoint, Line), (Endpoint, Line)) {
+pub(super) fn pair() -> ((Endpoint, Line), (Endpoint, Line)) {
     let (mut first, to_first, memory_of_first) = join(FIRST);
     let (mut second, to_second, memory_of_second) = join(SECOND);
     to_first.tell(Control::Peer { peer: SECOND, role: Role::App, pid: 2 }, &memory_of_second);
@@ -52,14 +52,14 @@ fn pair() -> ((Endpoint, Line), (Endpoint, Line)) {
     ((first, to_first), (second, to_second))
 }
 
-fn send(from: &mut Endpoint, to: Place, payload: &[u8]) -> Sent {
+pub(super) fn send(from: &mut Endpoint, to: Place, payload: &[u8]) -> Sent {
     from.send(
         &[to],
         Outgoing { heading: heading(Kind::Latin1, 0, 0), name: Name::Spelt(&[]), payload: &payload, attached: &[] },
     )
 }
 
-fn receive(endpoint: &mut Endpoint) -> usize {
+pub(super) fn receive(endpoint: &mut Endpoint) -> usize {
     endpoint.receive(&mut [0; 4096], 8, |_, _| {})
 }
 
@@ -187,7 +187,7 @@ fn look(part: &Part) -> Vec<u8> {
 }
 
 /// Hands on all segments that have been made.
-fn hand_on(from: &Line, to: &Line, receiver: &mut Endpoint) {
+pub(super) fn hand_on(from: &Line, to: &Line, receiver: &mut Endpoint) {
     loop {
         let mut record = [0; RECORD_BYTES];
         let mut descriptors = Vec::new();
