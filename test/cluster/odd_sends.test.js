@@ -26,9 +26,11 @@ describe('process.send()', () => {
   after(() => cluster.stop());
   beforeEach(async () => {
     // One that has ended may be there a moment longer, and its successor does not serve at once.
-    await until(() => cluster.appPids().every(pid => startedPids(cluster).includes(pid)) && cluster.appPids().length === 1, 'one serves');
+    [app] = await until(() => {
+      const pids = cluster.appPids();
+      return pids.length === 1 && startedPids(cluster).includes(pids[0]) && pids;
+    }, 'one serves');
     agent = cluster.agentPid();
-    [app] = cluster.appPids();
     await order(cluster, agent, 'heard');
     heard.length = 0;
   });

@@ -13,11 +13,10 @@ const { Leaving } = require('./leaving');
 const { lender } = require('./lender');
 const { Meter } = require('./meter');
 const { Roster } = require('./roster');
+const { Surplus } = require('./surplus');
 const { Tidying } = require('./tidying');
 const { ALL_SENT, Written } = require('./written');
 
-// What found no room is tried again this often, and whenever somebody writes to us.
-const RETRY_MS = 2;
 // Where memory has been announced and does not come, it is looked for this often.
 const KEPT_WAITING_MS = 1000;
 // One turn takes so much at most, so that sockets and timers get theirs.
@@ -45,7 +44,7 @@ class Switchboard {
   // Messages that have been taken and not been delivered yet.
   #pending = 0;
   #isTurnMissed = false;
-  #retry = null;
+  #surplus;
   #tidying;
   #logger;
   #emit;
@@ -60,7 +59,7 @@ class Switchboard {
    * @param {(desk: Desk, onMessages: () => void, onNews: () => void) => object} options.join makes the native endpoint
    * @param {'agent' | 'app'} options.role
    * @param {NodeJS.Process} options.proc
-   * @param {(about: string, text: string) => boolean} [options.leaveWord] for the master, when this process has ended; false where it cannot
+   * @param {(about: string, text: string) => boolean} [options.leaveWord] for the master to read at the end; false where it cannot
    * @param {{ warn: Function }} options.logger
    * @param {boolean} [options.clones] whether data travels as structured clone, and not as JSON
    */
@@ -77,6 +76,11 @@ class Switchboard {
     /** Counts what goes this way, and what does not. */
     this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, leaveWord, logger });
     this.#written = new Written(this.#endpoint);
+    const moved = () => {
+      this.#written.look();
+      this.meter.backlog.look();
+    };
+    this.#surplus = new Surplus({ endpoint: this.#endpoint, proc, moved });
     this.#calls = this.#endpoint.calls();
     this.alloc = lender(this.#desk, this.#calls);
     this.#writer = new EnvelopeWriter(this.#desk, this.#calls, clones);
@@ -89,7 +93,7 @@ class Switchboard {
         this.#catchUp();
         if (args[1]?.action === 'egg-ready') this.#isReady = true;
       }
-      if (args[0] === 'disconnect') this.#finish();
+      if (args[0] === 'disconnect') this.#surplus.finish();
       if (args[0] === 'exit') return this.#leave(args);
       return this.#emit(...args);
     };
@@ -201,7 +205,7 @@ class Switchboard {
     this.#tidying.note();
     this.#sent = outcome === SENT.ALL ? ALL_SENT : { outcome, places };
     if (outcome === SENT.WAITS || outcome === SENT.REFUSED) {
-      this.#retryLater();
+      this.#surplus.note();
       this.meter.backlog.look();
     }
     if (outcome === SENT.REFUSED) this.#noteUnsent(name, 'queue-full', this.#endpoint.takeRefused());
@@ -210,26 +214,6 @@ class Switchboard {
 
   #noteUnsent(action, reason, places, text = 'so many wait for a process that does not read') {
     this.meter.noteDropped({ action, reason, text, receivers: places.map(place => this.#roster.at(place)) });
-  }
-
-  #retryLater() {
-    if (this.#retry) return;
-    this.#retry = this.#later(RETRY_MS, () => {
-      this.#retry = null;
-      this.#flush();
-    });
-  }
-
-  #flush() {
-    if (!this.#endpoint.flush()) this.#retryLater();
-    else if (!this.#process.connected) this.#endpoint.finish();
-    this.#written.look();
-    this.meter.backlog.look();
-  }
-
-  /** The channel is closed, so nothing more is sent; what waits is, and then the others need not look for more. */
-  #finish() {
-    if (!this.#retry) this.#flush();
   }
 
   /** This process ends; those who listen for that may send something, too. */

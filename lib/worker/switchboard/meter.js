@@ -31,7 +31,7 @@ class Meter {
    * @param {{ load: () => object, pressure: () => number, takeRefused: () => number[] }} parts.endpoint
    * @param {{ pid: string, role: string }} parts.who
    * @param {(envelope: object) => void} parts.tell to the master, by the channel
-   * @param {(about: string, text: string) => boolean} parts.leaveWord for the master to read when this process has ended; false where it cannot
+   * @param {(about: string, text: string) => boolean} parts.leaveWord for the master to read at the end; false where it cannot
    * @param {{ warn: Function }} parts.logger
    */
   constructor({ endpoint, who, tell, leaveWord, logger }) {
