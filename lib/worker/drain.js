@@ -6,6 +6,8 @@
 const https = require('https');
 const net = require('net');
 
+const { says, wordOf } = require('./clutch_word');
+
 // A client that keeps its connection may be about to use it: it is given a while (`timeouts.linger`) to learn of the end from an answer.
 // Where somebody waits for our end that is short. Where others serve in our place already it costs nothing but memory, and is long
 // enough for a client that asks now and then: a connection that we close is cut in the face of a request that is on its way.
@@ -200,19 +202,19 @@ function endOfDealing(proc) {
     };
     const giveUp = () => settle(false);
     const listener = message => {
-      if (message?.cmd === 'NODE_CLUTCH' && message.act === 'drained') settle(message.leisurely === true);
+      if (says(message, 'drained')) settle(message.leisurely === true);
     };
     const timer = setTimeout(giveUp, MASTER_ANSWER_MS);
     proc.on('internalMessage', listener);
     proc.once('disconnect', giveUp);
-    proc.send({ cmd: 'NODE_CLUTCH', act: 'drain' }, undefined, undefined, () => {});
+    proc.send(wordOf('drain'), undefined, undefined, () => {});
   });
 }
 
 /** Calls `act` when the master says later that this worker's end is waited for after all: a stop has begun. */
 function atEndOfLeisure(proc, act) {
   const listener = message => {
-    if (message?.cmd === 'NODE_CLUTCH' && message.act === 'drained' && message.leisurely !== true) act();
+    if (says(message, 'drained') && message.leisurely !== true) act();
   };
   proc.on('internalMessage', listener);
   return () => proc.removeListener('internalMessage', listener);

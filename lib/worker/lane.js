@@ -6,6 +6,7 @@
 
 const net = require('net');
 
+const { says } = require('./clutch_word');
 const { impersonate } = require('./impersonate');
 
 // One turn of the event loop takes so many records at most; each brings a few connections.
@@ -56,7 +57,7 @@ class Lane {
     };
     // After this the server is closed: what was handed over before must be in.
     proc.prependListener('internalMessage', message => {
-      if (message?.cmd === 'NODE_CLUTCH' && message.act === 'drained') while (this.#takeRecord());
+      if (says(message, 'drained')) while (this.#takeRecord());
       if (message?.cmd === 'NODE_CLUSTER' && message.ack !== undefined && message.key !== undefined) this.#noteAnswer(message.key);
     });
   }

@@ -15,6 +15,7 @@ use tracing::error;
 
 use super::child_process;
 use super::children::kill_all;
+use super::other_master::listen_to_it;
 use super::shell::{Happening, LAST_WORDS, Shell, spawn_task};
 use super::{RequestId, chain, service_reports};
 use crate::slot::Exit;
@@ -23,7 +24,7 @@ use crate::sys::process_tree;
 use crate::sys::service_manager::{self, Notification};
 use crate::sys::spawn::{self, Child, Signal, SpawnRequest};
 use crate::sys::{Watched, unix_socket};
-use crate::transport::estate::{self, EstateError, Word};
+use crate::transport::estate::{self, Word};
 
 /// The descriptor number of the socket in the new master.
 const ESTATE_FD: i32 = 3;
@@ -242,21 +243,8 @@ impl Shell {
 }
 
 async fn listen(number: u32, socket: Rc<Watched>, happenings: mpsc::Sender<Happening>) {
-    let fault = loop {
-        let Ok(mut ready) = socket.readable().await else { return };
-        let word = match estate::hear(socket.as_fd()) {
-            Ok(Some(word)) => word,
-            Ok(None) => break None,
-            Err(EstateError::Socket(error)) if error.is_would_block() => {
-                ready.clear_ready();
-                continue;
-            }
-            Err(error) => break Some(chain(&error)),
-        };
-        if happenings.send(Happening::Heir { number, news: HeirNews::Said(word) }).await.is_err() {
-            return;
-        }
-    };
+    let said = |word| Happening::Heir { number, news: HeirNews::Said(word) };
+    let fault = listen_to_it(&socket, &happenings, said).await;
     // Where it has ended, its end says more.
     tokio::time::sleep(LAST_WORDS).await;
     let _ = happenings.send(Happening::Heir { number, news: HeirNews::Silent { fault } }).await;

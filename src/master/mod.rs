@@ -37,6 +37,7 @@ mod messages;
 mod metrics;
 mod obituary;
 mod oom;
+mod other_master;
 mod own_sockets;
 mod phases;
 mod pid_file;

@@ -12,11 +12,12 @@ use tracing::{error, info, warn};
 
 use super::chain;
 use super::heirlooms::Heirlooms;
+use super::other_master::listen_to_it;
 use super::shell::{Happening, Shell, spawn_task};
 use crate::error::ClusterError;
 use crate::supervisor::Event;
 use crate::sys::Watched;
-use crate::transport::estate::{self, Bequest, EstateError, Word};
+use crate::transport::estate::{self, Bequest, Word};
 
 /// How long a ready app may take until its further servers listen, on what the old master has left for them.
 const LATE_SERVERS: Duration = Duration::from_secs(1);
@@ -130,20 +131,7 @@ impl Shell {
 }
 
 async fn listen(socket: Rc<Watched>, happenings: mpsc::Sender<Happening>) {
-    let fault = loop {
-        let Ok(mut ready) = socket.readable().await else { return };
-        let word = match estate::hear(socket.as_fd()) {
-            Ok(Some(word)) => word,
-            Ok(None) => break None,
-            Err(EstateError::Socket(error)) if error.is_would_block() => {
-                ready.clear_ready();
-                continue;
-            }
-            Err(error) => break Some(chain(&error)),
-        };
-        if happenings.send(Happening::Predecessor(PredecessorNews::Said(word))).await.is_err() {
-            return;
-        }
-    };
+    let said = |word| Happening::Predecessor(PredecessorNews::Said(word));
+    let fault = listen_to_it(&socket, &happenings, said).await;
     let _ = happenings.send(Happening::Predecessor(PredecessorNews::Gone { fault })).await;
 }

@@ -4,6 +4,7 @@
 // own messenger, sees no difference but the speed. Whatever cannot go this way goes by Node's channel, and order is kept across the
 // two for each sender and receiver.
 
+const { says, wordOf } = require('../clutch_word');
 const { Audience } = require('./audience');
 const { FLAG, MAX_RECEIVERS, REST, SENT, Desk } = require('./envelope');
 const { EnvelopeReader } = require('./envelope_reader');
@@ -194,8 +195,7 @@ class Switchboard {
   #fence(receiver) {
     if (receiver.isFenced) return;
     receiver.isFenced = true;
-    const { place, generation } = receiver;
-    this.#sendByChannel({ cmd: 'NODE_CLUTCH', act: 'fence', place, generation }, undefined, undefined, () => {});
+    this.#sendByChannel(wordOf('fence', { place: receiver.place, generation: receiver.generation }), undefined, undefined, () => {});
   }
 
   #publish(writer, action, flags, places, name) {
@@ -236,7 +236,7 @@ class Switchboard {
   }
 
   #noteInternal(message) {
-    if (message?.cmd !== 'NODE_CLUTCH' || message.act !== 'fence') return;
+    if (!says(message, 'fence')) return;
     this.#hear();
     const { place, generation } = message;
     const member = this.#roster.at(place) ?? this.#leaving.at(place);
