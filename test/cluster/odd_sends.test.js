@@ -60,6 +60,16 @@ describe('process.send()', () => {
     });
   }
 
+  it('keeps the order of a message with a handle, which ends in the master, also where others wait', async () => {
+    for (const isStopped of [false, true]) {
+      if (isStopped) process.kill(agent, 'SIGSTOP');
+      assert.equal(await order(cluster, app, 'floodAroundHandle', RING), null);
+      process.kill(agent, 'SIGCONT');
+      await until(async () => (await hear()).length === 2 * RING + 1, 'all are there');
+      assert.deepEqual(heard.splice(0).map(({ data, handle }) => handle ?? data), [...counted(RING), 'with a handle', ...counted(RING)]);
+    }
+  });
+
   it('calls back when the message has left, so that a process that ends then loses nothing', async () => {
     await floodWhileStopped('floodAndLeave', FLOOD);
     process.kill(agent, 'SIGCONT');

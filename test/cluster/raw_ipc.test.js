@@ -197,11 +197,20 @@ describe('raw IPC', () => {
       await started(cluster, 4);
     });
 
+    it('an agent that listens, but for nothing else, ends with its unreferenced channel, and a new one comes', async () => {
+      await assertHeard(apps[0], 'news', { [agent]: { action: 'news', data: 'news', from: 'app', to: 'agent' } });
+      tell(cluster, agent, 'letGo');
+      await cluster.output(`agent_worker#1:${agent} died (code: 0, signal: null)`);
+      const [, pid] = await cluster.output(/agent_worker#2:(\d+) started/);
+      look();
+      assert.equal(agent, Number(pid));
+    });
+
     it('process.send() after process.disconnect() fails in the agent, which leaves with 110, and a new one comes', async () => {
       tell(cluster, agent, 'sendAfterDisconnect');
       await cluster.output(`[talks raw] ${agent} connected false, returned false, returned false, callback ERR_IPC_CHANNEL_CLOSED, event ERR_IPC_CHANNEL_CLOSED\n`);
-      await cluster.output(`agent_worker#1:${agent} died (code: 110, signal: null)`);
-      const [, pid] = await cluster.output(/agent_worker#2:(\d+) started/);
+      await cluster.output(`agent_worker#2:${agent} died (code: 110, signal: null)`);
+      const [, pid] = await cluster.output(/agent_worker#3:(\d+) started/);
       look();
       assert.equal(agent, Number(pid));
       await assertHeard(apps[0], 'news', { [agent]: { action: 'news', data: 'news', from: 'app', to: 'agent' } });

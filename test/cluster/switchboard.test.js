@@ -2,10 +2,13 @@
 // Messages between workers by shared memory: that they do go that way, and what stopping, killing and late coming do to them.
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
+const path = require('node:path');
 const { master } = require('../helpers/folder_cluster');
 const { ask, told } = require('../helpers/probe');
 const { descriptorTargets, limitDescriptors } = require('../helpers/resources');
+const { runFolder } = require('../helpers/run_folder');
 const { until } = require('../helpers/waiting');
 const { Subject } = require('./shared/subject');
 
@@ -18,9 +21,19 @@ async function start(options, settings) {
   return cluster;
 }
 
-/** Bytes that a process has read by system calls, all its life. */
+/** A number of proc_pid_io(5), of all the life of a process. */
+function ioOf(pid, name) {
+  return Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(fs.readFileSync(`/proc/${pid}/io`, 'utf8'))[1]);
+}
+
+/** Bytes that a process has read by system calls. */
 function bytesRead(pid) {
-  return Number(fs.readFileSync(`/proc/${pid}/io`, 'utf8').match(/^rchar: (\d+)/m)[1]);
+  return ioOf(pid, 'rchar');
+}
+
+/** How often it has called read(2), write(2) and their like: by these bells are rung, and heard. */
+function readsAndWrites(pid) {
+  return ioOf(pid, 'syscr') + ioOf(pid, 'syscw');
 }
 
 function mapped(pid, name) {
@@ -47,6 +60,33 @@ describe('messages between workers', () => {
     const [news] = await ask(cluster, app, 'when', { action: 'news', count: 1 });
     assert.equal(news.length, 4 * MB);
     assert.ok(bytesRead(cluster.pid) - before < MB, 'the master has read what was for an app');
+  });
+
+  it('cost no system call each: who is awake is not rung, who sleeps is rung once, and who comes back takes many at a time', async () => {
+    // What a ring has room for.
+    const COUNT = 1000;
+    const cluster = await start();
+    const agent = cluster.agentPid();
+    const [app] = cluster.appPids();
+    const fifo = path.join(runFolder(), 'holds-an-app');
+    execFileSync('mkfifo', [fifo]);
+    const stops = {
+      awake: { stop: () => ask(cluster, app, 'readForEver', fifo), go: () => fs.promises.writeFile(fifo, 'go') },
+      asleep: { stop: () => process.kill(app, 'SIGSTOP'), go: () => process.kill(app, 'SIGCONT') },
+    };
+    // What comes first goes by the channel, and needs memory.
+    await ask(cluster, agent, 'flood', { method: 'sendTo', args: [app, 'news'], count: COUNT });
+    await assertAll(cluster, app, agent, COUNT);
+    for (const [how, { stop, go }] of Object.entries(stops)) {
+      await ask(cluster, app, 'forget');
+      const before = [agent, app].map(readsAndWrites);
+      await stop();
+      await ask(cluster, agent, 'flood', { method: 'sendTo', args: [app, 'fence'], count: COUNT });
+      await go();
+      await ask(cluster, app, 'when', { action: 'fence', last: { place: COUNT - 1, sender: agent } });
+      const calls = [agent, app].map((pid, index) => readsAndWrites(pid) - before[index]);
+      assert.ok(calls.every(count => count < COUNT / 10), `${how}: ${calls} of sender and receiver`);
+    }
   });
 
   it('lie in memory that only their sender can write', async () => {
