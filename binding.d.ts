@@ -102,6 +102,10 @@ export declare class Endpoint {
   hear(): Array<SwitchboardNews>
   /** What this peer sent by the channel has all come: its messages here may be received. */
   open(place: number, generation: number): void
+  /** Remembers what lies in shared memory for this process now. */
+  mark(): void
+  /** Whether some of that has not been received yet. */
+  isBehind(): boolean
   /** Forgets a peer, and what it has sent and nobody received. */
   letGo(place: number): void
   /** The number of an action for `head`, or -1 when it gets none, because it is long or one of very many. */

@@ -12,6 +12,7 @@ class LoopbackEndpoint {
   #queue = [];
   #names = [];
   #inPlace = null;
+  #marked = 0;
 
   /** @param {{ copiedBytes?: number }} [options] what is longer stays in place */
   constructor(desk, { copiedBytes = 16 * 1024 } = {}) {
@@ -59,6 +60,7 @@ class LoopbackEndpoint {
       const isCopied = payload.length <= this.copiedBytes;
       if (isCopied && used + payload.length > intake.bytes.length) break;
       this.#queue.shift();
+      this.#marked -= 1;
       const row = count * ROW_VALUES;
       rows[row + ROW.PLACE] = message.place;
       rows[row + ROW.KIND] = message.kind;
@@ -77,6 +79,14 @@ class LoopbackEndpoint {
       }
     }
     return count;
+  }
+
+  mark() {
+    this.#marked = this.#queue.length;
+  }
+
+  isBehind() {
+    return this.#marked > 0;
   }
 
   takeText(encoding) {

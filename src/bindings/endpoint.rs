@@ -178,6 +178,18 @@ impl Endpoint {
         self.inner.borrow_mut().open(endpoint::peer(place, generation));
     }
 
+    /// Remembers what lies in shared memory for this process now.
+    #[napi]
+    pub fn mark(&mut self) {
+        self.inner.borrow_mut().mark();
+    }
+
+    /// Whether some of that has not been received yet.
+    #[napi]
+    pub fn is_behind(&self) -> bool {
+        self.inner.borrow().is_behind()
+    }
+
     /// Forgets a peer, and what it has sent and nobody received.
     #[napi]
     pub fn let_go(&mut self, place: u32) {

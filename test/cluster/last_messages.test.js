@@ -1,15 +1,16 @@
 'use strict';
-// What a process has sent before it leaves on its own: all of it arrives, or is told as dropped.
+// Messages in shared memory beside what becomes of the channel: all that a process has sent before it leaves arrives, or is told.
 
 const assert = require('node:assert/strict');
 const { startFolder, startedPids, master } = require('../helpers/folder_cluster');
+const { orderMaster } = require('../helpers/master_order');
 const { order, tell } = require('../helpers/orders');
 const { until } = require('../helpers/waiting');
 
 const RING = 1024;
 const FLOOD = 3000;
 
-describe('a process that leaves on its own', () => {
+describe('messages in shared memory', () => {
   let cluster;
   let agent;
   let app;
@@ -50,7 +51,20 @@ describe('a process that leaves on its own', () => {
     await cluster.output(new RegExp(`${app} has sent ${FLOOD}`));
   }
 
-  it('is heard to its end where it has closed its channel, and what waited in it comes late', async () => {
+  it('come before one by the channel that somebody has sent for their sake, however many they are', async () => {
+    const count = 500;
+    process.kill(agent, 'SIGSTOP');
+    tell(cluster, app, 'flood', count);
+    await cluster.output(new RegExp(`${app} has sent ${count}`));
+    const asked = order(cluster, agent, 'heard');
+    // What the parent says has gone through the master when that answers the same parent.
+    await orderMaster(cluster, 'status');
+    process.kill(agent, 'SIGCONT');
+    const news = (await asked).filter(({ action }) => action === 'news').map(({ data }) => data);
+    assert.deepEqual(news, counted(count));
+  });
+
+  it('are read to their end where their sender has closed its channel, and what waited in it comes late', async () => {
     await sendWhileStopped('floodDisconnectAndStay');
     await cluster.output(new RegExp(`worker:${app} disconnect`));
     process.kill(app, 'SIGSTOP');
@@ -62,7 +76,7 @@ describe('a process that leaves on its own', () => {
     process.kill(app, 'SIGTERM');
   });
 
-  it('has what still waits told as dropped where its channel is closed already', async () => {
+  it('are told as dropped where they still wait in a process that ends without a channel', async () => {
     await sendWhileStopped('floodAndDisconnect');
     const { data } = await cluster.message('master-dropped');
     assert.deepEqual(data, {

@@ -77,11 +77,7 @@ class Switchboard {
     /** Counts what goes this way, and what does not. */
     this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, leaveWord, logger });
     this.#written = new Written(this.#endpoint);
-    const moved = () => {
-      this.#written.look();
-      this.meter.backlog.look();
-    };
-    this.#surplus = new Surplus({ endpoint: this.#endpoint, proc, moved });
+    this.#surplus = new Surplus({ endpoint: this.#endpoint, proc, watchers: [this.#written, this.meter.backlog] });
     this.#calls = this.#endpoint.calls();
     this.alloc = lender(this.#desk, this.#calls);
     this.#writer = new EnvelopeWriter(this.#desk, this.#calls, clones);
@@ -329,11 +325,18 @@ class Switchboard {
 
   /**
    * Before anything that the channel brings: it may speak of a process that only the master's news have told of, and whoever caused it may
-   * have caused messages here before.
+   * have caused messages here before. So all of what lies here by now comes first, and of what comes meanwhile no more than with it.
    */
   #catchUp() {
     this.#hear();
     if (this.#pending > 0 || this.#process.listenerCount('message') === 0) return;
+    this.#endpoint.mark();
+    let count;
+    do count = this.#deliverAtOnce(); while (count > 0 && this.#endpoint.isBehind());
+    this.#endTurn(count);
+  }
+
+  #deliverAtOnce() {
     const count = this.#pending = this.#reader.receive();
     for (let index = 0; index < count; index++) {
       try {
@@ -343,7 +346,7 @@ class Switchboard {
         process.nextTick(() => { throw error; });
       }
     }
-    this.#endTurn(count);
+    return count;
   }
 
   #deliverOne(index) {

@@ -8,19 +8,19 @@ const RETRY_MS = 2;
 class Surplus {
   #endpoint;
   #process;
-  #moved;
+  #watchers;
   #retry = null;
 
   /**
    * @param {object} parts
    * @param {{ flush: () => boolean, finish: () => void }} parts.endpoint
    * @param {{ connected: boolean }} parts.proc
-   * @param {() => void} parts.moved called when some of it may have gone
+   * @param {Array<{ look: () => void }>} parts.watchers who look when some of it may have gone
    */
-  constructor({ endpoint, proc, moved }) {
+  constructor({ endpoint, proc, watchers }) {
     this.#endpoint = endpoint;
     this.#process = proc;
-    this.#moved = moved;
+    this.#watchers = watchers;
   }
 
   /** There is some. Keeps no process alive. */
@@ -37,7 +37,7 @@ class Surplus {
     this.#retry = null;
     if (!this.#endpoint.flush()) this.note();
     else if (!this.#process.connected) this.#endpoint.finish();
-    this.#moved();
+    for (const watcher of this.#watchers) watcher.look();
   }
 }
 

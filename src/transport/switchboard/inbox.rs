@@ -199,6 +199,12 @@ impl Inbox {
         self.link(sender).ok().and_then(|link| link.consumer.backlog().ok()).unwrap_or(0)
     }
 
+    /// The number of the message of a sender that comes next.
+    #[must_use]
+    pub fn received(&self, sender: Place) -> u64 {
+        self.link(sender).map_or(0, |link| link.consumer.next().0)
+    }
+
     /// Whether this process sleeps, so that senders ring.
     #[must_use]
     pub fn is_asleep(&self) -> bool {

@@ -63,11 +63,13 @@ pub(super) struct Link {
     pub(super) is_hopeless: bool,
     /// Messages that were sent by Node's channel before are in; only then its ring is read.
     pub(super) is_open: bool,
+    /// How far its ring was filled at the last [`super::Endpoint::mark`].
+    pub(super) marked: u64,
 }
 
 impl Link {
     pub(super) fn new(peer: Peer, bell: Event) -> Self {
-        Self { peer, bell, queue: VecDeque::new(), waiting_bytes: 0, is_hopeless: false, is_open: false }
+        Self { peer, bell, queue: VecDeque::new(), waiting_bytes: 0, is_hopeless: false, is_open: false, marked: 0 }
     }
 }
 

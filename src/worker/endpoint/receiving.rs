@@ -185,6 +185,22 @@ impl Endpoint {
         if is_late { Err(NotNow::Refused) } else { Ok(None) }
     }
 
+    /// Remembers what lies in the rings now.
+    pub fn mark(&mut self) {
+        for place in self.links.places() {
+            let end = self.inbox.received(place) + self.inbox.backlog(place);
+            if let Some(link) = self.links.get_mut(place) {
+                link.marked = end;
+            }
+        }
+    }
+
+    /// Whether some of what lay in the rings at the last mark, of those that may be read, has not been taken.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.links.iter().any(|link| link.is_open && self.inbox.received(link.peer.place) < link.marked)
+    }
+
     /// The bytes of the message that is in place, to be read before it is passed.
     pub fn next_in_place(&self) -> Option<PeerBytes> {
         let Next { sender, range, .. } = self.next?;
@@ -242,4 +258,30 @@ impl From<Refused> for NotNow {
 fn behind(range: PayloadRange, bytes: usize) -> PayloadRange {
     let skip = (bytes as u64).min(range.length.0);
     PayloadRange { offset: range.offset.plus(skip), length: ByteCount(range.length.0 - skip), ..range }
+}
+
+#[cfg(test)]
+#[cfg(not(any(miri, cluster_loom)))]
+mod tests {
+    use super::super::Sent;
+    use super::super::tests::{SECOND, hand_on, pair, receive, send};
+
+    #[test]
+    fn a_mark_is_reached_when_all_is_received_that_lay_there_then_whatever_comes_meanwhile() {
+        let ((mut first, to_first), (mut second, to_second)) = pair();
+        for _ in 0..20 {
+            assert_eq!(send(&mut first, SECOND.place, b"text"), Sent::All);
+        }
+        hand_on(&to_first, &to_second, &mut second);
+        assert!(!second.is_behind(), "nothing was marked");
+        second.mark();
+        let mut received = 0;
+        while second.is_behind() {
+            received += receive(&mut second);
+            for _ in 0..8 {
+                assert_eq!(send(&mut first, SECOND.place, b"text"), Sent::All);
+            }
+        }
+        assert_eq!(received, 24, "eight at a time");
+    }
 }
