@@ -417,9 +417,9 @@ export interface ActionStats {
   /** What waits in this process now, because receivers have no room, once for each of them (by Node's channel: not written yet). */
   queued: number;
   /**
-   * How long messages that were received were on their way, from the sender's call until this process took them: of numbers, booleans and
-   * Buffers that is not known, and of more than about 256 a second one in 64 is looked at. By Node's channel: how long what was sent
-   * waited to be written.
+   * How long messages that were received were on their way, from the sender's call until this process took them: of numbers, booleans,
+   * Buffers and what is nested very deeply that is not known, and of more than about 256 a second one in 64 is looked at. By Node's
+   * channel: how long what was sent waited to be written.
    */
   timeInQueue: Timed;
   /**
@@ -522,7 +522,10 @@ export interface Messenger extends EventEmitter {
    * `messenger.arena`, and 64 messages for each of them; the rest is copied.
    */
   release(buffer: ArrayBufferView): boolean;
-  /** Counters since the start of this process. Where messages go through shared memory, those of egg's own messenger are included. */
+  /**
+   * Counters since the start of this process. Where messages go through shared memory, those of egg's own messenger are included, and so is what
+   * `process.send()` sends.
+   */
   stats(): MessengerStats;
   /** Resolves when all that this process sent before has been read by agent and apps, or they are gone. It keeps no process alive. */
   flush(): Promise<void>;

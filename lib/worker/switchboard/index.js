@@ -33,6 +33,7 @@ class Switchboard {
   #process;
   #role;
   #sendByChannel;
+  #letPass;
   #roster;
   #desk = new Desk();
   #writer;
@@ -76,6 +77,7 @@ class Switchboard {
     const tell = envelope => this.#sendByChannel(envelope, undefined, undefined, () => {});
     /** Counts what goes this way, and what does not. */
     this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, leaveWord, logger });
+    this.#letPass = this.meter.counting(this.#sendByChannel);
     this.#written = new Written(this.#endpoint);
     this.#surplus = new Surplus({ endpoint: this.#endpoint, proc, watchers: [this.#written, this.meter.backlog] });
     this.#calls = this.#endpoint.calls();
@@ -88,6 +90,7 @@ class Switchboard {
     proc.emit = (...args) => {
       if (args[0] === 'message') {
         this.#catchUp();
+        this.meter.noteHeard(args[1]);
         if (args[1]?.action === 'egg-ready') this.#isReady = true;
       }
       if (args[0] === 'disconnect') this.#surplus.finish();
@@ -106,10 +109,10 @@ class Switchboard {
     // Before egg-ready the master keeps what is for apps that are not there yet, so it must see it.
     const isOurs = this.#process.connected && this.#isReady && areArguments(handle, options);
     const plain = isOurs ? plainOf(message) : undefined;
-    if (plain === undefined) return this.#sendByChannel(message, handle, options, callback);
+    if (plain === undefined) return this.#letPass(message, handle, options, callback);
     if (handle && typeof handle !== 'function') return this.#sendWithHandle(plain, handle, options, callback);
     this.#sent = ALL_SENT;
-    if (!this.#route(plain)) return this.#sendByChannel(message, handle, options, callback);
+    if (!this.#route(plain)) return this.#letPass(message, handle, options, callback);
     if ((handle ?? options ?? callback) !== undefined) this.#written.confirm([handle, options, callback], this.#sent);
     return true;
   }
@@ -119,10 +122,10 @@ class Switchboard {
   #sendWithHandle(message, handle, options, callback) {
     const receivers = this.#roster.receiversOf(message);
     const isReachable = receivers && receivers.members.length > 0 && receivers.members.every(member => member.isJoined);
-    if (!isReachable) return this.#sendByChannel(message, handle, options, callback);
+    if (!isReachable) return this.#letPass(message, handle, options, callback);
     // First, because it throws what Node has against the handle.
     const answer = this.#sendByChannel({ to: 'nobody' }, handle, options, callback);
-    if (!this.#route(message)) this.#sendByChannel(message, undefined, undefined, () => {});
+    if (!this.#route(message)) this.#letPass(message, undefined, undefined, () => {});
     return answer;
   }
 

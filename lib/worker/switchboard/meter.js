@@ -5,6 +5,7 @@
 const { Backlog } = require('../../messenger/backlog');
 const { DropReports } = require('../../messenger/drops');
 const { Sampler } = require('../../messenger/sampler');
+const { sizeOf } = require('../../messenger/size_of');
 const { Traffic } = require('../../messenger/traffic');
 const { FLAG } = require('./envelope');
 
@@ -102,6 +103,26 @@ class Meter {
     if (reader.flags(index) & FLAG.STAMPED) this.traffic.noteWaited(action, reader.waitedMs(index));
   }
 
+  /**
+   * @template {(message: unknown, ...rest: unknown[]) => unknown} Send
+   * @param {Send} send by Node's channel
+   * @returns {Send} the same, but it counts what is sent
+   */
+  counting(send) {
+    return (message, ...rest) => {
+      const answer = send(message, ...rest);
+      const action = actionOf(message);
+      if (action !== undefined) this.traffic.noteSent(action, sizeOf(message.data ?? message));
+      return answer;
+    };
+  }
+
+  /** A message has come by Node's channel. */
+  noteHeard(message) {
+    const action = actionOf(message);
+    if (action !== undefined) this.traffic.noteReceived(action);
+  }
+
   /** Has listeners take a message. What they do before their first await is timed, of some messages. */
   hand(message, emit) {
     if (!this.#runs.takes()) {
@@ -125,6 +146,14 @@ class Meter {
   get inPlaceBytes() {
     return this.#endpoint.load().inPlaceBytes;
   }
+}
+
+/** Of a message by Node's channel; undefined where it is none of the app's. */
+function actionOf(message) {
+  if (typeof message === 'string') return message;
+  const { action, cmd } = message ?? {};
+  if (typeof cmd === 'string' && cmd.startsWith('NODE_')) return undefined;
+  return typeof action === 'string' ? action : undefined;
 }
 
 module.exports = { Meter };
