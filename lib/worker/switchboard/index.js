@@ -230,10 +230,6 @@ class Switchboard {
     return this.meter.noteLost(this.#endpoint.takeLost(member.place, member.generation), member, reason);
   }
 
-  #later(ms, act) {
-    return setTimeout(act, ms).unref();
-  }
-
   #noteInternal(message) {
     if (!says(message, 'fence')) return;
     this.#hear();
@@ -315,7 +311,7 @@ class Switchboard {
   #endTurn(count) {
     if (this.#leaving.hasEnded) this.#letGo(count);
     const rest = this.#calls.rest();
-    if (rest === REST.KEPT_WAITING) this.#later(KEPT_WAITING_MS, () => this.#takeTurn());
+    if (rest === REST.KEPT_WAITING) setTimeout(() => this.#takeTurn(), KEPT_WAITING_MS).unref();
     if (rest !== REST.NEWS) return;
     this.#hear();
     this.#takeTurn();
