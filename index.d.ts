@@ -489,7 +489,8 @@ export interface Messenger extends EventEmitter {
    * is chosen as by sendRandom. What is thrown there is rejected with here: name, message and code are kept, the far stack is the
    * `cause`. Keeps the process alive until it settles, at most for its time-out.
    *
-   * Rejects with ERR_CLUTCH_TIMEOUT, ERR_CLUTCH_NO_RECEIVER (nobody is there, nobody replies to this action, or the receiver has ended),
+   * Rejects with ERR_CLUTCH_TIMEOUT, ERR_CLUTCH_NO_RECEIVER (nobody is there, nobody replies to this action, or the receiver has ended
+   * or closed its channel),
    * ERR_CLUTCH_OPTION for bad arguments, and with the reason of the signal.
    */
   request(target: 'agent' | 'app' | 'random' | 'master' | number | string, action: string, data?: unknown, options?: RequestOptions): Promise<any>;

@@ -207,6 +207,7 @@ describe('a question without an answer', () => {
     [[-1, 'x'], /^the target/], [[['10'], 'x'], /^the target/], [['agent', 5], /^the action must be/],
     [['agent', 'x', 1, { timeout: 0 }], /^timeout must be a duration from 1 ms/], [['agent', 'x', 1, { timeout: Infinity }], /^timeout must be/],
     [['agent', 'x', 1, { signal: {} }], /^signal must be an AbortSignal/], [['agent', 'x', 1, 5], /^the options of a request must be/],
+    [['agent', 'x', 1, { timeOut: '1s' }], /^the options of a request must be an object with timeout, signal, and has no timeOut, got/],
   ])('asked as %p is refused', async (args, text) => {
     const { bus, apps } = readyBus();
     expect(await errorOf(apps[0].request(...args))).toMatchObject({ code: 'ERR_CLUTCH_OPTION', message: expect.stringMatching(text) });

@@ -313,6 +313,10 @@ class Master {
       case 'answer':
         this.#requests.settle(fields);
         break;
+      case 'channel-closed':
+        // It lives on, and can answer nobody.
+        this.#members.note(type, fields);
+        break;
       case 'environment':
         this.#tellEnvironment();
         break;

@@ -37,9 +37,12 @@ class MemberList {
       case 'agent-started': this.#agent = String(pid); break;
       case 'worker-started': this.#apps.add(String(pid)); break;
       case 'agent-exited':
+      case 'worker-exited':
+      case 'channel-closed':
+        if (!this.#has(String(pid))) return;
         if (this.#agent === String(pid)) this.#agent = null;
+        else this.#apps.delete(String(pid));
         break;
-      case 'worker-exited': this.#apps.delete(String(pid)); break;
       default: return;
     }
     this.#watchers = new Set([...this.#watchers].filter(watcher => this.#has(watcher)));

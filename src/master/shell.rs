@@ -370,6 +370,7 @@ impl Shell {
         self.roster = None;
         self.pass_last_fences(who);
         self.switchboard.leave(who);
+        (self.sink)(serde_json::json!({ "type": "channel-closed", "pid": pid }).to_string());
         match fault.filter(|_| was_open) {
             Some(fault) => {
                 self.listeners.give_up_on_worker(who);
