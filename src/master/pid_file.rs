@@ -1,9 +1,9 @@
 //! The file that holds the master's pid: decimal, no newline; written before anything is forked, or when this master takes
 //! over from another one, and removed when the master exits whose pid it is.
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::ClusterError;
@@ -30,7 +30,7 @@ impl PidFile {
         self.is_ours.store(true, Ordering::Release);
         path.parent()
             .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(path, std::process::id().to_string()))
+            .and_then(|()| put(path, &std::process::id().to_string()))
             .map_err(|source| ClusterError::PidFile { path: path.clone(), source })
     }
 
@@ -56,8 +56,39 @@ impl PidFile {
     }
 }
 
+/// Writes a whole file, so that whoever reads it meanwhile finds what was there before or what is there then, and never an empty one.
+/// What is no file, such as a device, and what lies in a folder that cannot be written to, is written where it is.
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    // A link stays one.
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let is_replaced = match fs::symlink_metadata(&place) {
+        Ok(found) if !found.is_file() => false,
+        found => replace(&place, text, found.ok().map(|found| found.permissions())).is_ok(),
+    };
+    if is_replaced { Ok(()) } else { fs::write(path, text) }
+}
+
+/// Puts a new file in the place of one that may be there.
+fn replace(place: &Path, text: &str, permissions: Option<fs::Permissions>) -> io::Result<()> {
+    let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let beside = place.with_file_name(format!(".{}.{}", name.display(), std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+    let replaced = file
+        .write_all(text.as_bytes())
+        .and_then(|()| permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions)))
+        .and_then(|()| fs::rename(&beside, place));
+    if replaced.is_err() {
+        // It is written where it is then; what is left here names nobody.
+        let _ = fs::remove_file(&beside);
+    }
+    replaced
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -70,6 +101,52 @@ mod tests {
         assert_eq!(file.remove(), Ok(()));
         assert!(!path.exists());
         assert_eq!(file.remove(), Ok(()));
+    }
+
+    #[test]
+    fn whoever_reads_a_pid_file_while_it_is_written_finds_a_whole_pid() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.pid");
+        let file = PidFile::new(path.clone());
+        fs::write(&path, "4711").unwrap();
+        let writer = thread::spawn(move || {
+            for _ in 0..500 {
+                file.write().unwrap();
+            }
+        });
+        let own = std::process::id().to_string();
+        let mut is_done = false;
+        while !is_done {
+            is_done = writer.is_finished();
+            let read = fs::read_to_string(&path).unwrap();
+            assert!(read == own || read == "4711", "{read:?}");
+        }
+        writer.join().unwrap();
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["master.pid"]);
+    }
+
+    #[test]
+    fn a_link_a_device_and_a_mode_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = std::process::id().to_string();
+        let [file, link, fifo] = ["file", "link", "fifo"].map(|name| folder.path().join(name));
+        fs::write(&file, "a former one, and longer").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
+        symlink(&file, &link).unwrap();
+        PidFile::new(link.clone()).write().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), own);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o604);
+
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let reader = thread::spawn({
+            let fifo = fifo.clone();
+            move || fs::read_to_string(fifo).unwrap()
+        });
+        PidFile::new(fifo.clone()).write().unwrap();
+        assert_eq!(reader.join().unwrap(), own);
+        assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
     }
 
     #[test]
