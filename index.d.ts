@@ -490,8 +490,7 @@ export interface Messenger extends EventEmitter {
    * `cause`. Keeps the process alive until it settles, at most for its time-out.
    *
    * Rejects with ERR_CLUTCH_TIMEOUT, ERR_CLUTCH_NO_RECEIVER (nobody is there, nobody replies to this action, or the receiver has ended
-   * or closed its channel),
-   * ERR_CLUTCH_OPTION for bad arguments, and with the reason of the signal.
+   * or closed its channel), ERR_CLUTCH_OPTION for bad arguments, and with the reason of the signal.
    */
   request(target: 'agent' | 'app' | 'random' | 'master' | number | string, action: string, data?: unknown, options?: RequestOptions): Promise<any>;
   /** Says who answers requests with this action: one for each action, `null` takes it away. No listener sees these requests. */

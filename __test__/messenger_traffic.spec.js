@@ -189,6 +189,14 @@ describe('drops', () => {
     expect(told.map(({ from, count }) => [from, count])).toEqual([[{ role: 'app', pid: 21 }, 1], [{ role: 'agent', pid: 10 }, 1]]);
   });
 
+  test('are kept for the end where there is no way to tell them any more', async () => {
+    const reports = new DropReports({ pid: '10', role: 'agent' }, () => false);
+    reports.note({ action: 'a', reason: 'queue-full', to });
+    await later();
+    reports.note({ action: 'a', reason: 'queue-full', to });
+    expect(JSON.parse(reports.takeLast(4900)).data.drops).toEqual([{ action: 'a', reason: 'queue-full', to, count: 2 }]);
+  });
+
   test('are told by number where the room for the last report is less than their names', () => {
     const reports = new DropReports({ pid: '10', role: 'agent' }, () => {});
     const name = `${'ü'.repeat(3000)}`;

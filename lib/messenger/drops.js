@@ -16,7 +16,7 @@ class DropReports {
 
   /**
    * @param {{ pid: string, role: string }} who drops
-   * @param {(envelope: object) => void} send to the master, by a way that drops nothing
+   * @param {(envelope: object) => unknown} send to the master, by a way that drops nothing; false where there is none any more
    */
   constructor(who, send) {
     this.#who = who;
@@ -60,9 +60,9 @@ class DropReports {
 
   #tell() {
     this.#isDue = false;
-    const drops = this.#take();
     // It was told meanwhile.
-    if (drops.length > 0) this.#send(this.#reportOf(drops));
+    if (this.#kinds.size === 0) return;
+    if (this.#send(this.#reportOf([...this.#kinds.values()])) !== false) this.#kinds.clear();
   }
 
   #take() {

@@ -74,7 +74,7 @@ class Switchboard {
     this.#logger = logger;
     this.#sendByChannel = proc.send.bind(proc);
     this.#endpoint = join(this.#desk, () => this.#turn(), () => this.#noteNews());
-    const tell = envelope => this.#sendByChannel(envelope, undefined, undefined, () => {});
+    const tell = envelope => proc.connected && (this.#sendByChannel(envelope, undefined, undefined, () => {}), true);
     /** Counts what goes this way, and what does not. */
     this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, leaveWord, logger });
     this.#letPass = this.meter.counting(this.#sendByChannel);

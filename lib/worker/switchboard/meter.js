@@ -31,7 +31,7 @@ class Meter {
    * @param {object} parts
    * @param {{ load: () => object, pressure: () => number, takeRefused: () => number[] }} parts.endpoint
    * @param {{ pid: string, role: string }} parts.who
-   * @param {(envelope: object) => void} parts.tell to the master, by the channel
+   * @param {(envelope: object) => boolean} parts.tell to the master, by the channel; false where that is closed
    * @param {(about: string, text: string) => boolean} parts.leaveWord for the master to read at the end; false where it cannot
    * @param {{ warn: Function }} parts.logger
    */
