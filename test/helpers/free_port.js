@@ -97,4 +97,4 @@ async function freePorts(count) {
   throw new Error(`no ${count} free ports in a row after ${ATTEMPTS} attempts`);
 }
 
-module.exports = { freePort, freePorts };
+module.exports = { freePort, freePorts, take };

@@ -3,14 +3,14 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const net = require('node:net');
 const path = require('node:path');
-const { once } = require('node:events');
+const { execFileSync } = require('node:child_process');
 const { startCluster } = require('../helpers/cluster');
 const { freePort } = require('../helpers/free_port');
 const processes = require('../helpers/processes');
 const { runFolder } = require('../helpers/run_folder');
 
+const FREE_PORT = require.resolve('../helpers/free_port');
 const MASTERS = path.join(__dirname, '..', 'fixtures', 'masters');
 
 function start(name, options = {}, settings = {}) {
@@ -80,7 +80,7 @@ describe('the cluster driver', () => {
 describe('a port for a test', () => {
   it('is handed to nobody else, in other runs of the tests neither', async () => {
     const port = await freePort();
-    const taken = net.createServer().listen(`\0egg-clutch-test-port-${port}`);
-    await assert.rejects(once(taken, 'listening'), { code: 'EADDRINUSE' });
+    const elsewhere = `require(${JSON.stringify(FREE_PORT)}).take(${port}).then(isTaken => process.stdout.write(String(isTaken)))`;
+    assert.equal(execFileSync(process.execPath, ['-e', elsewhere], { encoding: 'utf8' }), 'false');
   });
 });
