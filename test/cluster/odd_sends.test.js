@@ -72,6 +72,8 @@ describe('process.send()', () => {
 
   it('calls back when the message has left, so that a process that ends then loses nothing', async () => {
     await floodWhileStopped('floodAndLeave', FLOOD);
+    // It is still there.
+    await order(cluster, app, 'heard');
     process.kill(agent, 'SIGCONT');
     await until(async () => (await hear()).length === FLOOD, 'all are there');
     assert.deepEqual(news(), counted(FLOOD));
