@@ -26,8 +26,8 @@ export interface ClusterHTTPSSecureOptions {
 export interface MessengerOptions {
   /**
    * `'json'`: what arrives is what JSON makes of the data. `'advanced'`: it is a structured clone, so Buffer, typed arrays, Map, Set, Date,
-   * BigInt, Error and cycles arrive as what they are, and functions are refused with a DataCloneError. Each view arrives with memory of its
-   * own, which no one else sees. What goes to the parent, and what the master sends before startCluster, is JSON all the same; between worker threads messages are
+   * BigInt, Error, cycles and two references to one object arrive as what they are, and functions are refused with a DataCloneError. Each
+   * view arrives with memory of its own, which no one else sees. What goes to the parent, and what the master sends before startCluster, is JSON all the same; between worker threads messages are
    * cloned by `postMessage` with either.
    * @default 'json'
    */

@@ -122,8 +122,10 @@ describe('a Buffer that is lent, of ordinary memory', () => {
 describe('what JSON keeps', () => {
   const cyclic = {};
   cyclic.self = cyclic;
+  const shared = {};
+  const many = Array.from({ length: 100 }, (_, id) => ({ id }));
 
-  test.each([['x'], [5], [null], [true], [{}], [[]], [{ a: [1, 'x', { b: null }] }], [Object.create(null)]])('%p is that', value => {
+  test.each([['x'], [5], [null], [true], [{}], [[]], [{ a: [1, 'x', { b: null }] }], [Object.create(null)], [many]])('%p is that', value => {
     expect(isJsonSafe(value)).toBe(true);
   });
 
@@ -131,7 +133,8 @@ describe('what JSON keeps', () => {
     [undefined], [-0], [NaN], [1n], [() => {}], [new Date()], [new Map()], [Buffer.alloc(1)], [{ a: undefined }],
     [new Array(1)], [[undefined]],
     [{ toJSON() {} }],
-    [Object.assign([1], { more: 1 })], [new (class A {})()], [Object('x')], [new Error('x')], [cyclic], [{ a: { b: [-0] } }], [new Array(5000).fill(0)],
+    [Object.assign([1], { more: 1 })], [new (class A {})()], [Object('x')], [new Error('x')], [cyclic], [{ a: { b: [-0] } }], [[shared, shared]],
+    [{ a: shared, b: { c: [shared] } }], [[...many, many[0]]], [new Array(5000).fill(0)],
   ])('%p is not', value => {
     expect(isJsonSafe(value)).toBe(false);
   });

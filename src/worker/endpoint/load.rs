@@ -76,7 +76,36 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Sent;
+    use super::super::tests::{ARENA, SECOND, pair, receive, send};
     use super::*;
+
+    #[test]
+    fn one_that_stands_still_holds_no_more_than_its_share_of_the_arena_and_the_rest_waits() {
+        const MESSAGE: usize = 64 << 10;
+        let ((mut first, _to_first), (_second, _to_second)) = pair();
+        let share = usize::try_from(ARENA).unwrap() / 4 / MESSAGE;
+        let sent: Vec<_> = (0..share + 8).map(|_| send(&mut first, SECOND.place, &[1; MESSAGE])).collect();
+        let (in_memory, waiting) = sent.split_at(share + 1);
+        assert!(in_memory.iter().filter(|&&sent| sent == Sent::All).count() >= share - 1, "{sent:?}");
+        assert!(waiting.iter().all(|&sent| sent == Sent::Waits), "{sent:?}");
+        assert!(first.outbox.waiting_for(SECOND.place).0 <= ARENA / 4 + MESSAGE as u64);
+        let load = first.load();
+        assert!(load.messages >= waiting.len() && load.bytes >= waiting.len() * MESSAGE, "{load:?}");
+        assert!(load.pressure > 0.4 && load.waited == 0, "{load:?}");
+    }
+
+    #[test]
+    fn what_has_waited_is_told_when_it_is_gone() {
+        let ((mut first, _to_first), (mut second, _to_second)) = pair();
+        while send(&mut first, SECOND.place, b"") == Sent::All {}
+        assert_eq!((first.load().messages, first.load().waited), (1, 0));
+        while receive(&mut second) > 0 {}
+        assert!(first.flush());
+        let load = first.load();
+        assert_eq!((load.messages, load.bytes, load.waited, load.pressure), (0, 0, 1, 0.0));
+        assert!(load.longest > Duration::ZERO && load.waited_for == load.longest, "{load:?}");
+    }
 
     #[test]
     fn the_longest_wait_is_kept_beside_the_sum() {

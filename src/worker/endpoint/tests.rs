@@ -7,7 +7,7 @@ use super::lost::Lost;
 use super::sending::{Name, Outgoing};
 use super::*;
 
-const ARENA: u64 = 8 << 20;
+pub(super) const ARENA: u64 = 8 << 20;
 pub(super) const FIRST: Peer = Peer { place: Place(0), generation: Generation(1) };
 pub(super) const SECOND: Peer = Peer { place: Place(1), generation: Generation(1) };
 
