@@ -4,7 +4,7 @@ const { EventEmitter } = require('events');
 const { gracefulExit } = require('../lib/worker/graceful_exit');
 
 /** A process that writes its exit down and tells it as an event, as the real one does. */
-function setUp({ label, worker, close = () => {} }) {
+function setUp({ label, worker, close = () => {}, settle }) {
   const lines = [];
   const log = level => (text, ...args) => lines.push(`${level} ${require('util').format(text, ...args)}`);
   const target = new EventEmitter();
@@ -17,7 +17,7 @@ function setUp({ label, worker, close = () => {} }) {
     };
   });
   // null, as an undefined one would stand for the real process's own.
-  gracefulExit({ label, logger: { info: log('info'), error: log('error') }, close, target, worker: worker ?? null });
+  gracefulExit({ label, logger: { info: log('info'), error: log('error') }, close, settle, target, worker: worker ?? null });
   return { target, lines };
 }
 
@@ -42,6 +42,18 @@ describe('SIGTERM', () => {
       `info [${label}] beforeExit success`,
       `info [${label}] exit with code:0`,
     ]);
+  });
+
+  test('exits when what the close hooks have left is settled, also where they fail', async () => {
+    for (const close of [() => {}, () => { throw new Error('close broke'); }]) {
+      let settled;
+      const { target } = setUp({ label: 'app_worker', close, settle: () => new Promise(resolve => { settled = resolve; }) });
+      target.emit('SIGTERM');
+      await nextTurn();
+      expect(target.exits).toEqual([]);
+      settled();
+      expect(await target.exited).toBe(0);
+    }
   });
 
   test('is handled once: the second one is left to the system', () => {

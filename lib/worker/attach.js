@@ -57,6 +57,11 @@ function joinSwitchboard(role, { serialization, arena, maxQueue }, logger) {
   }
 }
 
+/** Resolves when no message waits in this process for receivers without room, or these do not read. */
+async function whenSent() {
+  await globalThis[SWITCHBOARD]?.surplus.whenGone();
+}
+
 /** Makes the framework's messenger known to the switchboard, so that it need not read what that would not hand on. */
 function introduce(messenger) {
   globalThis[SWITCHBOARD]?.audience.meet(messenger);
@@ -79,4 +84,4 @@ function joinLane(logger) {
   }
 }
 
-module.exports = { attach, introduce, joinLane, joinSwitchboard };
+module.exports = { attach, introduce, joinLane, joinSwitchboard, whenSent };

@@ -5,7 +5,7 @@
 
 const cluster = require('cluster');
 const { isMainThread, parentPort, threadId } = require('worker_threads');
-const { attach, introduce, joinLane, joinSwitchboard } = require('./attach');
+const { attach, introduce, joinLane, joinSwitchboard, whenSent } = require('./attach');
 const { closeTimeoutMs } = require('./close_timeout');
 const { takeCompileCache } = require('./compile_cache');
 const { ConsoleLogger } = require('./console_logger');
@@ -83,7 +83,7 @@ function bootWorker({ exportName, label, logLevel, script, constructed }) {
     process.once('disconnect', () => {
       for (const server of servers) server.announce();
     });
-    gracefulExit({ label, logger, close });
+    gracefulExit({ label, logger, close, settle: whenSent });
   }
 
   try {

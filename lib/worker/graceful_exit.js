@@ -13,11 +13,12 @@ const EXIT_MASTER_LOST = 110;
  * @param {string} options.label `agent_worker` or `app_worker`
  * @param {{info: Function, error: Function}} options.logger
  * @param {() => unknown} options.close the close hooks; may be asynchronous, may fail
+ * @param {() => unknown} [options.settle] what is waited for after them; never fails
  * @param {NodeJS.Process} [options.target] the process to watch and end
  * @param {import('cluster').Worker} [options.worker] this process as a cluster worker; undefined in the agent
  */
 // In a thread of the master no signal and no disconnect comes, and the master ends it without asking: only the last line is left.
-function gracefulExit({ label, logger, close, target = process, worker = cluster.worker }) {
+function gracefulExit({ label, logger, close, settle = () => {}, target = process, worker = cluster.worker }) {
   let leaving = false;
 
   function leave(code) {
@@ -27,7 +28,7 @@ function gracefulExit({ label, logger, close, target = process, worker = cluster
     Promise.resolve().then(close).then(
       () => logger.info('[%s] beforeExit success', label),
       error => logger.error('[%s] beforeExit fail, error: %s', label, error?.message ?? error),
-    ).then(() => target.exit(code));
+    ).then(settle).then(() => target.exit(code));
   }
 
   target.once('SIGTERM', () => {

@@ -46,7 +46,6 @@ class Switchboard {
   // Messages that have been taken and not been delivered yet.
   #pending = 0;
   #isTurnMissed = false;
-  #surplus;
   #tidying;
   #logger;
   #emit;
@@ -55,6 +54,7 @@ class Switchboard {
   #deliver = index => this.#deliverOne(index);
   #leaving = new Leaving();
   audience;
+  surplus;
 
   /**
    * @param {object} options
@@ -79,7 +79,7 @@ class Switchboard {
     this.meter = new Meter({ endpoint: this.#endpoint, who: { pid: String(proc.pid), role }, tell, leaveWord, logger });
     this.#letPass = this.meter.counting(this.#sendByChannel);
     this.#written = new Written(this.#endpoint);
-    this.#surplus = new Surplus({ endpoint: this.#endpoint, proc, watchers: [this.#written, this.meter.backlog] });
+    this.surplus = new Surplus({ endpoint: this.#endpoint, proc, watchers: [this.#written, this.meter.backlog] });
     this.#calls = this.#endpoint.calls();
     this.alloc = lender(this.#desk, this.#calls);
     this.#writer = new EnvelopeWriter(this.#desk, this.#calls, clones);
@@ -93,7 +93,8 @@ class Switchboard {
         this.meter.noteHeard(args[1]);
         if (args[1]?.action === 'egg-ready') this.#isReady = true;
       }
-      if (args[0] === 'disconnect') this.#surplus.finish();
+      if (args[0] === 'disconnect') this.surplus.finish();
+      if (args[0] === 'beforeExit') this.surplus.linger();
       if (args[0] === 'exit') return this.#leave(args);
       return this.#emit(...args);
     };
@@ -204,7 +205,7 @@ class Switchboard {
     this.#tidying.note();
     this.#sent = outcome === SENT.ALL ? ALL_SENT : { outcome, places };
     if (outcome === SENT.WAITS || outcome === SENT.REFUSED) {
-      this.#surplus.note();
+      this.surplus.note();
       this.meter.backlog.look();
     }
     if (outcome === SENT.REFUSED) this.#noteUnsent(name, 'queue-full', this.#endpoint.takeRefused());
