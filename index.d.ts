@@ -440,7 +440,9 @@ export interface Timed {
 
 /** What {@link Messenger.stats} gives. */
 export interface MessengerStats {
+  /** As {@link Messenger.pressure}. */
   pressure: number;
+  /** Of all actions together, counted once for each receiver. */
   dropped: number;
   /** What waits here because its receivers have no room (by Node's channel: what Node has not written yet). */
   queue: {
@@ -452,7 +454,7 @@ export interface MessengerStats {
     waitedMs: number;
     longestMs: number;
   };
-  /** Bytes of shared memory that are lent by alloc(), or that receivers hold in place. */
+  /** Bytes of shared memory that are lent by alloc(), or attached to messages and not read yet, or held in place by their receivers. */
   inPlaceBytes: number;
   /** By action, of the first 500 actions; those beyond share `(other)`. */
   actions: Record<string, ActionStats>;

@@ -2,6 +2,8 @@
 
 const { start, turns, SENDER } = require('./support/switchboard_of_one');
 
+const { HEARS } = require('../lib/worker/switchboard/audience');
+
 const MB = 1024 * 1024;
 const fence = { cmd: 'NODE_CLUTCH', act: 'fence', ...SENDER };
 
@@ -42,6 +44,29 @@ describe('what lies in the rings', () => {
     }
     // A turn may begin before and behind the wait.
     expect(Math.max(...parts)).toBeLessThan(COUNT / 4);
+  });
+});
+
+describe('a message that nobody listens for', () => {
+  test('is passed unread, and the others are read', async () => {
+    const { board, proc, ring, ringBell } = start({ isReady: false });
+    proc.emit('message', { action: 'egg-ready' });
+    proc.removeAllListeners('message');
+    const heard = [];
+    const listener = message => heard.push([message.action, message.data.length]);
+    listener[HEARS] = action => action === 'wanted';
+    proc.on('message', listener);
+    const [taken, passed] = ['takeText', 'pass'].map(name => jest.spyOn(ring, name));
+    for (const action of ['unwanted', 'wanted', 'unwanted']) board.send({ action, data: 'x'.repeat(MB / 4), receiverPid: '2' });
+    proc.emit('internalMessage', fence);
+    for (let turn = 0; turn < 3; turn++) {
+      ringBell();
+      await turns();
+    }
+    expect(heard).toEqual([['wanted', MB / 4]]);
+    expect([taken.mock.calls.length, passed.mock.calls.length]).toEqual([1, 2]);
+    const { wanted, unwanted } = board.meter.traffic.snapshot();
+    expect([wanted.received, unwanted.received]).toEqual([1, 2]);
   });
 });
 
