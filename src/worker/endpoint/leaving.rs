@@ -93,4 +93,21 @@ mod tests {
         first.finish();
         assert!(!first.hear_master(), "its socket is at its end");
     }
+
+    #[test]
+    fn nothing_waits_for_one_that_is_gone_and_what_it_sent_is_read() {
+        let ((mut first, to_first), (mut second, to_second)) = pair();
+        let ring = usize::try_from(Geometry::STANDARD.slots()).unwrap();
+        assert_eq!(send(&mut first, SECOND.place, b"text"), Sent::All);
+        hand_on(&to_first, &to_second, &mut second);
+        for at in 0..=ring {
+            let expected = if at < ring { Sent::All } else { Sent::Waits };
+            assert_eq!(send(&mut second, FIRST.place, b"text"), expected);
+        }
+        to_second.tell(Control::Gone { peer: FIRST }, &[]);
+        assert!(second.hear_master() && second.flush());
+        assert_eq!((second.outbox.slab().used().0, receive_all(&mut second)), (0, 1));
+        second.let_go(FIRST.place);
+        assert_eq!(receive_all(&mut second), 0);
+    }
 }

@@ -292,7 +292,10 @@ impl Endpoint {
                 self.news.push_back(News::Left { peer });
             }
             Control::Gone { peer } => {
-                if self.links.get(peer.place).is_none() {
+                if self.has(peer) {
+                    // What it sent is read before it is let go of.
+                    self.stop_sending_to(peer.place);
+                } else if self.links.get(peer.place).is_none() {
                     // Nobody has talked to it for a while, and it may have read in place until now.
                     self.outbox.detach(peer.place);
                 }
