@@ -1,17 +1,19 @@
 'use strict';
 
 const { isDeepStrictEqual } = require('util');
+const v8 = require('v8');
 const { Desk, HEAD, KIND, ROW } = require('../lib/worker/switchboard/envelope');
 const { EnvelopeReader } = require('../lib/worker/switchboard/envelope_reader');
 const { EnvelopeWriter } = require('../lib/worker/switchboard/envelope_writer');
+const { areAlike, cloneValue } = require('./support/clone_values');
 const { jsonValues, FIRST_SEED, SEEDS } = require('./support/json_values');
 const { LoopbackEndpoint } = require('./support/loopback_endpoint');
 
-function ends(options) {
+function ends({ clones = false, ...options } = {}) {
   const desk = new Desk();
   const endpoint = new LoopbackEndpoint(desk, options);
   const reader = new EnvelopeReader(desk, endpoint, number => endpoint.action(number));
-  return { desk, endpoint, writer: new EnvelopeWriter(desk, endpoint), reader };
+  return { desk, endpoint, writer: new EnvelopeWriter(desk, endpoint, clones), reader };
 }
 
 const copying = ends();
@@ -110,6 +112,20 @@ describe('data on the switchboard', () => {
     const text = 'x'.repeat(300000);
     expect(through({ text, more: text }).data).toEqual({ text, more: text });
     expect(through(text).data).toBe(text);
+  });
+});
+
+describe('data that is cloned', () => {
+  const cloning = ends({ clones: true });
+  // structuredClone() knows no Buffer.
+  const expected = value => v8.deserialize(v8.serialize(value));
+
+  test(`is what V8 makes of it, whatever it is (CODEC_SEED=${FIRST_SEED})`, () => {
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
+      const value = cloneValue(seed);
+      const { data } = through(value, cloning);
+      if (!areAlike(data, expected(value))) throw new Error(`seed ${seed} differs`);
+    }
   });
 });
 

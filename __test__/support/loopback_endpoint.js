@@ -29,6 +29,11 @@ class LoopbackEndpoint {
     return this.#names[number];
   }
 
+  /** There is no room for attachments. */
+  stage() {
+    return -1;
+  }
+
   sendText(text) {
     const isWide = this.#desk.head[HEAD.ENCODING] === ENCODING.UTF16;
     return this.#send(Buffer.from(text, isWide ? 'utf16le' : 'latin1'));
