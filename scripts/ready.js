@@ -10,6 +10,9 @@ const STEPS = [
   ['typos', 'typos', []],
   ['licences', 'cargo-deny', ['--locked', 'check', 'bans', 'licenses', 'sources']],
   ['clippy', 'cargo', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']],
+  // The lane itself takes minutes, and what it does not compile is seen by nothing else.
+  ['tests as loom and miri build them', 'cargo', ['check', '--locked', '--lib', '--tests', '--target-dir', 'target/loom-check'],
+    { RUSTFLAGS: '--cfg cluster_loom' }],
   ['docs', 'cargo', ['doc', '--locked', '--no-deps', '--document-private-items'], { RUSTDOCFLAGS: '-D warnings' }],
   ['layering', 'cargo', ['test', '--locked', '--test', 'layering']],
   ['build', 'npm', ['run', 'build']],

@@ -75,6 +75,7 @@ impl Endpoint {
 }
 
 #[cfg(test)]
+#[cfg(not(any(miri, cluster_loom)))]
 mod tests {
     use super::super::Sent;
     use super::super::tests::{ARENA, SECOND, pair, receive, send};
