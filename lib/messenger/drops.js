@@ -45,7 +45,8 @@ class DropReports {
    * @returns {string | null} null where all was told
    */
   takeLast(bytes) {
-    const drops = this.#take();
+    const drops = [...this.#kinds.values()];
+    this.#kinds.clear();
     if (drops.length === 0) return null;
     const rest = new Map();
     for (;;) {
@@ -63,12 +64,6 @@ class DropReports {
     // It was told meanwhile.
     if (this.#kinds.size === 0) return;
     if (this.#send(this.#reportOf([...this.#kinds.values()])) !== false) this.#kinds.clear();
-  }
-
-  #take() {
-    const drops = [...this.#kinds.values()];
-    this.#kinds.clear();
-    return drops;
   }
 
   #reportOf(drops) {

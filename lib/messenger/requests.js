@@ -5,7 +5,7 @@
 
 const { randomBytes } = require('crypto');
 const { ClutchError } = require('../errors');
-const { bad, givenFields, isPlainObject } = require('../options/checks');
+const { bad, fieldsOf } = require('../options/checks');
 const { duration } = require('../options/duration');
 const { toFar } = require('./far_error');
 const { OWN, readAsker, readRequest, readAnswer, readMembers } = require('./protocol');
@@ -268,11 +268,7 @@ function checkAction(action) {
 }
 
 function readLimits(options = {}) {
-  const allowed = 'an object with timeout, signal';
-  if (!isPlainObject(options)) throw bad('the options of a request', options, allowed);
-  const unknown = Object.keys(options).find(name => name !== 'timeout' && name !== 'signal');
-  if (unknown !== undefined) throw bad('the options of a request', options, `${allowed}, and has no ${unknown}`);
-  const { timeout = DEFAULT_TIMEOUT, signal } = givenFields(options);
+  const { timeout = DEFAULT_TIMEOUT, signal } = fieldsOf('the options of a request', options, ['timeout', 'signal']);
   if (signal !== undefined && !(typeof signal?.addEventListener === 'function' && typeof signal.aborted === 'boolean')) {
     throw bad('signal', signal, 'an AbortSignal');
   }

@@ -39,9 +39,19 @@ function isPlainObject(value) {
 
 /**
  * The fields of an object that have a value: as among the options themselves, one without counts as not given.
- * `fromEntries` defines its keys, so one named `__proto__` stays a key. */
+ * `fromEntries` defines its keys, so one named `__proto__` stays a key.
+ */
 function givenFields(value) {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined && field !== null));
+}
+
+/** The same of an object that may have these fields and no others. */
+function fieldsOf(name, value, known) {
+  const allowed = `an object with ${known.join(', ')}`;
+  if (!isPlainObject(value)) throw bad(name, value, allowed);
+  const unknown = Object.keys(value).find(field => !known.includes(field));
+  if (unknown !== undefined) throw bad(name, value, `${allowed}, and has no ${unknown}`);
+  return givenFields(value);
 }
 
 function object(name, value) {
@@ -66,4 +76,4 @@ function port(name, value) {
   return count(name, value, MAX_PORT, `a TCP port from 1 to ${MAX_PORT} (or 0 for none)`);
 }
 
-module.exports = { MAX_PORT, show, bad, oneOf, string, boolean, object, isPlainObject, givenFields, count, port };
+module.exports = { MAX_PORT, show, bad, oneOf, string, boolean, object, isPlainObject, givenFields, fieldsOf, count, port };

@@ -2,7 +2,7 @@
 
 // The option `messenger`: how messages are written, and how much memory they may take.
 
-const { bad, givenFields, isPlainObject } = require('./checks');
+const { bad, fieldsOf } = require('./checks');
 const { size } = require('./size');
 
 const MB = 2 ** 20;
@@ -19,11 +19,7 @@ const MAX_QUEUE = Object.freeze({ min: MB, max: 64 * 1024 * MB });
  * @throws ClutchError ERR_CLUTCH_OPTION
  */
 function parseMessenger(value) {
-  const allowed = 'an object with serialization, arena, maxQueue';
-  if (!isPlainObject(value)) throw bad('options.messenger', value, allowed);
-  const unknown = Object.keys(value).find(name => !Object.hasOwn(DEFAULTS, name));
-  if (unknown !== undefined) throw bad('options.messenger', value, `${allowed}, and has no ${unknown}`);
-  const { serialization, arena, maxQueue } = { ...DEFAULTS, ...givenFields(value) };
+  const { serialization, arena, maxQueue } = { ...DEFAULTS, ...fieldsOf('options.messenger', value, Object.keys(DEFAULTS)) };
   if (!SERIALIZATIONS.includes(serialization)) throw bad('options.messenger.serialization', serialization, "'json' or 'advanced'");
   return {
     serialization,
